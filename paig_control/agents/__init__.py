@@ -1,0 +1,1 @@
+"""Planners, objectives and the agents that act."""

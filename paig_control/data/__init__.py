@@ -1,0 +1,1 @@
+"""Episode files and their collection from Gymnasium environments."""

@@ -1,0 +1,1 @@
+"""Pixel scenes for Gymnasium: NumPy dynamics, one sprite painter, one gym shell."""

@@ -1,0 +1,169 @@
+"""What every physics has in common: named constants, an integrator, a rollout.
+
+A new system is a class with its constants and an ``acceleration``; everything else is here. A constant is
+learned through an unconstrained number (its logarithm, or a logit where it is bounded on both sides), so no
+step of an optimiser can make it negative. ``using`` replaces constants for a while by any tensors, also
+batched ones, which is how identification differentiates with respect to them and how one asks "what if".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from paig_control.errors import PaigError
+from paig_control.types import State
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A named constant of physics.
+
+    Attributes:
+        name: as printed and as used in settings, for example ``gravity``.
+        unit: as printed, for example ``m/s²``; empty for a pure number.
+        start: value from which learning starts.
+        low: lower bound, exclusive.
+        high: upper bound, exclusive; infinite by default.
+    """
+
+    name: str
+    unit: str = ""
+    start: float = 1.0
+    low: float = 0.0
+    high: float = math.inf
+
+    def to_free(self, value: Tensor) -> Tensor:
+        """Map a value inside the bounds to the unconstrained number that is learned."""
+        if math.isinf(self.high):
+            return torch.log(value - self.low)
+        return torch.logit((value - self.low) / (self.high - self.low))
+
+    def to_value(self, free: Tensor) -> Tensor:
+        """Map the unconstrained number back to the value."""
+        if math.isinf(self.high):
+            return self.low + torch.exp(free)
+        return self.low + (self.high - self.low) * torch.sigmoid(free)
+
+    def check(self, value: float) -> float:
+        """Return ``value`` if it lies inside the bounds, else raise :class:`PaigError`."""
+        if not (self.low < value < self.high):
+            raise PaigError(
+                f"{self.name} = {value} is outside its bounds: expected a number between {self.low} and {self.high}."
+            )
+        return value
+
+
+class Physics(nn.Module):
+    """Base class of the physics engines.
+
+    A subclass sets :attr:`constants`, :attr:`objects`, :attr:`dims` and :attr:`action_size`, and writes
+    :meth:`acceleration`. The state is advanced by semi-implicit Euler (Hairer, Lubich and Wanner, Geometric
+    Numerical Integration, I.1.2) in ``substeps`` equal parts of ``dt``, the action held over the step.
+    """
+
+    constants: ClassVar[Sequence[Constant]] = ()
+    periodic: ClassVar[bool] = False
+    """Whether positions are angles, equal modulo 2 pi."""
+
+    def __init__(self, dt: float, substeps: int, objects: int, dims: int, action_size: int) -> None:
+        super().__init__()
+        if not dt > 0:
+            raise PaigError(f"dt = {dt}: expected the positive time between two frames, in seconds.")
+        if substeps < 1:
+            raise PaigError(f"substeps = {substeps}: expected at least 1.")
+        self.dt, self.substeps = dt, substeps
+        self.objects, self.dims, self.action_size = objects, dims, action_size
+        starts = [c.to_free(torch.tensor(c.start, dtype=torch.float64)) for c in self.constants]
+        self.free = nn.Parameter(torch.stack(starts) if starts else torch.zeros(0, dtype=torch.float64))
+        self._override: dict[str, Tensor] = {}
+
+    # -- constants ---------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the constants, in the order of the learned vector."""
+        return [c.name for c in self.constants]
+
+    def constant(self, name: str) -> Tensor:
+        """Value of a constant, differentiable; shape ``()`` unless replaced in :meth:`using`."""
+        if name in self._override:
+            return self._override[name]
+        index = self.names.index(name)
+        return self.constants[index].to_value(self.free[index])
+
+    def values(self) -> dict[str, float]:
+        """All constants as plain numbers."""
+        return {name: float(self.constant(name).detach()) for name in self.names}
+
+    def set_values(self, values: Mapping[str, float]) -> None:
+        """Set constants by name.
+
+        Raises:
+            PaigError: for an unknown name or a value outside the bounds.
+        """
+        for name, value in values.items():
+            if name not in self.names:
+                raise PaigError(f"{type(self).__name__} has no constant {name!r}: it has {', '.join(self.names)}.")
+            index = self.names.index(name)
+            constant = self.constants[index]
+            number = torch.tensor(constant.check(float(value)), dtype=self.free.dtype, device=self.free.device)
+            with torch.no_grad():
+                self.free[index] = constant.to_free(number)
+
+    @contextmanager
+    def using(self, values: Mapping[str, Tensor]) -> Iterator[None]:
+        """Replace constants inside the block; a batched value broadcasts against ``(*B, N, D)``."""
+        before = self._override
+        self._override = {**before, **values}
+        try:
+            yield
+        finally:
+            self._override = before
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Evaluate the constants once for the whole block, without gradient: for planning."""
+        with self.using({name: self.constant(name).detach() for name in self.names}):
+            yield
+
+    # -- motion ------------------------------------------------------------------------------------------
+
+    def acceleration(self, state: State, action: Tensor) -> Tensor:
+        """Acceleration ``(*B, N, D)`` of every coordinate, given the action ``(*B, A)``."""
+        raise NotImplementedError
+
+    def constrain(self, state: State) -> State:
+        """Apply walls and limits after each sub-step; nothing by default."""
+        return state
+
+    def step(self, state: State, action: Tensor) -> State:
+        """Advance by ``dt`` under a constant action ``(*B, A)``."""
+        h = self.dt / self.substeps
+        for _ in range(self.substeps):
+            velocity = state.velocity + h * self.acceleration(state, action)
+            state = self.constrain(State(state.position, velocity))
+            state = State(state.position + h * state.velocity, state.velocity)
+        return state
+
+    def rollout(self, state: State, actions: Tensor) -> State:
+        """States after each of the actions ``(*B, H, A)``: a :class:`State` of ``(*B, H, N, D)``."""
+        positions, velocities = [], []
+        for action in actions.unbind(-2):
+            state = self.step(state, action)
+            positions.append(state.position)
+            velocities.append(state.velocity)
+        return State(torch.stack(positions, -3), torch.stack(velocities, -3))
+
+    def difference(self, a: Tensor, b: Tensor) -> Tensor:
+        """``a - b`` of two positions, the short way round where they are angles."""
+        delta = a - b
+        if self.periodic:
+            delta = torch.remainder(delta + math.pi, 2 * math.pi) - math.pi
+        return delta

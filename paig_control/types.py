@@ -1,0 +1,57 @@
+"""The few types that travel between the rooms of the library, with their shapes.
+
+Letters used everywhere: B batch, T frames, K candidates, H horizon, N objects, D coordinates of each
+object, A size of an action. ``*B`` stands for any number of leading axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+
+class State(NamedTuple):
+    """Where things are and how fast they move.
+
+    Attributes:
+        position: ``(*B, N, D)``, pixels or radians.
+        velocity: ``(*B, N, D)``, pixels or radians per second.
+    """
+
+    position: Tensor
+    velocity: Tensor
+
+
+class Plan(NamedTuple):
+    """What a planner found.
+
+    Attributes:
+        actions: ``(B, H, A)``, the best action sequence found.
+        cost: ``(B,)``, its cost.
+        spread: ``(B, H, A)``, standard deviation of the final proposal.
+        candidates: ``(B, K, H, A)``, the last candidates, for display.
+        candidate_costs: ``(B, K)``, their costs.
+    """
+
+    actions: Tensor
+    cost: Tensor
+    spread: Tensor
+    candidates: Tensor
+    candidate_costs: Tensor
+
+
+Cost = Callable[[Tensor], Tensor]
+"""Actions ``(B, K, H, A)`` to costs ``(B, K)``: all that a planner may know of the world."""
+
+Objective = Callable[[State, Tensor], Tensor]
+"""States ``(B, K, H, N, D)`` and actions ``(B, K, H, A)`` to costs ``(B, K)``; objectives add up."""
+
+
+class Planner(Protocol):
+    """Anything that minimises a cost over bounded action sequences."""
+
+    def plan(self, cost: Cost, init: Tensor, low: Tensor, high: Tensor) -> Plan:
+        """Improve on ``init`` ``(B, H, A)`` within the bounds ``(A,)``."""
+        ...

@@ -1,0 +1,1 @@
+"""From frames to coordinates and back: kinematics, localiser, renderer, discovery."""
