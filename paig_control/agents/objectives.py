@@ -1,0 +1,156 @@
+"""What is to be reached, as costs of imagined futures that add up.
+
+An objective maps states ``(B, K, H, N, D)`` after each action and the actions ``(B, K, H, A)`` to a cost ``(B, K)``
+for every candidate. :func:`cost_function` joins an objective, a physics and the present state into the one
+function of the actions that a planner sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from paig_control.agents.settings import GoalSettings
+from paig_control.errors import PaigError
+from paig_control.physics.base import Physics
+from paig_control.types import Cost, Objective, State
+
+StepCost = Callable[[State, Tensor], Tensor]
+"""Cost ``(*B)`` of being in a state ``(*B, N, D)`` and taking an action ``(*B, A)``: a reward's negative."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Squared distance from a goal state, summed over the horizon and over all coordinates.
+
+    Attributes:
+        physics: says how positions differ; angles the short way round.
+        target: the goal, position and velocity ``(B, N, D)``.
+        time_scale: s; a velocity error counts as the position error that it makes in this time.
+        terminal: extra weight of the last state.
+    """
+
+    physics: Physics
+    target: State
+    time_scale: float = 0.3
+    terminal: float = 0.0
+
+    def __call__(self, states: State, actions: Tensor) -> Tensor:
+        position, velocity = (x[:, None, None] for x in self.target)
+        error = self.physics.difference(states.position, position).square()
+        error = error + self.time_scale**2 * (states.velocity - velocity).square()
+        distance = error.sum(dim=(-1, -2))
+        return distance.sum(dim=-1) + self.terminal * distance[..., -1]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Squared actions, summed over the horizon, times ``weight``."""
+
+    weight: float = 0.001
+
+    def __call__(self, states: State, actions: Tensor) -> Tensor:
+        return self.weight * actions.square().sum(dim=(-1, -2))
+
+
+@dataclass(frozen=True)
+class Reward:
+    """The negative of an environment's own reward, summed over the horizon.
+
+    A reward belongs to a state and the action taken in it; here each action is paired with the state after it. Over a
+    horizon this differs from the return by the reward of the first state, which no action changes.
+
+    Attributes:
+        step_cost: the reward's negative, see :data:`REWARDS`.
+        name: as used in settings.
+    """
+
+    step_cost: StepCost
+    name: str = "reward"
+
+    def __call__(self, states: State, actions: Tensor) -> Tensor:
+        return self.step_cost(states, actions).sum(dim=-1)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Objectives added up."""
+
+    terms: tuple[Objective, ...]
+
+    def __call__(self, states: State, actions: Tensor) -> Tensor:
+        total = self.terms[0](states, actions)
+        for term in self.terms[1:]:
+            total = total + term(states, actions)
+        return total
+
+
+def goal_objective(physics: Physics, target: State, settings: GoalSettings | None = None) -> Objective:
+    """Reach ``target`` ``(B, N, D)`` with little effort."""
+    settings = settings or GoalSettings()
+    return Sum((Goal(physics, target, settings.time_scale, settings.terminal), Effort(settings.effort)))
+
+
+def pendulum_step_cost(state: State, action: Tensor) -> Tensor:
+    """Negative reward of Gymnasium's Pendulum-v1, ``angle² + 0.1 velocity² + 0.001 torque²``; shape ``(*B)``.
+
+    The angle is counted from up, the short way round.
+    """
+    angle = (state.position + torch.pi).remainder(2 * torch.pi) - torch.pi
+    motion = angle.square() + 0.1 * state.velocity.square()
+    return motion.sum(dim=(-1, -2)) + 0.001 * action.square().sum(dim=-1)
+
+
+REWARDS: dict[str, StepCost] = {"pendulum": pendulum_step_cost}
+"""Reward functions by name; add your own to plan for it."""
+
+
+def reward_objective(name: str) -> Reward:
+    """The reward function of this name, as an objective.
+
+    Raises:
+        PaigError: if there is none.
+    """
+    if name not in REWARDS:
+        raise PaigError(f"There is no reward function {name!r}: expected one of {', '.join(sorted(REWARDS))}.")
+    return Reward(REWARDS[name], name)
+
+
+@dataclass(frozen=True)
+class RolloutCost:
+    """Cost of action sequences ``(B, K, H, A)`` from a state ``(B, N, D)``: roll out, then judge."""
+
+    physics: Physics
+    state: State
+    objective: Objective
+
+    @property
+    def name(self) -> str:
+        """Name of the objective, for messages."""
+        return objective_name(self.objective)
+
+    def __call__(self, actions: Tensor) -> Tensor:
+        batch, candidates = actions.shape[:2]
+        position, velocity = (x[:, None].expand(batch, candidates, *x.shape[1:]) for x in self.state)
+        with self.physics.frozen():
+            states = self.physics.rollout(State(position, velocity), actions)
+        return self.objective(states, actions)
+
+
+def objective_name(objective: Objective) -> str:
+    """Name of an objective: its own, else its class's or function's; the terms of a sum joined by ``+``."""
+    if isinstance(objective, Sum):
+        return " + ".join(objective_name(term) for term in objective.terms)
+    name = getattr(objective, "name", None) or getattr(objective, "__name__", None)
+    return str(name or type(objective).__name__)
+
+
+def cost_function(physics: Physics, state: State, objective: Objective) -> Cost:
+    """The function that a planner minimises: from ``state`` ``(B, N, D)``, under ``physics``, by ``objective``.
+
+    The gradient with respect to the actions exists; the constants of the physics are held fixed.
+    """
+    return RolloutCost(physics, state, objective)
