@@ -1,0 +1,145 @@
+"""Collecting episodes from Gymnasium environments.
+
+Every episode has its own seeds for its start and for its actions, derived from the one seed by its split
+and its number. So the same seed gives the same file bit for bit, however many environments run side by side;
+splits never share an episode; and a film never runs over the end of an episode, because an environment that
+ends early only loses its film, which the next number replaces.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paig_control.data.episodes import SPLITS, Episodes
+from paig_control.data.lanes import Film, Lanes, Policy, films
+from paig_control.errors import PaigError
+
+Progress = Callable[[int, int], None]
+"""Called with the sequences kept so far and the number wanted, over all splits."""
+
+
+def collect(
+    env_id: str,
+    sequences: int = 60,
+    steps: int = 14,
+    seed: int = 0,
+    policy: Policy = "random",
+    *,
+    valid: int | None = None,
+    test: int | None = None,
+    test_steps: int | None = None,
+    num_envs: int | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Episodes:
+    """Film an environment.
+
+    ``sequences`` counts the training films; ``valid`` and ``test`` come on top, from seeds of their own.
+
+    Args:
+        env_id: of a pixel environment (uint8 observations (h, w, 3), finite Box actions).
+        sequences: training films.
+        steps: frames of each training and validation film.
+        seed: from which all episodes' seeds are derived.
+        policy: what acts.
+        valid: validation films; a sixth of ``sequences`` by default, at least 4.
+        test: test films; a third of ``sequences`` by default, at least 8.
+        test_steps: frames of each test film, ``5 * steps // 2`` by default (PAIG's 30 for 12).
+        num_envs: environments side by side; by default 64 where the environment can simulate many at once.
+        env_kwargs: arguments of the environment.
+        progress: called as films are kept.
+
+    Raises:
+        PaigError: for an environment that does not fit or whose episodes end before ``steps`` frames.
+    """
+    counts = {
+        "train": sequences,
+        "valid": max(4, sequences // 6) if valid is None else valid,
+        "test": max(8, sequences // 3) if test is None else test,
+    }
+    lengths = {"train": steps, "valid": steps, "test": 5 * steps // 2 if test_steps is None else test_steps}
+    _check_counts(counts, lengths, seed, policy)
+    kwargs = dict(env_kwargs or {})
+    lanes = Lanes.make(env_id, kwargs, num_envs, max(counts.values()))
+    arrays: dict[str, NDArray[Any]] = {}
+    done = 0
+    try:
+        for number, split in enumerate(SPLITS):
+            if counts[split] == 0:
+                continue
+            kept: list[Film] = []
+            for film in films(lanes, policy, lengths[split], _seeds(seed, number)):
+                kept.append(film)
+                done += 1
+                if progress is not None:
+                    progress(done, sum(counts.values()))
+                if len(kept) == counts[split]:
+                    break
+            arrays |= {f"{split}_{key}": value for key, value in _stack(kept).items()}
+        meta = _meta(lanes, env_id, kwargs, seed, policy)
+    finally:
+        lanes.close()
+    return Episodes(arrays, meta)
+
+
+def _seeds(seed: int, split: int) -> Iterator[tuple[int, np.random.Generator]]:
+    """Seeds of a split's episodes: of the start, and of the actions."""
+    number = 0
+    while True:
+        start, actions = np.random.SeedSequence(seed, spawn_key=(split, number)).spawn(2)
+        yield int(start.generate_state(1)[0] >> 1), np.random.default_rng(actions)
+        number += 1
+
+
+def _stack(kept: list[Film]) -> dict[str, NDArray[Any]]:
+    stacked: dict[str, NDArray[Any]] = {
+        "x": np.stack([film.frames for film in kept]),
+        "u": np.stack([film.actions for film in kept]),
+    }
+    states = [film.states for film in kept if film.states is not None]
+    if len(states) == len(kept):
+        truth = np.stack(states)
+        stacked |= {"truth_position": truth[:, :, 0], "truth_velocity": truth[:, :, 1]}
+    return stacked
+
+
+def _meta(lanes: Lanes, env_id: str, kwargs: dict[str, Any], seed: int, policy: Policy) -> dict[str, Any]:
+    from paig_control import __version__
+
+    meta = {
+        "env": {"id": env_id, "kwargs": kwargs},
+        "dt": lanes.attribute("dt"),
+        "action_low": lanes.low.tolist(),
+        "action_high": lanes.high.tolist(),
+        "seeds": {"seed": seed},
+        "policy": policy if isinstance(policy, str) else getattr(policy, "__name__", type(policy).__name__),
+        "truth": lanes.attribute("truth") or {"constants": {}, "physics": {}},
+        "version": __version__,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(meta, default=_plain))
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else repr(value)
+
+
+def _check_counts(counts: Mapping[str, Any], lengths: Mapping[str, Any], seed: Any, policy: Any) -> None:
+    for split, count in counts.items():
+        least = 1 if split == "train" else 0
+        name = "sequences" if split == "train" else split
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
+            raise PaigError(f"{name} = {count!r}: expected a whole number of films, at least {least}.")
+    for split, length in lengths.items():
+        name = "test_steps" if split == "test" else "steps"
+        if isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 2:
+            raise PaigError(f"{name} = {length!r}: expected the number of frames of a film, at least 2.")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise PaigError(f"seed = {seed!r}: expected a whole number, 0 or more.")
+    if not callable(policy) and policy not in ("random", "zero"):
+        raise PaigError(f"policy = {policy!r}: expected 'random', 'zero' or a function of the frames so far.")

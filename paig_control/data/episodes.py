@@ -1,0 +1,199 @@
+"""Episode files: films, actions and, under its own key, the truth.
+
+The file is a NumPy archive that is never pickled, with the arrays of PAIG's own files (``train_x``,
+``valid_x``, ``test_x``), which therefore load as they are. Everything is checked once, here, where it enters.
+Training takes :meth:`Episodes.split`, which has no truth in it; only evaluation asks for
+:meth:`Episodes.truth`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paig_control.data import checks
+from paig_control.errors import PaigError
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """What training may see of a split.
+
+    Attributes:
+        frames: ``(S, T, h, w, 3)``, uint8.
+        actions: ``(S, T - 1, A)``, float32, held from frame t to t + 1; ``None`` where nothing acts.
+        dt: seconds from frame to frame, if the file says it.
+        action_low: ``(A,)`` bounds of the actions, if the file says them.
+        action_high: ``(A,)``.
+    """
+
+    frames: NDArray[np.uint8]
+    actions: NDArray[np.float32] | None
+    dt: float | None = None
+    action_low: NDArray[np.float32] | None = None
+    action_high: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        """Count the sequences."""
+        return len(self.frames)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What only evaluation may see of a split.
+
+    Attributes:
+        position: ``(S, T, N, D)``, float64, pixels or radians; ``None`` where the file has none.
+        velocity: ``(S, T, N, D)``, per second.
+        constants: true constants by name.
+        physics: settings of the true physics.
+    """
+
+    position: NDArray[np.float64] | None
+    velocity: NDArray[np.float64] | None
+    constants: Mapping[str, float]
+    physics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """A data file: arrays by their name in the file, and what is known about them.
+
+    Attributes:
+        arrays: ``{split}_x`` and, where there are any, ``{split}_u``, ``{split}_truth_position`` and
+            ``{split}_truth_velocity``; already checked.
+        meta: ``env`` (id and kwargs), ``dt``, ``action_low``, ``action_high``, ``seeds``, ``policy``,
+            ``version`` and ``truth`` (constants and physics); empty for PAIG's own files.
+        notes: what had to be converted in loading, in words.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check every array against every other; the checked arrays replace the given ones."""
+        checked, notes = checks.arrays(dict(self.arrays))
+        checks.meta(self.meta, checked)
+        object.__setattr__(self, "arrays", checked)
+        object.__setattr__(self, "notes", (*self.notes, *notes))
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that the file has, of train, valid and test."""
+        return tuple(split for split in SPLITS if f"{split}_x" in self.arrays)
+
+    def _require(self, split: str) -> None:
+        if split not in self.splits:
+            raise PaigError(f"The data has no split {split!r}: it has {', '.join(self.splits)}.")
+
+    def split(self, split: str) -> Sequences:
+        """Frames and actions of ``"train"``, ``"valid"`` or ``"test"``, without any truth."""
+        self._require(split)
+        low, high = (self.meta.get(name) for name in ("action_low", "action_high"))
+        return Sequences(
+            frames=self.arrays[f"{split}_x"],
+            actions=self.arrays.get(f"{split}_u"),
+            dt=self.meta.get("dt"),
+            action_low=None if low is None else np.asarray(low, dtype=np.float32),
+            action_high=None if high is None else np.asarray(high, dtype=np.float32),
+        )
+
+    def truth(self, split: str) -> Truth | None:
+        """Return true states and constants, for evaluation only; ``None`` if the file has no truth."""
+        self._require(split)
+        position = self.arrays.get(f"{split}_truth_position")
+        known = self.meta.get("truth", {})
+        if position is None and not known.get("constants"):
+            return None
+        return Truth(
+            position,
+            self.arrays.get(f"{split}_truth_velocity"),
+            dict(known.get("constants", {})),
+            dict(known.get("physics", {})),
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the file under a temporary name and rename it, so that a kill leaves no half file."""
+        path = Path(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        except OSError as error:
+            raise PaigError(
+                f"Cannot write {path}: {error.strerror}. Choose a folder that you may write to."
+            ) from error
+        arrays: dict[str, Any] = dict(self.arrays)
+        if self.meta:
+            arrays["meta"] = np.array(json.dumps(dict(self.meta)))
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **arrays)
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def load(path: str | Path) -> Episodes:
+    """Read and check a data file.
+
+    Raises:
+        PaigError: for a missing, truncated or pickled file, and for arrays of the wrong shape, type or range.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise PaigError(f"There is no data file {path}: make one with `paig-control collect out={path}`.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise PaigError(
+                    f"{path} holds one bare array: expected an .npz archive with train_x, valid_x, test_x."
+                )
+            arrays = {name: archive[name] for name in archive.files if checks.wanted(name)}
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        OSError,
+        KeyError,
+        UnicodeDecodeError,
+        NotImplementedError,
+    ) as error:
+        raise PaigError(
+            f"{path} is damaged or no .npz archive ({error}): collect or copy it again."
+        ) from error
+    except ValueError as error:
+        if isinstance(error, PaigError):
+            raise
+        if "pickle" in str(error).lower():
+            raise PaigError(
+                f"{path} holds pickled objects, which could run code: save plain arrays with np.savez."
+            ) from error
+        raise PaigError(
+            f"{path} is damaged or no .npz archive ({error}): collect or copy it again."
+        ) from error
+    except Exception as error:  # zlib.error and struct.error have no common base
+        raise PaigError(f"{path} is damaged ({error}): collect or copy it again.") from error
+    try:
+        return Episodes(arrays, checks.parse_meta(arrays.pop("meta", None)))
+    except PaigError as error:
+        raise PaigError(f"{path}: {error}") from error

@@ -1,0 +1,267 @@
+"""Any environment that can render becomes a pixel environment of a chosen size.
+
+The inner environment is the one that Gymnasium makes, unmodified: its frames are averaged down over areas,
+its actions, rewards and endings pass through. Where its state is an attribute, ``info`` carries it and goal
+images are drawn by a second copy, so that the running episode is never disturbed. What is known of an environment
+(which attribute is the state, which are the constants) stands in one small table; arguments override it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from paig_control.envs import checks
+from paig_control.envs.checks import Array
+from paig_control.envs.downscale import area_average
+from paig_control.envs.shell import Image, PixelEnv, Tolerance
+from paig_control.errors import PaigError
+
+
+@dataclass(frozen=True)
+class Description:
+    """What one has to know of a foreign environment beyond its pixels.
+
+    Attributes:
+        state_attribute: attribute of the unwrapped environment that holds the state, if any.
+        positions: where the positions are in it; a nested list for several coordinates an object.
+        velocities: where the velocities are in it.
+        constants: true constants; a string names an attribute, a number is itself.
+        physics: settings of the physics that moves it, for the oracle.
+        goal_state: state ``(2, N, D)`` of the default goal.
+        reset_attributes: set with the state, so that a picture shows the state and nothing else.
+    """
+
+    state_attribute: str | None = None
+    positions: Sequence[Any] = ()
+    velocities: Sequence[Any] = ()
+    constants: Mapping[str, str | float] = field(default_factory=dict)
+    physics: Mapping[str, Any] = field(default_factory=dict)
+    goal_state: Any = None
+    reset_attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+KNOWN = {
+    "Pendulum-v1": Description(
+        state_attribute="state",
+        positions=[0],
+        velocities=[1],
+        constants={"gravity": "g", "actuation": 1.0},
+        physics={"name": "pendulum", "dt": 0.05, "substeps": 1, "length": 1.0, "mass": 1.0, "max_speed": 8.0},
+        goal_state=[[[0.0]], [[0.0]]],
+        reset_attributes={"last_u": None},  # the torque's arrow
+    )
+}
+
+
+class Pixels(PixelEnv):
+    """The unmodified environment ``env_id``, seen through a camera of ``size`` pixels.
+
+    Arguments left at ``None`` (``"auto"`` for the state's attribute) are what is known of ``env_id``; for an
+    environment that is not known they mean "nothing": it has pixels and actions, but no state and no goal.
+
+    Args:
+        env_id: an id of Gymnasium's registry.
+        size: pixels, one number or (height, width).
+        env_kwargs: arguments of the inner environment.
+        state_attribute: attribute that holds the state; ``None`` if there is none.
+        positions: indices into it, ``(N,)`` or ``(N, D)``.
+        velocities: indices into it, of the same shape.
+        constants: true constants by name; a string names an attribute of the inner environment.
+        physics: settings of the true physics, for the oracle.
+        goal_state: default goal ``(2, N, D)``.
+        reset_attributes: attributes set together with the state.
+        position_tolerance: success is nearer than this to the goal, pixels or radians.
+        velocity_tolerance: and slower than this against the goal's velocity.
+        angular: whether positions are angles, compared modulo 2 pi.
+        render_mode: of this environment: ``None``, ``"rgb_array"`` (the small image) or ``"human"``.
+    """
+
+    def __init__(
+        self,
+        env_id: str = "Pendulum-v1",
+        size: int | tuple[int, int] = 32,
+        env_kwargs: Mapping[str, Any] | None = None,
+        state_attribute: str | None = "auto",
+        positions: Sequence[Any] | None = None,
+        velocities: Sequence[Any] | None = None,
+        constants: Mapping[str, str | float] | None = None,
+        physics: Mapping[str, Any] | None = None,
+        goal_state: Any = None,
+        reset_attributes: Mapping[str, Any] | None = None,
+        position_tolerance: float = float(np.deg2rad(15.0)),
+        velocity_tolerance: float = 1.0,
+        angular: bool = True,
+        render_mode: str | None = None,
+    ) -> None:
+        known = KNOWN.get(env_id, Description())
+        self.env_id, self._env_kwargs = env_id, dict(env_kwargs or {})
+        self._attribute = known.state_attribute if state_attribute == "auto" else state_attribute
+        self._constants = dict(known.constants if constants is None else constants)
+        self._physics = dict(known.physics if physics is None else physics)
+        self._resets = dict(known.reset_attributes if reset_attributes is None else reset_attributes)
+        self._positions = _indices("positions", known.positions if positions is None else positions)
+        self._velocities = _indices("velocities", known.velocities if velocities is None else velocities)
+        if self._positions.shape != self._velocities.shape:
+            raise PaigError(
+                f"positions has shape {self._positions.shape} and velocities {self._velocities.shape}: every "
+                "position needs its velocity."
+            )
+        goal = known.goal_state if goal_state is None else goal_state
+        tolerance = Tolerance(
+            checks.number("position_tolerance", position_tolerance, low=0.0),
+            checks.number("velocity_tolerance", velocity_tolerance, low=0.0),
+            angular,
+        )
+        super().__init__(
+            checks.image_size(size),
+            render_mode,
+            None if goal is None or self._attribute is None else self._check_state("goal_state", goal),
+            tolerance,
+        )
+        self.inner = self._make()
+        self._easel: gym.Env[Any, Any] | None = None
+        self.action_space = self.inner.action_space
+
+    def _make(self) -> gym.Env[Any, Any]:
+        try:
+            env = gym.make(self.env_id, render_mode="rgb_array", disable_env_checker=True, **self._env_kwargs)
+        except gym.error.DependencyNotInstalled as error:
+            raise PaigError(f"{self.env_id} needs a package that is not installed: {error}") from error
+        except gym.error.Error as error:
+            raise PaigError(f"Gymnasium cannot make env_id={self.env_id!r}: {error}") from error
+        except TypeError as error:
+            raise PaigError(
+                f"{self.env_id} refuses its arguments env_kwargs={self._env_kwargs}: {error}"
+            ) from error
+        modes = env.metadata.get("render_modes", [])
+        if "rgb_array" not in modes:
+            raise PaigError(
+                f"{self.env_id} cannot render images: its render modes are {list(modes)}, 'rgb_array' is "
+                "needed. Choose an environment with 'rgb_array', or add that mode to its metadata and render method."
+            )
+        if not isinstance(env.action_space, gym.spaces.Box):
+            raise PaigError(
+                f"{self.env_id} has the action space {env.action_space}: continuous actions (a Box) are needed, "
+                "as in Pendulum-v1 or MountainCarContinuous-v0."
+            )
+        return env
+
+    # -- state and constants -----------------------------------------------------------------------------
+
+    @property
+    def dt(self) -> float | None:
+        """Time between frames in seconds, if the inner environment says it."""
+        value = getattr(self.inner.unwrapped, "dt", self._physics.get("dt"))
+        return None if value is None else float(value)
+
+    @property
+    def truth(self) -> dict[str, dict[str, Any]]:
+        """True ``constants`` and the settings of the true ``physics``; only evaluation may look."""
+        constants = {
+            name: float(self._read(value)) if isinstance(value, str) else float(value)
+            for name, value in self._constants.items()
+        }
+        return {"constants": constants, "physics": dict(self._physics)}
+
+    def _read(self, attribute: str) -> Any:
+        try:
+            return getattr(self.inner.unwrapped, attribute)
+        except AttributeError:
+            raise PaigError(
+                f"{self.env_id} has no attribute {attribute!r}: name one that it has, or leave it out "
+                "(state_attribute=None, constants={})."
+            ) from None
+
+    def _state(self) -> Array | None:
+        if self._attribute is None:
+            return None
+        flat = np.asarray(self._read(self._attribute), dtype=np.float64)
+        try:
+            return np.stack([flat[self._positions], flat[self._velocities]])
+        except IndexError:
+            raise PaigError(
+                f"positions={self._positions.tolist()}, velocities={self._velocities.tolist()} do not fit "
+                f"{self.env_id}'s {self._attribute}, which has shape {flat.shape}."
+            ) from None
+
+    def _check_state(self, name: str, value: Any) -> Array:
+        if self._attribute is None:
+            raise PaigError(
+                f"{name} cannot be used: nothing is known of {self.env_id}'s state. Pass state_attribute, "
+                "positions and velocities, which say where it is."
+            )
+        return checks.state(name, value, *self._positions.shape)
+
+    def _put(self, env: gym.Env[Any, Any], state: Array) -> None:
+        """Give an inner environment the state ``(2, N, D)``."""
+        attribute = self._attribute or ""
+        flat = np.array(getattr(env.unwrapped, attribute), dtype=np.float64)
+        flat[self._positions], flat[self._velocities] = state
+        setattr(env.unwrapped, attribute, flat)
+        for name, value in self._resets.items():
+            setattr(env.unwrapped, name, value)
+
+    # -- the shell's hooks -------------------------------------------------------------------------------
+
+    def _start(self, state: Array | None, seed: int | None) -> None:
+        self.inner.reset(seed=seed)
+        if state is not None:
+            self._put(self.inner, state)
+
+    def _advance(self, action: Any) -> tuple[float, bool, bool]:
+        shape = self.action_space.shape or ()
+        given = checks.actions(action, shape).astype(self.action_space.dtype)
+        _, reward, terminated, truncated, _ = self.inner.step(given)
+        return float(reward), bool(terminated), bool(truncated)
+
+    def _frame(self) -> Image:
+        return self._shrink(self.inner)
+
+    def _shrink(self, env: gym.Env[Any, Any]) -> Image:
+        try:
+            frame = env.render()
+        except (ImportError, gym.error.DependencyNotInstalled) as error:
+            raise PaigError(f"{self.env_id} cannot render because a package is missing: {error}") from error
+        if not (
+            isinstance(frame, np.ndarray)
+            and frame.dtype == np.uint8
+            and frame.ndim == 3
+            and frame.shape[2] == 3
+        ):
+            got = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
+            raise PaigError(
+                f"{self.env_id} rendered {got}: expected a uint8 image of shape (height, width, 3)."
+            )
+        return area_average(frame, self.size)
+
+    def draw(self, state: Any) -> Image:
+        """Paint a state ``(2, N, D)`` on a second copy of the inner environment."""
+        checked = self._check_state("state", state)
+        if self._easel is None:
+            self._easel = self._make()
+            self._easel.reset(seed=0)
+        self._put(self._easel, checked)
+        return self._shrink(self._easel)
+
+    def close(self) -> None:
+        """Close the inner environments and the window."""
+        super().close()
+        self.inner.close()
+        if self._easel is not None:
+            self._easel.close()
+            self._easel = None
+
+
+def _indices(name: str, value: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """Return indices as ``(N, D)``; a flat list means one coordinate an object."""
+    array = np.asarray(value)
+    if array.size == 0:
+        return np.zeros((0, 1), dtype=np.intp)
+    if not np.issubdtype(array.dtype, np.integer) or array.ndim > 2:
+        raise PaigError(f"{name} = {value!r}: expected whole numbers, for example [0] or [[0, 1], [2, 3]].")
+    return array.astype(np.intp).reshape(len(array), -1)
