@@ -102,8 +102,8 @@ def _to_uint8(name: str, value: NDArray[Any], notes: list[str]) -> NDArray[np.ui
     if np.issubdtype(value.dtype, np.floating) or value.dtype == bool:
         if low < 0 or high > 1:
             raise PaigError(
-                f"{name} is {value.dtype} with values from {low:g} to {high:g}: expected uint8 (0 to 255), or "
-                "numbers from 0 to 1. Divide by the largest value, or save it as uint8."
+                f"{name} is {value.dtype} with values from {low:g} to {high:g}: expected uint8 (0 to 255), "
+                "or numbers from 0 to 1. Divide by the largest value, or save it as uint8."
             )
         notes.append(f"{name} is {value.dtype} from 0 to 1: converted to uint8.")
         return np.rint(value.astype(np.float64) * 255).astype(np.uint8)

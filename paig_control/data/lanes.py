@@ -1,8 +1,8 @@
 """Running environments side by side and cutting films out of them.
 
 One environment is one lane, a vector environment is many; the rest of the collection sees only lanes. All
-lanes begin an episode together, and a lane whose episode ends before its film is full is dropped until the next
-beginning, so the frame after an automatic reset is never joined to the frame before it.
+lanes begin an episode together, and a lane whose episode ends before its film is full is dropped until the
+next beginning, so the frame after an automatic reset is never joined to the frame before it.
 """
 
 from __future__ import annotations
@@ -163,8 +163,8 @@ def films(
                 )
             elif lost >= PATIENCE:
                 raise PaigError(
-                    f"{PATIENCE} episodes of {lanes.name} in a row ended before {length} frames were filmed: ask "
-                    "for fewer steps (and test_steps), or for another policy."
+                    f"{PATIENCE} episodes of {lanes.name} in a row ended before {length} frames were "
+                    "filmed: ask for fewer steps (and test_steps), or for another policy."
                 )
 
 

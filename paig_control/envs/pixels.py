@@ -2,8 +2,9 @@
 
 The inner environment is the one that Gymnasium makes, unmodified: its frames are averaged down over areas,
 its actions, rewards and endings pass through. Where its state is an attribute, ``info`` carries it and goal
-images are drawn by a second copy, so that the running episode is never disturbed. What is known of an environment
-(which attribute is the state, which are the constants) stands in one small table; arguments override it.
+images are drawn by a second copy, so that the running episode is never disturbed. What is known of an
+environment (which attribute is the state, which are the constants) stands in one small table; arguments
+override it.
 """
 
 from __future__ import annotations
@@ -141,13 +142,14 @@ class Pixels(PixelEnv):
         modes = env.metadata.get("render_modes", [])
         if "rgb_array" not in modes:
             raise PaigError(
-                f"{self.env_id} cannot render images: its render modes are {list(modes)}, 'rgb_array' is "
-                "needed. Choose an environment with 'rgb_array', or add that mode to its metadata and render method."
+                f"{self.env_id} cannot render images: its render modes are {list(modes)}, 'rgb_array' "
+                "is needed. Choose an environment that has it, or add that mode to its metadata and "
+                "its render method."
             )
         if not isinstance(env.action_space, gym.spaces.Box):
             raise PaigError(
-                f"{self.env_id} has the action space {env.action_space}: continuous actions (a Box) are needed, "
-                "as in Pendulum-v1 or MountainCarContinuous-v0."
+                f"{self.env_id} has the action space {env.action_space}: continuous actions (a Box) are "
+                "needed, as in Pendulum-v1 or MountainCarContinuous-v0."
             )
         return env
 

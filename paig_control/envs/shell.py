@@ -1,8 +1,8 @@
 """The gym shell that all single pixel environments share.
 
-An environment is three separate things: dynamics, painting and the gym shell. This is the shell: uint8 image
-observations, seeded reset with a state and a goal in ``options``, ``info`` with the true state, the goal image
-and success, rendering and the window. A subclass supplies the hooks ``_start``, ``_advance``, ``_frame``,
+An environment is three separate things: dynamics, painting and the gym shell. This is the shell: uint8
+image observations, seeded reset with a state and a goal in ``options``, ``info`` with the true state, the goal
+image and success, rendering and the window. A subclass supplies the hooks ``_start``, ``_advance``, ``_frame``,
 ``_state`` and ``draw``.
 """
 

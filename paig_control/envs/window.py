@@ -27,8 +27,8 @@ class Window:
             import pygame
         except ImportError as error:
             raise PaigError(
-                "render_mode='human' opens a window and needs pygame: pip install pygame (pygame-ce from Python "
-                "3.14 on). Without it use render_mode='rgb_array'."
+                "render_mode='human' opens a window and needs pygame: pip install pygame (pygame-ce from "
+                "Python 3.14 on). Without it use render_mode='rgb_array'."
             ) from error
         self._pygame: Any = pygame
         self._fps, self._scale = fps, max(1, LARGEST // max(size))
