@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import gymnasium as gym
 
-NAMESPACE = "paig"
+SCENES = {"Pendulum": ("pendulum", 200)}
+"""Name: module of ``paig_control.envs`` and steps until an episode is truncated."""
 
 
 def register_environments() -> None:
     """Register every environment of the library; registering twice does no harm."""
-    if f"{NAMESPACE}/Pixels-v0" in gym.registry:
+    if "paig/Pixels-v0" in gym.registry:
         return
-    gym.register(f"{NAMESPACE}/Pixels-v0", entry_point="paig_control.envs.pixels:Pixels")
+    gym.register("paig/Pixels-v0", entry_point="paig_control.envs.pixels:Pixels")
+    for name, (module, steps) in SCENES.items():
+        gym.register(
+            f"paig/{name}-v0",
+            entry_point=f"paig_control.envs.{module}:{name}Env",
+            vector_entry_point=f"paig_control.envs.{module}:{name}VectorEnv",
+            max_episode_steps=steps,
+        )

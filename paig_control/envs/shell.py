@@ -1,9 +1,9 @@
 """The gym shell that all single pixel environments share.
 
-An environment is three separate things: dynamics, painting and the gym shell. This is the shell: uint8
-image observations, seeded reset with a state and a goal in ``options``, ``info`` with the true state, the goal
-image and success, rendering and the window. A subclass supplies the hooks ``_start``, ``_advance``, ``_frame``,
-``_state`` and ``draw``.
+An environment is three separate things: dynamics, painting and the gym shell. This is the shell: uint8 image
+observations, seeded reset with a state and a goal in ``options``, ``info`` with the true state, the goal
+image and success, rendering and the window. A subclass supplies the hooks ``_start``, ``_advance``,
+``_frame``, ``_state`` and ``draw``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Tolerance:
         return np.asarray(reached.all((-2, -1)))
 
 
-class PixelEnv(gym.Env[Image, Array]):
+class PixelEnv(gym.Env[Image, Any]):
     """Base class of the single environments whose observation is an image ``(h, w, 3)``, uint8.
 
     ``reset(options={"state": s, "goal": g})`` takes states ``(2, N, D)``: position and velocity. ``info`` has

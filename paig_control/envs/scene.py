@@ -1,0 +1,150 @@
+"""What a scene of our own is: dynamics and painting, without any gym, on a leading batch axis.
+
+A new scene is one file: a :class:`Scene` with its start, transition, reward and poses, and two empty classes
+that name it for the single and the vector shell. A state is one array ``(*B, 2, N, D)``, position and
+velocity. A single environment is a batch of one, so it cannot differ from a vector of many.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+
+from paig_control.envs import checks
+from paig_control.envs.checks import Array
+from paig_control.envs.painter import Sprite, paint
+from paig_control.envs.shell import Image, PixelEnv, Tolerance
+from paig_control.errors import PaigError
+
+
+class Scene(ABC):
+    """Dynamics and painting of one world; stateless, so that one object serves any batch.
+
+    A subclass sets these attributes in its constructor, whose arguments are the physics and the looks.
+
+    Attributes:
+        size: (height, width) in pixels.
+        dt: seconds between frames; the action is held over them.
+        low: ``(A,)`` lowest action.
+        high: ``(A,)`` highest action.
+        goal_state: ``(2, N, D)``, the default goal.
+        tolerance: what counts as success.
+        background: ``(h, w, 3)``, 0 to 255.
+        sprites: what is painted over it, in this order.
+    """
+
+    size: tuple[int, int]
+    dt: float
+    low: Array
+    high: Array
+    goal_state: Array
+    tolerance: Tolerance
+    background: Array
+    sprites: Sequence[Sprite]
+
+    @property
+    @abstractmethod
+    def truth(self) -> dict[str, dict[str, Any]]:
+        """True ``constants`` by name and the settings of the true ``physics``."""
+
+    @abstractmethod
+    def initial(self, rng: np.random.Generator) -> Array:
+        """Draw the start ``(2, N, D)`` of one episode."""
+
+    @abstractmethod
+    def transition(self, state: Array, action: Array) -> Array:
+        """Advance states ``(B, 2, N, D)`` by ``dt`` under actions ``(B, A)`` inside the bounds."""
+
+    @abstractmethod
+    def reward(self, state: Array, action: Array, next_state: Array) -> Array:
+        """Reward ``(B,)`` of a transition."""
+
+    @abstractmethod
+    def poses(self, state: Array) -> Array:
+        """Poses ``(B, S, 3)`` (x, y, angle) of the sprites in states ``(B, 2, N, D)``."""
+
+    def paint(self, state: Array) -> Image:
+        """Images ``(B, h, w, 3)`` of states ``(B, 2, N, D)``."""
+        return paint(self.background, self.sprites, self.poses(state))
+
+    def check_state(self, name: str, value: Any) -> Array:
+        """Return ``value`` as a state ``(2, N, D)`` or refuse it."""
+        return checks.state(name, value, *self.goal_state.shape[1:])
+
+    def clip(self, action: Any, batch: tuple[int, ...]) -> Array:
+        """Return actions ``(*batch, A)`` as float64 inside the bounds, or refuse them."""
+        return np.clip(checks.actions(action, (*batch, len(self.low))), self.low, self.high)
+
+    @property
+    def action_space(self) -> gym.spaces.Box:
+        """Bounds of one action."""
+        return gym.spaces.Box(self.low.astype(np.float32), self.high.astype(np.float32), dtype=np.float32)
+
+
+def build(kind: type[Scene], arguments: dict[str, Any]) -> Scene:
+    """Make a scene; an unknown argument is refused with the nearest right one named."""
+    names = list(inspect.signature(kind).parameters)
+    for name in arguments:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)}."
+            raise PaigError(f"{kind.__name__} has no argument {name!r}: {hint}")
+    return kind(**arguments)
+
+
+class SceneEnv(PixelEnv):
+    """Single environment of a scene; the arguments are the scene's.
+
+    Args:
+        render_mode: ``None``, ``"rgb_array"`` or ``"human"``.
+        **arguments: of the scene.
+    """
+
+    kind: ClassVar[type[Scene]]
+
+    def __init__(self, render_mode: str | None = None, **arguments: Any) -> None:
+        self.scene = build(self.kind, arguments)
+        super().__init__(self.scene.size, render_mode, self.scene.goal_state, self.scene.tolerance)
+        self.action_space = self.scene.action_space
+        self._now: Array = self.scene.goal_state[None]
+
+    @property
+    def dt(self) -> float:
+        """Seconds between frames."""
+        return self.scene.dt
+
+    @property
+    def truth(self) -> dict[str, dict[str, Any]]:
+        """True ``constants`` and the settings of the true ``physics``; only evaluation may look."""
+        return self.scene.truth
+
+    def draw(self, state: Any) -> Image:
+        """Paint a state ``(2, N, D)`` without disturbing the running episode."""
+        image: Image = self.scene.paint(self.scene.check_state("state", state)[None])[0]
+        return image
+
+    def _check_state(self, name: str, value: Any) -> Array:
+        return self.scene.check_state(name, value)
+
+    def _start(self, state: Array | None, seed: int | None) -> None:
+        drawn = self.scene.initial(self.np_random)
+        self._now = (drawn if state is None else state)[None]
+
+    def _advance(self, action: Any) -> tuple[float, bool, bool]:
+        before, clipped = self._now, self.scene.clip(action, ())[None]
+        self._now = self.scene.transition(before, clipped)
+        return float(self.scene.reward(before, clipped, self._now)[0]), False, False
+
+    def _frame(self) -> Image:
+        image: Image = self.scene.paint(self._now)[0]
+        return image
+
+    def _state(self) -> Array:
+        state: Array = self._now[0].copy()
+        return state
