@@ -69,7 +69,7 @@ def _frames(name: str, value: NDArray[Any], notes: list[str]) -> NDArray[np.uint
         or value.dtype == bool
     ):
         raise PaigError(f"{name} has type {value.dtype}: expected uint8 films {shape}.")
-    if value.ndim == 4:
+    if value.ndim == 4 and value.shape[-1] not in (3, 4):
         notes.append(f"{name} has no colour axis: taken as grey and copied to three channels.")
         value = value[..., None]
     elif value.ndim != 5:

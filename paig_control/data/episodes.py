@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,7 +138,7 @@ class Episodes:
             arrays["meta"] = np.array(json.dumps(dict(self.meta)))
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **arrays)
+                np.savez_compressed(file, **arrays)  # numbers and one string: nothing to pickle
             os.chmod(name, 0o666 & ~_umask())
             os.replace(name, path)
         except BaseException:
@@ -164,35 +163,21 @@ def load(path: str | Path) -> Episodes:
     if not path.is_file():
         raise PaigError(f"There is no data file {path}: make one with `paig-control collect out={path}`.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise PaigError(
-                    f"{path} holds one bare array: expected an .npz archive with train_x, valid_x, test_x."
-                )
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise PaigError(f"{path} holds one bare array: expected an .npz archive with train_x.")
+        with archive:
             arrays = {name: archive[name] for name in archive.files if checks.wanted(name)}
-    except (
-        zipfile.BadZipFile,
-        EOFError,
-        OSError,
-        KeyError,
-        UnicodeDecodeError,
-        NotImplementedError,
-    ) as error:
-        raise PaigError(
-            f"{path} is damaged or no .npz archive ({error}): collect or copy it again."
-        ) from error
-    except ValueError as error:
-        if isinstance(error, PaigError):
-            raise
-        if "pickle" in str(error).lower():
+    except PaigError:
+        raise
+    except Exception as error:  # zipfile, zlib, struct and NumPy have no common base
+        if "Object arrays" in str(error):
             raise PaigError(
                 f"{path} holds pickled objects, which could run code: save plain arrays with np.savez."
             ) from error
         raise PaigError(
-            f"{path} is damaged or no .npz archive ({error}): collect or copy it again."
+            f"{path} is damaged, or no .npz archive ({type(error).__name__}: {error}): collect or copy it again."
         ) from error
-    except Exception as error:  # zlib.error and struct.error have no common base
-        raise PaigError(f"{path} is damaged ({error}): collect or copy it again.") from error
     try:
         return Episodes(arrays, checks.parse_meta(arrays.pop("meta", None)))
     except PaigError as error:

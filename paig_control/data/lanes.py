@@ -7,6 +7,7 @@ next beginning, so the frame after an automatic reset is never joined to the fra
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -80,7 +81,10 @@ class Lanes:
             not isinstance(num_envs, int) or isinstance(num_envs, bool) or num_envs < 1
         ):
             raise PaigError(f"num_envs = {num_envs!r}: expected a whole number of environments, at least 1.")
+        module, _, env_id = env_id.rpartition(":")
         try:
+            if module:
+                importlib.import_module(module)
             spec = gym.spec(env_id)
             many = spec.vector_entry_point is not None and spec.namespace == "paig"
             count = num_envs or (min(SIDE_BY_SIDE, wanted) if many else 1)
@@ -90,6 +94,8 @@ class Lanes:
             return cls(gym.make_vec(env_id, count, vectorization_mode=mode, **kwargs), count, env_id)
         except gym.error.Error as error:
             raise PaigError(f"Gymnasium cannot make {env_id!r}: {error}") from error
+        except ImportError as error:
+            raise PaigError(f"{env_id} needs a package that cannot be imported: {error}") from error
         except TypeError as error:
             raise PaigError(f"{env_id} refuses its arguments {dict(kwargs)}: {error}") from error
 

@@ -57,6 +57,9 @@ KNOWN = {
         reset_attributes={"last_u": None},  # the torque's arrow
     )
 }
+NO_IMAGES = (
+    "choose an environment with the render mode 'rgb_array', or add it to its metadata and render method."
+)
 
 
 class Pixels(PixelEnv):
@@ -131,20 +134,20 @@ class Pixels(PixelEnv):
     def _make(self) -> gym.Env[Any, Any]:
         try:
             env = gym.make(self.env_id, render_mode="rgb_array", disable_env_checker=True, **self._env_kwargs)
-        except gym.error.DependencyNotInstalled as error:
+        except (ImportError, gym.error.DependencyNotInstalled) as error:
             raise PaigError(f"{self.env_id} needs a package that is not installed: {error}") from error
         except gym.error.Error as error:
             raise PaigError(f"Gymnasium cannot make env_id={self.env_id!r}: {error}") from error
         except TypeError as error:
+            if "render_mode" in str(error):
+                raise PaigError(f"{self.env_id} cannot render images: {NO_IMAGES}") from error
             raise PaigError(
                 f"{self.env_id} refuses its arguments env_kwargs={self._env_kwargs}: {error}"
             ) from error
         modes = env.metadata.get("render_modes", [])
         if "rgb_array" not in modes:
             raise PaigError(
-                f"{self.env_id} cannot render images: its render modes are {list(modes)}, 'rgb_array' "
-                "is needed. Choose an environment that has it, or add that mode to its metadata and "
-                "its render method."
+                f"{self.env_id} cannot render images, its render modes are {list(modes)}: {NO_IMAGES}"
             )
         if not isinstance(env.action_space, gym.spaces.Box):
             raise PaigError(

@@ -111,6 +111,7 @@ class SceneEnv(PixelEnv):
     def __init__(self, render_mode: str | None = None, **arguments: Any) -> None:
         self.scene = build(self.kind, arguments)
         super().__init__(self.scene.size, render_mode, self.scene.goal_state, self.scene.tolerance)
+        self.metadata = self.metadata | {"render_fps": max(1, round(1 / self.scene.dt))}
         self.action_space = self.scene.action_space
         self._now: Array = self.scene.goal_state[None]
 

@@ -109,7 +109,9 @@ class PixelEnv(gym.Env[Image, Any]):
         start = self._check_state("options['state']", given["state"]) if "state" in given else None
         goal = self._check_state("options['goal']", given["goal"]) if "goal" in given else self._default_goal
         self._start(start, seed)
-        if goal is not None and (self._goal_image is None or not np.array_equal(goal, self.goal_state)):  # type: ignore[arg-type]
+        if goal is None:
+            self._goal_image = None
+        elif self._goal_image is None or self.goal_state is None or not np.array_equal(goal, self.goal_state):
             self._goal_image = self.draw(goal)
         self.goal_state = goal
         return self._observe(), self._info()
