@@ -165,7 +165,7 @@ def load(path: str | Path) -> Episodes:
     try:
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise PaigError(f"{path} holds one bare array: expected an .npz archive with train_x.")
+            raise PaigError(f"{path} holds one bare array: expected an .npz.")
         with archive:
             arrays = {name: archive[name] for name in archive.files if checks.wanted(name)}
     except PaigError:
@@ -175,8 +175,9 @@ def load(path: str | Path) -> Episodes:
             raise PaigError(
                 f"{path} holds pickled objects, which could run code: save plain arrays with np.savez."
             ) from error
+        reason = f"{type(error).__name__}: {error}"
         raise PaigError(
-            f"{path} is damaged, or no .npz archive ({type(error).__name__}: {error}): collect or copy it again."
+            f"{path} is damaged, or no .npz archive ({reason}): collect or copy it again."
         ) from error
     try:
         return Episodes(arrays, checks.parse_meta(arrays.pop("meta", None)))

@@ -139,7 +139,7 @@ class Pixels(PixelEnv):
         except gym.error.Error as error:
             raise PaigError(f"Gymnasium cannot make env_id={self.env_id!r}: {error}") from error
         except TypeError as error:
-            if "render_mode" in str(error):
+            if "argument 'render_mode'" in str(error):
                 raise PaigError(f"{self.env_id} cannot render images: {NO_IMAGES}") from error
             raise PaigError(
                 f"{self.env_id} refuses its arguments env_kwargs={self._env_kwargs}: {error}"
@@ -173,26 +173,31 @@ class Pixels(PixelEnv):
         }
         return {"constants": constants, "physics": dict(self._physics)}
 
-    def _read(self, attribute: str) -> Any:
+    def _read(self, attribute: str, env: gym.Env[Any, Any] | None = None) -> Any:
         try:
-            return getattr(self.inner.unwrapped, attribute)
+            return getattr((env or self.inner).unwrapped, attribute)
         except AttributeError:
             raise PaigError(
                 f"{self.env_id} has no attribute {attribute!r}: name one that it has, or leave it out "
                 "(state_attribute=None, constants={})."
             ) from None
 
+    def _inner_state(self, env: gym.Env[Any, Any], attribute: str) -> Array:
+        """Copy what the inner environment holds as its state, if the indices fit it."""
+        held = np.array(self._read(attribute, env), dtype=np.float64)
+        largest = max(self._positions.max(initial=0), self._velocities.max(initial=0))
+        if held.ndim != 1 or largest >= len(held):
+            raise PaigError(
+                f"positions={self._positions.tolist()}, velocities={self._velocities.tolist()} do not fit "
+                f"{self.env_id}'s {attribute}, which has shape {held.shape}."
+            )
+        return held
+
     def _state(self) -> Array | None:
         if self._attribute is None:
             return None
-        flat = np.asarray(self._read(self._attribute), dtype=np.float64)
-        try:
-            return np.stack([flat[self._positions], flat[self._velocities]])
-        except IndexError:
-            raise PaigError(
-                f"positions={self._positions.tolist()}, velocities={self._velocities.tolist()} do not fit "
-                f"{self.env_id}'s {self._attribute}, which has shape {flat.shape}."
-            ) from None
+        held = self._inner_state(self.inner, self._attribute)
+        return np.stack([held[self._positions], held[self._velocities]])
 
     def _check_state(self, name: str, value: Any) -> Array:
         if self._attribute is None:
@@ -205,9 +210,9 @@ class Pixels(PixelEnv):
     def _put(self, env: gym.Env[Any, Any], state: Array) -> None:
         """Give an inner environment the state ``(2, N, D)``."""
         attribute = self._attribute or ""
-        flat = np.array(getattr(env.unwrapped, attribute), dtype=np.float64)
-        flat[self._positions], flat[self._velocities] = state
-        setattr(env.unwrapped, attribute, flat)
+        held = self._inner_state(env, attribute)
+        held[self._positions], held[self._velocities] = state
+        setattr(env.unwrapped, attribute, held)
         for name, value in self._resets.items():
             setattr(env.unwrapped, name, value)
 
