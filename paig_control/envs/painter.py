@@ -63,7 +63,7 @@ class Rod:
 
     def patch(self, pose: NDArray[np.float64]) -> Patch:
         """Paint of each of the poses ``(B, 3)``."""
-        side = int(np.ceil(self.length + 2 * self.radius)) + 2
+        side = int(np.ceil(self.length + 2 * self.radius)) + 1
         corner = _corner(pose, side)
         middle = pose[:, 1::-1] - corner  # (B, 2), row and column inside the square
         along = np.stack([-np.cos(pose[:, 2]), -np.sin(pose[:, 2])], axis=1)  # row, column of the direction
@@ -125,7 +125,7 @@ class Bitmap:
         premultiplied = np.concatenate([texels[..., :3] * texels[..., 3:], texels[..., 3:]], axis=-1)
         padded = np.pad(premultiplied, ((1, 1), (1, 1), (0, 0)))
         height, width = texels.shape[:2]
-        side = int(np.ceil(np.hypot(height, width))) + 2 if np.any(pose[:, 2]) else max(height, width) + 2
+        side = int(np.ceil(np.hypot(height, width))) + 1 if np.any(pose[:, 2]) else max(height, width) + 1
         corner = _corner(pose, side)
         grid = np.arange(side) + 0.5
         y = (grid[:, None] - (pose[:, 1] - corner[:, 0])[:, None, None]) + 0 * grid
