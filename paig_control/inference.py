@@ -1,0 +1,131 @@
+"""From coordinates to states: least squares through the physics.
+
+A few frames tell where things are, each with a little noise; physics tells how they must move. The state at
+the first frame is the one whose rollout passes nearest to all the observed coordinates, found by a few damped
+Gauss-Newton steps on the whole batch at once. The last step alone is differentiable, with its gain held
+fixed, so that gradients reach the coordinates (and the localiser behind them) and the constants.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from paig_control.physics.base import Physics
+from paig_control.types import State
+
+
+class Linearised(NamedTuple):
+    """A rollout and its derivatives, flattened over frames, objects and coordinates (M = T N D).
+
+    Attributes:
+        positions: ``(B, T, N, D)``.
+        by_state: ``(B, M, 2 N D)``, with respect to start positions and velocities.
+        by_constant: ``(B, M, C)``, with respect to the free constants.
+    """
+
+    positions: Tensor
+    by_state: Tensor
+    by_constant: Tensor
+
+
+def trajectory(physics: Physics, start: State, actions: Tensor) -> Tensor:
+    """Positions at every frame, the first included: ``(*B, T, N, D)`` for actions ``(*B, T - 1, A)``."""
+    if actions.shape[-2] == 0:
+        return start.position.unsqueeze(-3)
+    future = physics.rollout(start, actions)
+    return torch.cat([start.position.unsqueeze(-3), future.position], -3)
+
+
+def pack(state: State) -> Tensor:
+    """A state as one vector ``(*B, 2 N D)``: positions, then velocities."""
+    return torch.cat([state.position.flatten(-2), state.velocity.flatten(-2)], -1)
+
+
+def unpack(vector: Tensor, physics: Physics) -> State:
+    """The inverse of :func:`pack`."""
+    shape = (*vector.shape[:-1], physics.objects, physics.dims)
+    position, velocity = vector.chunk(2, -1)
+    return State(position.reshape(shape), velocity.reshape(shape))
+
+
+@torch.no_grad()
+def linearise(
+    physics: Physics, start: Tensor, actions: Tensor, step: float = 1e-2, constants: bool = False
+) -> Linearised:
+    """Roll out from ``start`` ``(B, 2 N D)`` and differentiate by central differences, in one batch.
+
+    Args:
+        physics: the engine.
+        start: packed start states.
+        actions: ``(B, T - 1, A)``.
+        step: perturbation of a position; velocities are perturbed by as much as moves it that far over the
+            window, free constants by the same number.
+        constants: differentiate with respect to the free constants too; otherwise ``by_constant`` is empty.
+    """
+    size = start.shape[-1]
+    window = max(actions.shape[-2], 1) * physics.dt
+    half = size // 2
+    steps = torch.cat([start.new_full((half,), step), start.new_full((half,), step / max(window, step))])
+    count = len(physics.names) if constants else 0
+    columns = size + count
+    starts = start.expand(2 * columns + 1, *start.shape).clone()
+    index = torch.arange(size, device=start.device)
+    starts[index, :, index] += steps[:, None]
+    starts[columns + index, :, index] -= steps[:, None]
+    values: dict[str, Tensor] = {}
+    if count:
+        free = physics.free.detach().to(start).expand(2 * columns + 1, count).clone()
+        index = torch.arange(count, device=start.device)
+        free[size + index, index] += step
+        free[columns + size + index, index] -= step
+        shape = (-1,) + (1,) * (start.dim() + 1)
+        values = {c.name: c.to_value(free[:, i]).reshape(shape) for i, c in enumerate(physics.constants)}
+    with physics.using(values):
+        paths = trajectory(physics, unpack(starts, physics), actions.expand(2 * columns + 1, *actions.shape))
+    up, down = paths[:columns].flatten(-3), paths[columns : 2 * columns].flatten(-3)
+    widths = torch.cat([steps, start.new_full((count,), step)])
+    jacobian = ((up - down) / (2 * widths[:, None, None])).permute(1, 2, 0)
+    return Linearised(paths[-1], jacobian[..., :size], jacobian[..., size:])
+
+
+def first_guess(physics: Physics, coordinates: Tensor) -> Tensor:
+    """Packed start state from the first two frames of ``(B, T, N, D)``; at rest if there is only one."""
+    position = coordinates[:, 0]
+    velocity = torch.zeros_like(position)
+    if coordinates.shape[1] > 1:
+        velocity = physics.difference(coordinates[:, 1], position) / physics.dt
+    return pack(State(position, velocity))
+
+
+def infer(
+    physics: Physics, coordinates: Tensor, actions: Tensor, steps: int = 3, damping: float = 1e-3
+) -> State:
+    """State at the first frame, the one whose rollout fits the coordinates best in least squares.
+
+    Args:
+        physics: the engine; its constants are used as they are.
+        coordinates: ``(B, T, N, D)`` observed, pixels or radians.
+        actions: ``(B, T - 1, A)`` between the frames.
+        steps: Gauss-Newton steps; only the last one carries gradients, to coordinates and constants.
+        damping: added to the normal matrix, relative to its diagonal; what the frames cannot tell (the velocity,
+            from a single frame) stays at the first guess.
+    """
+    start = first_guess(physics, coordinates.detach())
+    for index in range(steps):
+        line = linearise(physics, start, actions)
+        jacobian = line.by_state
+        normal = jacobian.transpose(-1, -2) @ jacobian
+        diagonal = normal.diagonal(dim1=-2, dim2=-1)
+        normal = normal + torch.diag_embed(damping * diagonal + 1e-9)
+        gain = torch.linalg.solve(normal, jacobian.transpose(-1, -2))
+        if index < steps - 1:
+            residual = physics.difference(coordinates.detach(), line.positions).flatten(1)
+            start = start + (gain @ residual.unsqueeze(-1)).squeeze(-1)
+        else:
+            path = trajectory(physics, unpack(start, physics), actions)
+            residual = physics.difference(coordinates, path).flatten(1)
+            return unpack(start + (gain @ residual.unsqueeze(-1)).squeeze(-1), physics)
+    return unpack(start, physics)

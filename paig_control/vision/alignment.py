@@ -1,0 +1,77 @@
+"""Inverse graphics proper: coordinates are corrected until the rendered frame is the seen one.
+
+A few damped Gauss-Newton steps on the squared pixel error, batched over frames, with derivatives by central
+differences through the renderer. Pixels are weighted by how well the renderer explains them at all, so that what
+the model does not know (a torque arrow, a shadow) pulls little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from paig_control.vision.renderer import SpriteRenderer
+
+PoseOf = Callable[[Tensor], Tensor]
+
+
+@torch.no_grad()
+def align(
+    renderer: SpriteRenderer,
+    pose_of: PoseOf,
+    unknowns: Tensor,
+    frames: Tensor,
+    weight: Tensor,
+    widths: Tensor,
+    steps: int = 1,
+    chunk: int = 128,
+) -> Tensor:
+    """Move ``unknowns`` towards the least weighted pixel error.
+
+    Args:
+        renderer: poses to frames.
+        pose_of: unknowns ``(..., P)`` to poses ``(..., N, 3)``.
+        unknowns: ``(M, P)`` where the search starts; a step moves each by at most ten times its width.
+        frames: ``(M, 3, h, w)`` in [0, 1].
+        weight: ``(h, w)`` weights of the pixels.
+        widths: ``(P,)`` perturbations of the central differences.
+        steps: Gauss-Newton steps.
+        chunk: frames handled at once.
+    """
+    parts = zip(unknowns.split(chunk), frames.split(chunk), strict=True)
+    return torch.cat([_align(renderer, pose_of, u, f, weight, widths, steps) for u, f in parts])
+
+
+def _align(
+    renderer: SpriteRenderer,
+    pose_of: PoseOf,
+    unknowns: Tensor,
+    frames: Tensor,
+    weight: Tensor,
+    widths: Tensor,
+    steps: int,
+) -> Tensor:
+    size = unknowns.shape[-1]
+    root = weight.sqrt()
+    nudges = torch.cat([torch.diag(widths), -torch.diag(widths), widths.new_zeros(1, size)])
+    for _ in range(steps):
+        images = (renderer(pose_of(unknowns + nudges[:, None])) * root).flatten(2)
+        jacobian = ((images[:size] - images[size:-1]) / (2 * widths[:, None, None])).permute(1, 2, 0)
+        residual = (frames * root).flatten(1) - images[-1]
+        normal = jacobian.mT @ jacobian
+        normal = normal + torch.diag_embed(1e-3 * normal.diagonal(dim1=-2, dim2=-1) + 1e-8)
+        move = torch.linalg.solve(normal, jacobian.mT @ residual[..., None]).squeeze(-1)
+        unknowns = unknowns + torch.minimum(torch.maximum(move, -10 * widths), 10 * widths)
+    return unknowns
+
+
+@torch.no_grad()
+def pixel_weight(renderer: SpriteRenderer, pose: Tensor, frames: Tensor, floor: float = 0.003) -> Tensor:
+    """Weight of each pixel, ``(h, w)`` with maximum 1: the inverse of its mean squared error plus ``floor``."""
+    error = torch.zeros(renderer.image_size, device=frames.device)
+    for p, f in zip(pose.split(128), frames.split(128), strict=True):
+        error += (renderer(p) - f).square().sum((0, 1))
+    weight = 1 / (error / len(frames) + floor)
+    return weight / weight.max()

@@ -1,0 +1,200 @@
+"""Discovery: where the one moving thing is and what it looks like, without labels and without a network.
+
+First the background is the median over time and the object is where the residual's energy lies; an object that
+turns about a pivot draws its centre of energy on a circle. Then sprite, background and angles take turns: the
+sprite is fitted with the angles held, every frame is matched against the sprite at all angles, and the pivot is
+moved to where freely posed sprites say that they turn about. Nothing of colours, sizes or the scene is assumed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from paig_control.errors import PaigError
+from paig_control.vision.alignment import align, pixel_weight
+from paig_control.vision.kinematics import Rotary
+from paig_control.vision.renderer import SpriteRenderer
+
+
+class Discovered(NamedTuple):
+    """What discovery found.
+
+    Attributes:
+        coordinates: ``(M, 1, 1)``, the angle in each frame.
+        kinematics: with the pivot.
+        renderer: with sprite and background.
+        weight: ``(h, w)``, weights of the pixels.
+    """
+
+    coordinates: Tensor
+    kinematics: Rotary
+    renderer: SpriteRenderer
+    weight: Tensor
+
+
+def discover_rotary(
+    frames: Tensor,
+    generator: torch.Generator,
+    rounds: int = 3,
+    steps: int = 80,
+    progress: Callable[[float, str], None] | None = None,
+) -> Discovered:
+    """Find one object that turns about a fixed pivot.
+
+    Args:
+        frames: ``(M, 3, h, w)`` in [0, 1], at least some tens with different angles.
+        generator: the source of minibatches.
+        rounds: times that sprite, angles and pivot take turns.
+        steps: gradient steps on the sprite in each round.
+        progress: called with the fraction done and a line of text.
+
+    Raises:
+        PaigError: when all frames are alike, or what moves does not turn about a point.
+    """
+    tell = progress or (lambda fraction, text: None)
+    tell(0.0, "background")
+    background, centre, pivot, density = _circle(frames)
+    kinematics = Rotary((float(pivot[0]), float(pivot[1])), float((centre - pivot).norm(dim=-1).median()))
+    kinematics.to(frames.device)
+    angles = kinematics.coordinates(centre[:, None]).detach()[:, 0]
+    renderer = _blank(frames, background, pivot)
+    weight = frames.new_ones(frames.shape[-2:])
+    pick = 1 / density
+    for index in range(rounds + 1):
+        tell(index / (rounds + 1), "sprite")
+        _fit_sprite(renderer, kinematics, angles, frames, weight, pick, generator, steps)
+        pick = torch.ones_like(pick)
+        angles = _match(renderer, kinematics, frames, weight)
+        weight = pixel_weight(renderer, kinematics.pose(angles[:, None]).detach(), frames)
+        if index < rounds:
+            tell((index + 0.6) / (rounds + 1), "pivot")
+            _move_pivot(renderer, kinematics, angles, frames, weight)
+    angles = align(
+        renderer, lambda v: kinematics.pose(v[..., None]), angles, frames, weight, angles.new_tensor([0.02]), 2
+    )
+    tell(1.0, "done")
+    return Discovered(angles[:, None], kinematics, renderer, weight)
+
+
+def _circle(frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Background, energy centroids ``(M, 2)``, the centre of their circle and the density of their angles.
+
+    A median over time goes wrong where the object rests in most frames, so it is taken again with the frames
+    weighted by how rare their angle is.
+    """
+    height, width = frames.shape[-2:]
+    x = torch.arange(width, device=frames.device) + 0.5
+    y = torch.arange(height, device=frames.device) + 0.5
+    background = frames.median(0).values
+    density = torch.ones(len(frames), device=frames.device)
+    for _ in range(3):
+        energy = (frames - background).square().sum(1)
+        peak = float(energy.max())
+        if peak < 1e-3:
+            raise PaigError("Nothing moves in these frames: all are alike. Record with actions, or from other starts.")
+        energy = (energy - 0.1 * peak).clamp(min=0) + 1e-9 * energy
+        total = energy.sum((1, 2)) + 1e-12
+        centre = torch.stack([(energy * x).sum((1, 2)), (energy * y[:, None]).sum((1, 2))], -1) / total[:, None]
+        rare = (1 / density).sqrt()[:, None]
+        rows = torch.cat([2 * centre, torch.ones_like(centre[:, :1])], 1)
+        squares = centre.square().sum(1, keepdim=True)
+        solution = torch.linalg.lstsq((rows * rare).double(), (squares * rare).double()).solution[:, 0]
+        pivot = solution[:2].to(frames)
+        arm = centre - pivot
+        radius = arm.norm(dim=-1)
+        if not float(radius.median()) > 0.5 or float(pivot.abs().max()) > 2 * max(height, width):
+            raise PaigError(
+                "What moves in these frames does not turn about a point: its centre stays in place or runs on a line. "
+                "Expected one object that turns about a fixed pivot and is seen at many angles."
+            )
+        angle = torch.atan2(-arm[:, 0], -arm[:, 1])
+        density = torch.exp(20 * (torch.cos(angle[:, None] - angle) - 1)).sum(1)
+        background = _weighted_median(frames, 1 / density)
+    return background, centre, pivot, density
+
+
+def _weighted_median(frames: Tensor, weight: Tensor) -> Tensor:
+    """Median over the first axis, each frame counted by its weight."""
+    values, order = frames.sort(0)
+    reached = weight[order].cumsum(0) >= 0.5 * weight.sum()
+    return values.gather(0, reached.float().argmax(0, keepdim=True))[0]
+
+
+def _blank(frames: Tensor, background: Tensor, pivot: Tensor) -> SpriteRenderer:
+    """A renderer whose window holds all that moves about the pivot."""
+    height, width = frames.shape[-2:]
+    x = torch.arange(width, device=frames.device) + 0.5 - pivot[0]
+    y = torch.arange(height, device=frames.device) + 0.5 - pivot[1]
+    distance = torch.sqrt(x**2 + y[:, None] ** 2).flatten()
+    energy = (frames - background).square().sum(1).mean(0).flatten()
+    order = distance.argsort()
+    share = energy[order].cumsum(0) / energy.sum()
+    radius = float(distance[order][(share < 0.995).sum().clamp(max=len(order) - 1)]) + 1.5
+    renderer = SpriteRenderer((height, width), 1, 2 * math.ceil(radius) + 1).to(frames.device)
+    with torch.no_grad():
+        renderer.background.copy_(torch.logit(background.clamp(0.02, 0.98)))
+    return renderer
+
+
+def _fit_sprite(
+    renderer: SpriteRenderer,
+    kinematics: Rotary,
+    angles: Tensor,
+    frames: Tensor,
+    weight: Tensor,
+    pick: Tensor,
+    generator: torch.Generator,
+    steps: int,
+) -> None:
+    """Fit sprite and background by gradient, angles held."""
+    optimiser = torch.optim.Adam(renderer.parameters(), lr=0.1)
+    share = pick.cpu()
+    for _ in range(steps):
+        index = torch.multinomial(share, 64, replacement=True, generator=generator).to(frames.device)
+        image = renderer(kinematics.pose(angles[index, None]).detach())
+        loss = (weight * (image - frames[index]).square()).sum((1, 2, 3)).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+
+
+@torch.no_grad()
+def _match(renderer: SpriteRenderer, kinematics: Rotary, frames: Tensor, weight: Tensor, count: int = 360) -> Tensor:
+    """Best angle ``(M, 1)`` of each frame among ``count`` rendered ones, with a parabola through the best three."""
+    step = 2 * math.pi / count
+    grid = torch.arange(count, device=frames.device) * step - math.pi
+    views = torch.cat([renderer(kinematics.pose(g[:, None, None])) for g in grid.split(60)])
+    root = weight.sqrt()
+    views, seen = (views * root).flatten(1), (frames * root).flatten(1)
+    cost = views.square().sum(1) - 2 * seen @ views.T
+    best = cost.argmin(1)
+    row = torch.arange(len(frames), device=frames.device)
+    here, below, above = cost[row, best], cost[row, (best - 1) % count], cost[row, (best + 1) % count]
+    shift = 0.5 * (below - above) / (below + above - 2 * here).clamp(min=1e-9)
+    return (grid[best] + step * shift.clamp(-1, 1))[:, None]
+
+
+@torch.no_grad()
+def _move_pivot(
+    renderer: SpriteRenderer, kinematics: Rotary, angles: Tensor, frames: Tensor, weight: Tensor, most: int = 400
+) -> None:
+    """Pose the sprite freely in each frame; its origin circles about the true pivot, which a robust fit finds."""
+    stride = max(1, len(frames) // most)
+    pose = kinematics.pose(angles[::stride, None])[:, 0]
+    widths = pose.new_tensor([0.1, 0.1, 0.02])
+    pose = align(renderer, lambda v: v[..., None, :], pose, frames[::stride], weight, widths, 2)
+    sin, cos = pose[:, 2].sin(), pose[:, 2].cos()
+    one, zero = torch.ones_like(sin), torch.zeros_like(sin)
+    rows = torch.cat([torch.stack([one, zero, cos, sin], 1), torch.stack([zero, one, -sin, cos], 1)]).double()
+    target = torch.cat([pose[:, 0], pose[:, 1]]).double()
+    robust = torch.ones_like(target)
+    solution = target[:4]
+    for _ in range(5):
+        solution = torch.linalg.lstsq(rows * robust[:, None], (target * robust)[:, None]).solution[:, 0]
+        robust = (1 + ((target - rows @ solution) / 0.05) ** 2) ** -0.25
+    kinematics.pivot.copy_(solution[:2])
