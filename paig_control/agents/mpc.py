@@ -1,7 +1,8 @@
 """The agent that sees only frames: find where things are, estimate the state, plan, act.
 
-It knows a model by three things: its physics, where it sees objects in a frame, and the state that it infers from a few
-frames and the agent's own actions between them. A goal is shown to it as an image, read by the same eyes.
+It knows a model by three things: its physics, where it sees objects in a frame, and the state that it
+infers from a few frames and the agent's own actions between them. A goal is shown to it as an image, read
+by the same eyes.
 """
 
 from __future__ import annotations
@@ -102,16 +103,19 @@ class MPCAgent:
         """Begin an episode.
 
         Args:
-            goal: what to reach; images ``(h, w, c)`` or ``(B, h, w, c)``, coordinates ``(B, N, D)`` or ``(1, N, D)``.
+            goal: what to reach; images ``(h, w, c)`` or ``(B, h, w, c)``, coordinates ``(B, N, D)`` or
+                ``(1, N, D)``; two images are read as if no action had been taken between them.
                 None plans for the reward.
             batch: number of environments; None for one, whose frames and actions have no batch axis.
             seed: starts the planner's random numbers again.
 
         Raises:
-            PaigError: without a goal and without a reward; for a goal of another form or size; for an empty batch.
+            PaigError: without a goal and without a reward; for a goal of another form or size, or no batch.
         """
         if batch is not None and batch < 1:
-            raise PaigError(f"batch = {batch}: expected the number of environments, or None for a single one.")
+            raise PaigError(
+                f"batch = {batch}: expected the number of environments, or None for a single one."
+            )
         self.batch, self.state = batch, None
         self._coordinates.clear()
         self._actions.clear()
@@ -121,10 +125,12 @@ class MPCAgent:
         elif self.reward is not None:
             self.objective = self.reward
         else:
-            raise PaigError("The agent has nothing to reach: expected a goal in reset(goal=...) or a reward's name.")
+            raise PaigError(
+                "The agent has nothing to reach: expected a goal in reset(goal=...) or a reward's name."
+            )
 
     def act(self, frame: Frames) -> NDArray[np.float32]:
-        """Action ``(A,)`` for a frame ``(h, w, c)``, or ``(B, A)`` for a batch ``(B, h, w, c)``.
+        """Choose an action ``(A,)`` for a frame ``(h, w, c)``, or ``(B, A)`` for a batch ``(B, h, w, c)``.
 
         Raises:
             PaigError: before :meth:`reset`, or for a frame of another size, type or batch than promised.
@@ -144,7 +150,7 @@ class MPCAgent:
         return taken if self.batch is not None else taken[0]
 
     def _past_actions(self, coordinates: Tensor) -> Tensor:
-        """The agent's own actions ``(B, T-1, A)`` between the frames that it remembers."""
+        """Stack its own actions ``(B, T-1, A)`` between the frames that it remembers."""
         if not self._actions:
             return coordinates.new_zeros(coordinates.shape[0], 0, self.model.physics.action_size)
         return torch.stack(list(self._actions), dim=1)
@@ -154,7 +160,9 @@ class MPCAgent:
             return self._check_coordinates(goal)
         images = goal if isinstance(goal, tuple) else (goal,)
         if len(images) not in (1, 2):
-            raise PaigError(f"A goal of {len(images)} images: expected one image, or two that follow each other.")
+            raise PaigError(
+                f"A goal of {len(images)} images: expected one image, or two that follow each other."
+            )
         with torch.no_grad():
             seen = []
             for image in images:
@@ -175,7 +183,9 @@ class MPCAgent:
                     "one goal for all environments or one for each, every object's coordinates."
                 )
             if not bool(torch.isfinite(value).all()):
-                raise PaigError(f"The goal's {name} is not finite: expected an image in which every object is seen.")
+                raise PaigError(
+                    f"The goal's {name} is not finite: expected an image in which every object is seen."
+                )
         return target
 
     def _tensor(self, frame: Frames, what: str, batch: int | None) -> Tensor:
@@ -186,8 +196,8 @@ class MPCAgent:
         if shape is None or shape[:-1] != (*lead, height, width) or len(shape) != len(lead) + 3:
             expected = ", ".join(str(n) for n in (*lead, height, width))
             raise PaigError(
-                f"The {what} has shape {shape}: expected ({expected}, channels), the image size of the model. Make the "
-                "environment with this image size, or resize the image by averaging."
+            raise PaigError(f"The {what} has type {kind}: expected uint8, values from 0 to 255, not scaled.")
+                "Make the environment with this image size, or resize the image by averaging."
             )
         if kind != np.uint8:
             raise PaigError(f"The {what} has type {kind}: expected uint8 values from 0 to 255, not scaled.")

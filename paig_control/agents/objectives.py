@@ -1,8 +1,8 @@
 """What is to be reached, as costs of imagined futures that add up.
 
-An objective maps states ``(B, K, H, N, D)`` after each action and the actions ``(B, K, H, A)`` to a cost ``(B, K)``
-for every candidate. :func:`cost_function` joins an objective, a physics and the present state into the one
-function of the actions that a planner sees.
+An objective maps states ``(B, K, H, N, D)`` after each action and the actions ``(B, K, H, A)`` to a cost
+``(B, K)`` for every candidate. :func:`cost_function` joins an objective, a physics and the present state
+into the one function of the actions that a planner sees.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Goal:
     terminal: float = 0.0
 
     def __call__(self, states: State, actions: Tensor) -> Tensor:
+        """Costs ``(B, K)``."""
         position, velocity = (x[:, None, None] for x in self.target)
         error = self.physics.difference(states.position, position).square()
         error = error + self.time_scale**2 * (states.velocity - velocity).square()
@@ -53,6 +54,7 @@ class Effort:
     weight: float = 0.001
 
     def __call__(self, states: State, actions: Tensor) -> Tensor:
+        """Costs ``(B, K)``."""
         return self.weight * actions.square().sum(dim=(-1, -2))
 
 
@@ -60,8 +62,9 @@ class Effort:
 class Reward:
     """The negative of an environment's own reward, summed over the horizon.
 
-    A reward belongs to a state and the action taken in it; here each action is paired with the state after it. Over a
-    horizon this differs from the return by the reward of the first state, which no action changes.
+    A reward belongs to a state and the action taken in it; here each action is paired with the state after
+    it. Over a horizon this differs from the return by the reward of the first state, which no action
+    changes.
 
     Attributes:
         step_cost: the reward's negative, see :data:`REWARDS`.
@@ -72,6 +75,7 @@ class Reward:
     name: str = "reward"
 
     def __call__(self, states: State, actions: Tensor) -> Tensor:
+        """Costs ``(B, K)``."""
         return self.step_cost(states, actions).sum(dim=-1)
 
 
@@ -82,6 +86,7 @@ class Sum:
     terms: tuple[Objective, ...]
 
     def __call__(self, states: State, actions: Tensor) -> Tensor:
+        """Costs ``(B, K)``."""
         total = self.terms[0](states, actions)
         for term in self.terms[1:]:
             total = total + term(states, actions)
@@ -109,13 +114,15 @@ REWARDS: dict[str, StepCost] = {"pendulum": pendulum_step_cost}
 
 
 def reward_objective(name: str) -> Reward:
-    """The reward function of this name, as an objective.
+    """Find the reward function of this name, as an objective.
 
     Raises:
         PaigError: if there is none.
     """
     if name not in REWARDS:
-        raise PaigError(f"There is no reward function {name!r}: expected one of {', '.join(sorted(REWARDS))}.")
+        raise PaigError(
+            f"There is no reward function {name!r}: expected one of {', '.join(sorted(REWARDS))}."
+        )
     return Reward(REWARDS[name], name)
 
 
@@ -133,6 +140,7 @@ class RolloutCost:
         return objective_name(self.objective)
 
     def __call__(self, actions: Tensor) -> Tensor:
+        """Costs ``(B, K)``."""
         batch, candidates = actions.shape[:2]
         position, velocity = (x[:, None].expand(batch, candidates, *x.shape[1:]) for x in self.state)
         with self.physics.frozen():
@@ -149,7 +157,7 @@ def objective_name(objective: Objective) -> str:
 
 
 def cost_function(physics: Physics, state: State, objective: Objective) -> Cost:
-    """The function that a planner minimises: from ``state`` ``(B, N, D)``, under ``physics``, by ``objective``.
+    """Make the function that a planner minimises, from the present ``state`` ``(B, N, D)``.
 
     The gradient with respect to the actions exists; the constants of the physics are held fixed.
     """

@@ -1,9 +1,10 @@
 """Oracles: what control could reach if it knew the truth. For measuring only, never for learning or planning.
 
-The dynamic-programming oracle solves the true pendulum over the whole episode by value iteration backwards in time
-(Bellman, *Dynamic Programming*, 1957) on a grid of angle and velocity. Bilinear interpolation between grid
-points is linear in the values, so one backup of all states under all actions is one product with a sparse
-matrix. What it is told are the true physics and the true states, as arguments; it reaches into no environment.
+The dynamic-programming oracle solves the true pendulum over the whole episode by value iteration backwards
+in time (Bellman, *Dynamic Programming*, 1957) on a grid of angle and velocity. Bilinear interpolation
+between grid points is linear in the values, so one backup of all states under all actions is one product
+with a sparse matrix. What it is told are the true physics and the true states, as arguments; it reaches
+into no environment.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from torch import Tensor
 
 from paig_control.agents.objectives import StepCost
+from paig_control.agents.receding import RecedingHorizon, SeededPlanner
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
-from paig_control.types import State
+from paig_control.types import Objective, State
 
 Array = NDArray[np.float64]
 
@@ -36,9 +38,9 @@ class Grid:
         max_speed: rad/s.
     """
 
-    angles: int = 240
-    velocities: int = 161
-    actions: int = 21
+    angles: int = 360
+    velocities: int = 241
+    actions: int = 11
     fine_actions: int = 161
     max_speed: float = 8.0
 
@@ -55,7 +57,7 @@ class Grid:
         return State(a.reshape(-1, 1, 1), v.reshape(-1, 1, 1))
 
     def corners(self, state: State) -> tuple[NDArray[np.int32], Array]:
-        """The four surrounding grid points of each state ``(*B, 1, 1)`` and their bilinear weights: ``(*B, 4)``."""
+        """Find the four grid points around each state ``(*B, 1, 1)`` and their weights, both ``(*B, 4)``."""
         column = state.position[..., 0, 0].double().numpy() * (self.angles / (2 * np.pi))
         speed = state.velocity[..., 0, 0].double().numpy().clip(-self.max_speed, self.max_speed)
         row = (speed + self.max_speed) * ((self.velocities - 1) / (2 * self.max_speed))
@@ -90,7 +92,9 @@ class DynamicProgrammingOracle:
         grid: Grid | None = None,
     ) -> None:
         if (physics.objects, physics.dims, physics.action_size) != (1, 1, 1) or not physics.periodic:
-            raise PaigError("The dynamic-programming oracle solves one angle driven by one action: use PlannerOracle.")
+            raise PaigError(
+                "The dynamic-programming oracle solves one angle driven by one action: use PlannerOracle."
+            )
         if not low < high:
             raise PaigError(f"The bounds cross: low {low}, high {high}; expected low < high.")
         self.physics, self.step_cost, self.grid, self.steps = physics, step_cost, grid or Grid(), steps
@@ -98,7 +102,7 @@ class DynamicProgrammingOracle:
         self.values = self._solve(torch.linspace(low, high, self.grid.actions, dtype=torch.float64))
 
     def _branch(self, state: State, actions: Tensor) -> tuple[Array, State]:
-        """Costs ``(*B, n)`` and next states ``(*B, n, 1, 1)`` of each of ``n`` actions in states ``(*B, 1, 1)``."""
+        """Costs ``(*B, n)`` and next states ``(*B, n, 1, 1)`` of ``n`` actions in states ``(*B, 1, 1)``."""
         batch = state.position.shape[:-2]
         each = State(*(x.double().unsqueeze(-3).expand(*batch, len(actions), 1, 1) for x in state))
         taken = actions.expand(*batch, len(actions)).unsqueeze(-1)
@@ -126,13 +130,48 @@ class DynamicProgrammingOracle:
         return interpolated
 
     def value(self, state: State, t: int = 0) -> Array:
-        """Least cost ``(B,)`` from ``state`` ``(B, 1, 1)`` at step ``t`` to the end: minus the best return."""
+        """Least cost ``(B,)`` from ``state`` ``(B, 1, 1)`` at step ``t`` to the end."""
         return self._interpolate(t, state)
 
     def act(self, state: State, t: int) -> NDArray[np.float32]:
-        """Best action ``(B, 1)`` in the true ``state`` ``(B, 1, 1)`` at step ``t``, by looking one step ahead."""
+        """Choose the best action ``(B, 1)`` in the true ``state`` ``(B, 1, 1)`` at step ``t``."""
         if not 0 <= t < self.steps:
             raise PaigError(f"t = {t}: this oracle was solved for steps 0 to {self.steps - 1}.")
         costs, following = self._branch(state, self.fine)
         best = (costs + self._interpolate(t + 1, following)).argmin(axis=-1)
         return self.fine.numpy()[best, None].astype(np.float32)
+
+
+class PlannerOracle:
+    """A planner that is given the true physics and the true state.
+
+    The agent's distance from it is what seeing and learning cost.
+
+    Args:
+        planner: as the agent's.
+        physics: the true physics.
+        objective: what is to be reached.
+        low: smallest actions ``(A,)``.
+        high: largest actions ``(A,)``.
+    """
+
+    def __init__(
+        self,
+        planner: SeededPlanner,
+        physics: Physics,
+        objective: Objective,
+        low: ArrayLike,
+        high: ArrayLike,
+    ) -> None:
+        self.control, self.objective = RecedingHorizon(planner, physics, low, high), objective
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin an episode; a seed starts the planner's random numbers again."""
+        self.control.reset(seed)
+
+    def act(self, state: State) -> NDArray[np.float32]:
+        """Choose an action ``(B, A)`` in the true ``state`` ``(B, N, D)``."""
+        action: NDArray[np.float32] = self.control.act(
+            State(*(x.float() for x in state)), self.objective
+        ).numpy()
+        return action

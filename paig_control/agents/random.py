@@ -21,21 +21,26 @@ class RandomAgent:
         self.low, self.high = np.asarray(low, dtype=np.float32), np.asarray(high, dtype=np.float32)
         if self.low.ndim != 1 or self.low.shape != self.high.shape:
             raise PaigError(
-                f"Action bounds of shapes {self.low.shape} and {self.high.shape}: expected one number for each action."
+                f"Action bounds of shapes {self.low.shape} and {self.high.shape}: "
+                "expected one number for each action."
             )
-        if not (np.isfinite(self.low).all() and np.isfinite(self.high).all() and (self.low <= self.high).all()):
-            raise PaigError(f"Action bounds {self.low} and {self.high}: expected finite numbers, low not above high.")
+        if not (
+            np.isfinite(self.low).all() and np.isfinite(self.high).all() and (self.low <= self.high).all()
+        ):
+            raise PaigError(
+                f"Action bounds {self.low} and {self.high}: expected finite numbers, low not above high."
+            )
         self.generator = np.random.default_rng(seed)
         self.batch: int | None = None
 
     def reset(self, goal: object = None, batch: int | None = None, seed: int | None = None) -> None:
-        """Begin an episode of one environment, or of ``batch``; with a seed, start the random numbers again."""
+        """Begin an episode of one environment, or of ``batch``; a seed starts the random numbers again."""
         self.batch = batch
         if seed is not None:
             self.generator = np.random.default_rng(seed)
 
     def act(self, frame: object = None) -> NDArray[np.float32]:
-        """A random action ``(A,)``, or ``(B, A)`` for a batch."""
+        """Draw an action ``(A,)``, or ``(B, A)`` for a batch."""
         shape = self.low.shape if self.batch is None else (self.batch, *self.low.shape)
         drawn = self.generator.uniform(self.low, self.high, shape).astype(np.float32)
         return np.clip(drawn, self.low, self.high)

@@ -1,4 +1,4 @@
-"""Receding-horizon control: plan from the present state, take the first action, start the next plan from the rest.
+"""Receding-horizon control: plan, take the first action, start the next plan from the rest.
 
 This is what the agent that sees frames and the oracle that sees the truth have in common.
 """
@@ -51,9 +51,9 @@ class RecedingHorizon:
         for name, bound in (("low", self.low), ("high", self.high)):
             if bound.shape != (physics.action_size,):
                 raise PaigError(
-                    f"The action bound {name} has shape {tuple(bound.shape)}, but {type(physics).__name__} has "
-                    f"{physics.action_size} action(s): expected shape ({physics.action_size},). The environment and the "
-                    "model's physics must have the same actions; train a model on data of this environment."
+                    f"The action bound {name} has shape {tuple(bound.shape)}: expected "
+                    f"({physics.action_size},), because {type(physics).__name__} has {physics.action_size} "
+                    "action(s). Take a model that was trained on data of this environment."
                 )
         self.plan: Plan | None = None
 

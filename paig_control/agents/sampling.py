@@ -1,9 +1,9 @@
-"""What every planner by sampling shares: checked bounds, noise smooth in time, costs made safe, the best kept.
+"""What planners by sampling share: checked bounds, noise smooth in time, safe costs, the warm start.
 
-A proposal is a mean and a spread for every action of the plan; candidates are ``mean + spread * noise``, cut to
-the bounds. What the noise looks like over time decides how much of the plan space a few hundred candidates
-reach: it is piecewise linear between few knots. One noise serves every problem of a batch, so a plan does not
-depend on the batch it sits in.
+A proposal is a mean and a spread for every action of the plan; candidates are ``mean + spread * noise``,
+cut to the bounds. What the noise looks like over time decides how much of the plan space a few hundred
+candidates reach: it is piecewise linear between few knots. One noise serves every problem of a batch, so a
+plan does not depend on the batch it sits in.
 """
 
 from __future__ import annotations
@@ -28,32 +28,56 @@ def check_problem(init: Tensor, low: Tensor, high: Tensor) -> None:
     size = init.shape[-1]
     for name, bound in (("low", low), ("high", high)):
         if bound.shape != (size,):
-            raise PaigError(f"{name} has shape {tuple(bound.shape)}: expected ({size},), one bound for each action.")
+            raise PaigError(
+                f"{name} has shape {tuple(bound.shape)}: expected ({size},), one bound for each action."
+            )
         if not bool(torch.isfinite(bound).all()):
             raise PaigError(f"{name} = {bound.tolist()}: expected finite bounds; give the actuators' limits.")
     if bool((low > high).any()):
         raise PaigError(f"The bounds cross: low {low.tolist()} exceeds high {high.tolist()}; swap them.")
     if not bool(torch.isfinite(init).all()):
-        raise PaigError("init has values that are not finite: expected actions within the bounds; start from zeros.")
+        raise PaigError(
+            "init has values that are not finite: expected actions within the bounds; start from zeros."
+        )
 
 
 def knot_matrix(horizon: int, knots: int, like: Tensor) -> Tensor:
-    """Weights ``(H, knots)`` that turn values at the knots into a piecewise-linear sequence of unit variance."""
+    """Weights ``(H, knots)`` from values at the knots to a piecewise-linear sequence of unit variance."""
     if knots >= horizon:
         return torch.eye(horizon, dtype=like.dtype, device=like.device)
+    if knots == 1:
+        return like.new_ones(horizon, 1)
     place = torch.linspace(0, knots - 1, horizon, dtype=like.dtype, device=like.device)
     nodes = torch.arange(knots, dtype=like.dtype, device=like.device)
     weights = (1 - (place[:, None] - nodes).abs()).clamp(min=0)
-    return weights / weights.norm(dim=1, keepdim=True)
+    return weights / weights.square().sum(dim=1, keepdim=True).sqrt()
 
 
 def smooth_noise(count: int, knots: int, like: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal noise ``(count, H, A)``, piecewise linear over the horizon, for plans ``like`` ``(B, H, A)``."""
+    """Draw standard normal noise ``(count, H, A)``, piecewise linear, for plans like ``(B, H, A)``."""
     horizon, size = like.shape[-2:]
-    at_knots = torch.randn(
-        count, min(knots, horizon), size, generator=generator, dtype=like.dtype, device=generator.device
-    )
+    shape = (count, min(knots, horizon), size)
+    at_knots = torch.randn(shape, generator=generator, dtype=like.dtype, device=generator.device)
     return knot_matrix(horizon, knots, like) @ at_knots.to(like.device)
+
+
+def scales(count: int, decades: float, like: Tensor, generator: torch.Generator) -> Tensor:
+    """Factors ``(count, 1, 1)`` from ``10^-decades`` to 1, uniform in their logarithm."""
+    drawn = torch.rand((count, 1, 1), generator=generator, dtype=like.dtype, device=generator.device)
+    return torch.pow(10.0, -decades * drawn).to(like.device)
+
+
+def refit(elites: Tensor, costs: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation ``(B, H, A)`` of elites ``(B, k, H, A)``, those of infinite cost left out.
+
+    One elite has the deviation 0, not NaN. Where every cost is infinite, all count.
+    """
+    weight = torch.isfinite(costs)
+    weight = (weight | ~weight.any(dim=1, keepdim=True)).to(elites.dtype)[..., None, None]
+    weight = weight / weight.sum(dim=1, keepdim=True)
+    mean = (weight * elites).sum(dim=1)
+    variance = (weight * (elites - mean[:, None]).square()).sum(dim=1)
+    return mean, variance.sqrt()
 
 
 def evaluate(cost: Cost, candidates: Tensor) -> Tensor:
@@ -72,8 +96,8 @@ def evaluate(cost: Cost, candidates: Tensor) -> Tensor:
     finite = torch.isfinite(costs)
     if not bool(finite.any(dim=1).all()):
         raise PaigError(
-            f"The cost {name} is not finite for any of {candidates.shape[1]} candidates: expected finite numbers; "
-            "check the state it starts from, the constants of the physics and the goal."
+            f"The cost {name} is not finite for any of {candidates.shape[1]} candidates: expected finite "
+            "numbers; check the state it starts from, the constants of the physics and the goal."
         )
     return torch.where(finite, costs, torch.inf)
 

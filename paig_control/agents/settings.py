@@ -6,7 +6,7 @@ refuses values that cannot work when it is made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from paig_control.errors import PaigError
 
@@ -17,40 +17,62 @@ def _require(holds: bool, wrong: str, expected: str) -> None:
 
 
 @dataclass(frozen=True)
+class NoiseSettings:
+    """Noise that turns the mean of a search into candidates.
+
+    Attributes:
+        knots: control points of the piecewise-linear noise over the horizon; as many as the horizon is
+            white noise.
+        spread: standard deviation in the first iteration, as a fraction of half the width of the bounds;
+            above 1 most actions are cut to the bounds, which makes bang-bang plans.
+        decades: in the first iteration the candidates' noise is scaled by factors that reach down this many
+            powers of ten, so that some stay close to the mean.
+    """
+
+    knots: int
+    spread: float
+    decades: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(self.knots >= 1, f"knots = {self.knots}", "at least 1 control point")
+        _require(self.spread > 0, f"spread = {self.spread}", "a positive fraction of the bounds' half width")
+        _require(self.decades >= 0, f"decades = {self.decades}", "a number not below 0")
+
+
+@dataclass(frozen=True)
 class CEMSettings:
     """The cross-entropy method over action sequences.
 
+    The default was chosen on the true pendulum, where the fresh search finds the right number of swings and
+    the warm one holds the balance.
+
     Attributes:
         horizon: actions in a plan.
-        knots: control points of the piecewise-linear noise over the horizon; as many as the horizon is white noise.
-        samples: candidates an iteration.
+        samples: candidates an iteration, shared between the two searches.
         iterations: rounds of sampling and refitting.
-        elites: best candidates that the proposal is refitted to.
-        spread: standard deviation of the first proposal, as a fraction of half the width of the bounds.
-        min_spread: floor under the standard deviation, same unit.
-        smoothing: weight of the former mean and spread when refitting; 0 forgets them.
+        elites: best candidates that each search is refitted to.
+        min_spread: floor under the standard deviation, as a fraction of half the width of the bounds.
+        warm: noise of the search that starts from the plan given.
+        fresh: noise of the search that starts from the middle of the bounds.
     """
 
-    horizon: int = 40
-    knots: int = 10
+    horizon: int = 45
     samples: int = 200
     iterations: int = 3
-    elites: int = 20
-    spread: float = 1.0
+    elites: int = 10
     min_spread: float = 0.05
-    smoothing: float = 0.0
+    warm: NoiseSettings = field(default_factory=lambda: NoiseSettings(knots=10, spread=0.5, decades=2.0))
+    fresh: NoiseSettings = field(default_factory=lambda: NoiseSettings(knots=7, spread=2.0))
 
     def __post_init__(self) -> None:
         _require(self.horizon >= 1, f"horizon = {self.horizon}", "at least 1 action in a plan")
-        _require(2 <= self.knots or self.horizon == 1, f"knots = {self.knots}", "at least 2 control points")
-        _require(self.samples >= 2, f"samples = {self.samples}", "at least 2 candidates")
+        _require(self.samples >= 4, f"samples = {self.samples}", "at least 4 candidates")
         _require(self.iterations >= 1, f"iterations = {self.iterations}", "at least 1")
+        half = self.samples // 2
         _require(
-            1 <= self.elites <= self.samples, f"elites = {self.elites}", f"1 to samples = {self.samples} candidates"
+            1 <= self.elites <= half, f"elites = {self.elites}", f"1 to half the samples = {half} candidates"
         )
-        _require(self.spread > 0, f"spread = {self.spread}", "a positive fraction of the bounds' half width")
         _require(self.min_spread >= 0, f"min_spread = {self.min_spread}", "a number not below 0")
-        _require(0 <= self.smoothing < 1, f"smoothing = {self.smoothing}", "a number in [0, 1)")
 
 
 @dataclass(frozen=True)
