@@ -1,0 +1,102 @@
+"""The baselines beside which control is measured: what the truth allows, as agents that see true states.
+
+For measuring only: nothing here is open to an agent that is being tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from paig_control.agents.objectives import REWARDS, goal_objective, reward_objective
+from paig_control.agents.oracle import DynamicProgrammingOracle
+from paig_control.agents.random import RandomAgent
+from paig_control.agents.receding import RecedingHorizon, SeededPlanner
+from paig_control.agents.settings import GoalSettings
+from paig_control.errors import PaigError
+from paig_control.physics.base import Physics
+from paig_control.playing import Act, Array, Frames
+from paig_control.types import State
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What only the evaluator knows of an environment: its physics, its reward's name and the goal's state.
+
+    Attributes:
+        physics: the true one; None leaves the oracles out.
+        reward: name of its reward function in ``objectives.REWARDS``, if there is one.
+        goal_state: ``(2, N, D)``; None leaves success unmeasured.
+    """
+
+    physics: Physics | None = None
+    reward: str | None = None
+    goal_state: Array | None = None
+
+
+def _state(states: Array) -> State:
+    """Turn true states ``(B, 2, N, D)`` into what physics takes."""
+    tensor = torch.from_numpy(np.ascontiguousarray(states, dtype=np.float32))
+    return State(tensor[:, 0], tensor[:, 1])
+
+
+def optimal_agent(truth: Truth, low: NDArray[Any], high: NDArray[Any], steps: int) -> Act | None:
+    """Solve for the best return possible on the true physics; None where dynamic programming cannot."""
+    physics = truth.physics
+    if physics is None or truth.reward not in REWARDS or not physics.periodic or physics.objects != 1:
+        return None
+    oracle = DynamicProgrammingOracle(physics, REWARDS[truth.reward], float(low[0]), float(high[0]), steps)
+    return lambda frames, states, t: oracle.act(_state(_known(states)), t)
+
+
+def informed_agent(
+    truth: Truth, planner: SeededPlanner, low: NDArray[Any], high: NDArray[Any], goal: GoalSettings | None
+) -> Act | None:
+    """Plan with the true physics from the true state: for the goal, or for the reward if ``goal`` is None."""
+    physics = truth.physics
+    if physics is None:
+        return None
+    if goal is not None and truth.goal_state is not None:
+        objective = goal_objective(physics, _state(truth.goal_state[None]), goal)
+    elif goal is None and truth.reward in REWARDS:
+        objective = reward_objective(str(truth.reward))
+    else:
+        return None
+    control = RecedingHorizon(planner, physics, low, high)
+
+    def act(frames: Frames, states: Array | None, t: int) -> NDArray[np.float32]:
+        if t == 0:
+            control.reset(seed=0)
+        action: NDArray[np.float32] = control.act(_state(_known(states)), objective).numpy()
+        return action
+
+    return act
+
+
+def _known(states: Array | None) -> Array:
+    if states is None:
+        raise PaigError("An oracle needs the environment's true state in info['state'], and there is none.")
+    return states
+
+
+def baselines(
+    space: gym.spaces.Box,
+    truth: Truth,
+    planner: SeededPlanner,
+    goal: GoalSettings | None,
+    steps: int,
+    seed: int,
+) -> dict[str, Act]:
+    """All that can be had of ``random``, ``oracle`` (best return) and ``planner_oracle``, by name."""
+    generator = RandomAgent(space.low, space.high, seed)
+    found: dict[str, Act | None] = {
+        "random": lambda frames, states, t: np.stack([generator.act() for _ in frames]),
+        "oracle": optimal_agent(truth, space.low, space.high, steps),
+        "planner_oracle": informed_agent(truth, planner, space.low, space.high, goal),
+    }
+    return {name: act for name, act in found.items() if act is not None}
