@@ -196,10 +196,10 @@ class MPCAgent:
         if shape is None or shape[:-1] != (*lead, height, width) or len(shape) != len(lead) + 3:
             expected = ", ".join(str(n) for n in (*lead, height, width))
             raise PaigError(
-            raise PaigError(f"The {what} has type {kind}: expected uint8, values from 0 to 255, not scaled.")
+                f"The {what} has shape {shape}: expected ({expected}, channels), the model's image size. "
                 "Make the environment with this image size, or resize the image by averaging."
             )
         if kind != np.uint8:
-            raise PaigError(f"The {what} has type {kind}: expected uint8 values from 0 to 255, not scaled.")
+            raise PaigError(f"The {what} has type {kind}: expected uint8, values from 0 to 255, not scaled.")
         tensor = torch.from_numpy(np.ascontiguousarray(frame))
         return tensor if batch is not None else tensor[None]

@@ -41,24 +41,32 @@ def check_problem(init: Tensor, low: Tensor, high: Tensor) -> None:
         )
 
 
-def knot_matrix(horizon: int, knots: int, like: Tensor) -> Tensor:
-    """Weights ``(H, knots)`` from values at the knots to a piecewise-linear sequence of unit variance."""
-    if knots >= horizon:
-        return torch.eye(horizon, dtype=like.dtype, device=like.device)
+def between_knots(values: Tensor, horizon: int) -> Tensor:
+    """Piecewise-linear sequences ``(count, H, A)`` through ``values`` ``(count, knots, A)``.
+
+    Independent values of variance 1 give every step the variance 1: the sequence is scaled where they mix.
+    Written without a matrix product: on small
+    sizes its threads cost more than the work.
+    """
+    knots = values.shape[1]
+    if knots == horizon:
+        return values
     if knots == 1:
-        return like.new_ones(horizon, 1)
-    place = torch.linspace(0, knots - 1, horizon, dtype=like.dtype, device=like.device)
-    nodes = torch.arange(knots, dtype=like.dtype, device=like.device)
-    weights = (1 - (place[:, None] - nodes).abs()).clamp(min=0)
-    return weights / weights.square().sum(dim=1, keepdim=True).sqrt()
+        return values.expand(-1, horizon, -1)
+    place = torch.linspace(0, knots - 1, horizon, dtype=values.dtype, device=values.device)
+    left = place.floor().clamp(max=knots - 2)
+    right_weight = (place - left)[:, None]
+    norm = (right_weight.square() + (1 - right_weight).square()).sqrt()
+    index = left.long()
+    return values[:, index] * ((1 - right_weight) / norm) + values[:, index + 1] * (right_weight / norm)
 
 
 def smooth_noise(count: int, knots: int, like: Tensor, generator: torch.Generator) -> Tensor:
     """Draw standard normal noise ``(count, H, A)``, piecewise linear, for plans like ``(B, H, A)``."""
     horizon, size = like.shape[-2:]
     shape = (count, min(knots, horizon), size)
-    at_knots = torch.randn(shape, generator=generator, dtype=like.dtype, device=generator.device)
-    return knot_matrix(horizon, knots, like) @ at_knots.to(like.device)
+    drawn = torch.randn(shape, generator=generator, dtype=like.dtype, device=generator.device)
+    return between_knots(drawn.to(like.device), horizon)
 
 
 def scales(count: int, decades: float, like: Tensor, generator: torch.Generator) -> Tensor:

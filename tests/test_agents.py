@@ -1,0 +1,226 @@
+"""The agents: from frames to actions, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from paig_control.agents.cem import CEM
+from paig_control.agents.mpc import MPCAgent
+from paig_control.agents.objectives import (
+    Effort,
+    Goal,
+    Sum,
+    cost_function,
+    pendulum_step_cost,
+    reward_objective,
+)
+from paig_control.agents.random import RandomAgent
+from paig_control.agents.settings import AgentSettings, CEMSettings, GoalSettings
+from paig_control.errors import PaigError
+from paig_control.physics.base import Physics
+from paig_control.physics.pendulum import Pendulum
+from paig_control.types import State
+
+
+def true_pendulum() -> Pendulum:
+    physics = Pendulum()
+    physics.set_values({"gravity": 10.0, "actuation": 1.0})
+    return physics
+
+
+def picture(angle: float | np.ndarray) -> np.ndarray:
+    """An image whose bytes spell the angle: perfect sight for a test, (…, 4, 2, 3)."""
+    turns = np.asarray(angle, dtype=np.float64) / (2 * math.pi) % 1
+    code = np.round(turns * (2**32 - 1)).astype(np.uint64)
+    frame = np.zeros((*code.shape, 4, 2, 3), dtype=np.uint8)
+    for byte in range(4):
+        frame[..., byte, 0, 0] = (code >> np.uint64(8 * byte)) & np.uint64(255)
+    return frame
+
+
+class FakeModel:
+    """Reads the angle off the picture; the velocity from two angles, exact for semi-implicit Euler."""
+
+    def __init__(self) -> None:
+        self.physics: Physics = true_pendulum()
+        self.image_size = (4, 2)
+        self.seen: list[tuple[int, ...]] = []
+
+    def locate(self, frames: Tensor) -> Tensor:
+        code = sum(frames[:, byte, 0, 0].double() * 256**byte for byte in range(4))
+        return (code / (2**32 - 1) * 2 * math.pi).float().reshape(-1, 1, 1)  # type: ignore[union-attr]
+
+    def estimate(self, coordinates: Tensor, actions: Tensor) -> State:
+        self.seen.append((coordinates.shape[1], actions.shape[1]))
+        last = coordinates[:, -1]
+        if coordinates.shape[1] == 1:
+            return State(last, torch.zeros_like(last))
+        return State(last, self.physics.difference(last, coordinates[:, -2]) / self.physics.dt)
+
+
+def agent(reward: str | None = None, **settings: int) -> MPCAgent:
+    return MPCAgent(FakeModel(), CEM(), [-2.0], [2.0], reward=reward, settings=AgentSettings(**settings))
+
+
+def test_agent_swings_the_pendulum_up_to_a_goal_image_and_holds_it() -> None:
+    physics = true_pendulum()
+    state = State(
+        torch.tensor([3.1, -3.0, 2.0], dtype=torch.float64).reshape(3, 1, 1),
+        torch.tensor([0.5, 0.0, -0.8], dtype=torch.float64).reshape(3, 1, 1),
+    )
+    mpc = agent()
+    mpc.reset(picture(0.0), batch=3, seed=0)
+    for step in range(150):
+        action = mpc.act(picture(state.position.numpy().ravel()))
+        assert action.shape == (3, 1)
+        assert np.abs(action).max() <= 2.0
+        with torch.no_grad():
+            state = physics.step(state, torch.as_tensor(action).double())
+        if step >= 110:
+            angle = physics.difference(state.position, torch.zeros(()))
+            assert float(angle.abs().max()) < math.radians(15)
+            assert float(state.velocity.abs().max()) < 1.0
+    assert mpc.timing.perceive > 0
+    assert mpc.timing.plan > 0
+
+
+def test_agent_remembers_its_history_and_its_actions_between() -> None:
+    mpc = agent(reward="pendulum", history=3)
+    mpc.reset()
+    for angle in (3.0, 3.1, 3.2, 3.3):
+        assert mpc.act(picture(angle)).shape == (1,)
+    assert mpc.model.seen == [(1, 0), (2, 1), (3, 2), (3, 2)]  # type: ignore[attr-defined]
+
+
+def test_a_history_of_one_frame_needs_no_actions() -> None:
+    mpc = agent(reward="pendulum", history=1)
+    mpc.reset()
+    mpc.act(picture(3.0))
+    mpc.act(picture(3.0))
+    assert mpc.model.seen == [(1, 0), (1, 0)]  # type: ignore[attr-defined]
+
+
+def test_the_same_seed_gives_the_same_actions() -> None:
+    mpc = agent(reward="pendulum")
+    runs = []
+    for seed in (3, 3, 4):
+        mpc.reset(seed=seed)
+        runs.append([float(mpc.act(picture(angle))[0]) for angle in (3.0, 3.05, 3.12)])
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+def test_two_goal_images_give_the_goal_a_velocity() -> None:
+    mpc = agent()
+    mpc.reset((picture(6.25), picture(0.05)))
+    goal = mpc.objective.terms[0]  # type: ignore[union-attr]
+    assert goal.target.velocity.item() == pytest.approx((0.05 - 6.25 + 2 * math.pi) / 0.05, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (np.zeros((5, 2, 3), np.uint8), r"shape \(5, 2, 3\): expected \(4, 2, channels\)"),
+        (np.zeros((1, 4, 2, 3), np.uint8), "expected"),
+        (np.zeros((4, 2, 3), np.float32), "float32: expected uint8"),
+        (None, "expected"),
+    ],
+)
+def test_a_wrong_frame_is_refused_with_what_was_expected(frame: np.ndarray, message: str) -> None:
+    mpc = agent(reward="pendulum")
+    mpc.reset()
+    with pytest.raises(PaigError, match=message):
+        mpc.act(frame)
+
+
+def test_mistakes_around_an_episode_are_refused() -> None:
+    mpc = agent()
+    with pytest.raises(PaigError, match="before reset"):
+        mpc.act(picture(0.0))
+    with pytest.raises(PaigError, match="nothing to reach"):
+        mpc.reset()
+    with pytest.raises(PaigError, match="batch = 0"):
+        mpc.reset(picture(0.0), batch=0)
+    with pytest.raises(PaigError, match="goal image has shape"):
+        mpc.reset(np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(PaigError, match="goal's position has shape"):
+        mpc.reset(State(torch.zeros(1, 2, 1), torch.zeros(1, 2, 1)))
+    with pytest.raises(PaigError, match="not finite"):
+        mpc.reset(State(torch.full((1, 1, 1), math.nan), torch.zeros(1, 1, 1)))
+    with pytest.raises(PaigError, match=r"low has shape \(2,\)"):
+        MPCAgent(FakeModel(), CEM(), [-2.0, -2.0], [2.0, 2.0])
+    with pytest.raises(PaigError, match="no reward function 'pendulm'"):
+        agent(reward="pendulm")
+
+
+def test_goal_distance_takes_the_short_way_round_and_weighs_velocity() -> None:
+    physics = true_pendulum()
+    target = State(torch.full((1, 1, 1), math.pi - 0.1), torch.full((1, 1, 1), 1.0))
+    states = State(torch.full((1, 2, 3, 1, 1), -math.pi + 0.1), torch.full((1, 2, 3, 1, 1), 3.0))
+    actions = torch.full((1, 2, 3, 1), 2.0)
+    each = 0.2**2 + 0.5**2 * 2.0**2
+    goal = Goal(physics, target, time_scale=0.5, terminal=4.0)
+    torch.testing.assert_close(goal(states, actions), torch.full((1, 2), each * (3 + 4)))
+    both = Sum((goal, Effort(0.1)))
+    torch.testing.assert_close(both(states, actions), torch.full((1, 2), each * 7 + 0.1 * 3 * 4))
+
+
+def test_reward_is_the_one_that_pendulum_v1_pays() -> None:
+    gymnasium = pytest.importorskip("gymnasium")
+    env = gymnasium.make("Pendulum-v1")
+    env.reset(seed=0)
+    for angle, velocity, torque in ((3.0, -2.0, 1.5), (-9.0, 7.0, -2.0), (0.1, 0.0, 0.0)):
+        env.unwrapped.state = np.array([angle, velocity])
+        _, reward, *_ = env.step(np.array([torque], dtype=np.float32))
+        state = State(
+            torch.tensor(angle, dtype=torch.float64).reshape(1, 1), torch.tensor(velocity).reshape(1, 1)
+        )
+        assert float(pendulum_step_cost(state, torch.tensor([torque]))) == pytest.approx(-reward, rel=1e-6)
+
+
+def test_a_cost_can_be_differentiated_by_the_actions_but_not_by_the_constants() -> None:
+    physics = true_pendulum()
+    cost = cost_function(
+        physics, State(torch.ones(1, 1, 1), torch.zeros(1, 1, 1)), reward_objective("pendulum")
+    )
+    actions = torch.zeros(1, 2, 5, 1, requires_grad=True)
+    cost(actions).sum().backward()
+    assert actions.grad is not None
+    assert bool((actions.grad != 0).all())
+    assert physics.free.grad is None
+
+
+def test_random_agent_is_seeded_fills_the_bounds_and_keeps_inside() -> None:
+    random = RandomAgent([-2.0, 0.0], [2.0, 0.5], seed=1)
+    random.reset(batch=1000, seed=5)
+    drawn = random.act()
+    assert drawn.shape == (1000, 2)
+    assert drawn.dtype == np.float32
+    assert (drawn >= [-2.0, 0.0]).all()
+    assert (drawn <= [2.0, 0.5]).all()
+    np.testing.assert_allclose(drawn.mean(axis=0), [0.0, 0.25], atol=0.15)
+    np.testing.assert_allclose(drawn.std(axis=0), np.array([4.0, 0.5]) / math.sqrt(12), rtol=0.1)
+    random.reset(batch=1000, seed=5)
+    np.testing.assert_array_equal(random.act(), drawn)
+    random.reset()
+    assert random.act().shape == (2,)
+    with pytest.raises(PaigError, match="low not above high"):
+        RandomAgent([1.0], [0.0])
+
+
+def test_settings_that_cannot_work_are_refused() -> None:
+    for make in (
+        lambda: CEMSettings(horizon=0),
+        lambda: CEMSettings(elites=0),
+        lambda: CEMSettings(elites=101),
+        lambda: CEMSettings(iterations=0),
+        lambda: GoalSettings(time_scale=-1.0),
+        lambda: AgentSettings(history=0),
+    ):
+        with pytest.raises(PaigError, match="expected"):
+            make()
