@@ -1,8 +1,9 @@
 """Goals: the image that an agent is shown, and the state that only the judge may know.
 
-A goal image comes from anywhere: drawn by ``paig-control goal``, which writes the state into the picture's text, or
-photographed, cropped or exported by a user. At the border it becomes an RGB image of the model's size, and what
-was changed is said. Where the picture does not carry its state, the judge looks for the state whose drawing it is.
+A goal image comes from anywhere: drawn by ``paig-control goal``, which writes the state into the picture's
+text, or photographed, cropped or exported by a user. At the border it becomes an RGB image of the model's
+size, and what was changed is said. Where the picture does not carry its state, the judge looks for the state whose
+drawing it is.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def to_state(values: Any, shape: tuple[int, ...], name: str = "state") -> Array:
     count = int(np.prod(shape))
     if array.size != count or not np.isfinite(array).all():
         raise PaigError(
-            f"{name} = {values!r}: expected {count} numbers, all positions and then all velocities, for example "
-            f"{name}=[{','.join(['0'] * count)}]."
+            f"{name} = {values!r}: expected {count} numbers, all positions and then all velocities, for "
+            f"example {name}=[{','.join(['0'] * count)}]."
         )
     return array.reshape(shape)
 
@@ -144,9 +145,10 @@ def _stored(path: Path, text: Any) -> Array | None:
 
 
 def find_state(env: gym.Env[Any, Any], image: Frame, candidates: Sequence[Array]) -> Array | None:
-    """The state at rest whose drawing is most like ``image``: of ``candidates`` or, for one angle, of the circle.
+    """Find the state at rest whose drawing is most like ``image``.
 
-    None if nothing drawn is alike, or if the environment cannot draw states.
+    It is looked for among ``candidates`` and, where the state is one angle, around the circle. None if nothing
+    drawn is alike, or if the environment cannot draw states.
     """
     try:
         draw: Callable[[Array], Frame] = env.get_wrapper_attr("draw")
@@ -177,7 +179,7 @@ def resolve(
     env: gym.Env[Any, Any],
     size: tuple[int, int],
 ) -> Goal:
-    """The goal that a user asks for: a picture's path, or the name of one of the environment's goals.
+    """Find the goal that a user asks for: a picture's path, or the name of one of the environment's goals.
 
     ``upright.png`` is the picture if there is one, and otherwise the goal named ``upright``, drawn.
 

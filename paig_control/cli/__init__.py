@@ -1,0 +1,1 @@
+"""The command line: one console script, a file a command, Hydra underneath."""

@@ -1,0 +1,193 @@
+"""From words on the command line to a checked configuration, through Hydra.
+
+Hydra composes groups and checks types; this module makes its refusals short. Every override is looked at
+before Hydra sees it, so that an unknown command, group choice or key is answered with the nearest right one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_module
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from paig_control.cli.schema import COMMANDS, OPEN, RECORDS, expected, record, schema
+from paig_control.errors import PaigError
+
+CONFIGS = "paig_control.configs"
+PATHS = ("data", "out", "run", "goal")
+"""Keys whose values are paths and may hold characters that mean something to Hydra."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Ask for the nearest known word, or name all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if not close:  # the last part of a dotted name says most
+        tails = {name.rpartition(".")[2]: name for name in known}
+        close = [tails[t] for t in difflib.get_close_matches(word.rpartition(".")[2], tails, n=1, cutoff=0.7)]
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(sorted({name for name in known if '.' not in name} or known))}."
+
+
+def register_schemas() -> None:
+    """Tell Hydra the records behind all configurations."""
+    store = ConfigStore.instance()
+    for name, kind in COMMANDS.items():
+        store.store(name=f"schema_{name}", node=schema(kind))
+    for group, records in RECORDS.items():
+        for name in records:
+            extra: dict[str, tuple[Any, Any]] = {}
+            if group in ("planner", "objective"):
+                extra["name"] = (str, name)
+            store.store(group=group, name=f"schema_{name}", node=schema(record(group, name), **extra))
+
+
+def quoted(word: str) -> str:
+    """Put an override's path in quotes, so that ``out=a=b,c`` needs none."""
+    key, sign, value = word.partition("=")
+    plain = re.fullmatch(r"[\w./:+-]*|null", value) is not None
+    if not sign or key not in PATHS or plain or value[:1] in ("'", '"'):
+        return word
+    inner = re.sub(r"(\\*)(?=')", r"\1\1", value).replace("'", "\\'")
+    return f"{key}='{inner}'"
+
+
+def parse(words: Sequence[str], sweep: bool = False) -> list[Override]:
+    """Parse ``key=value`` words.
+
+    Raises:
+        PaigError: for a word that is none.
+    """
+    parser = OverridesParser.create()
+    found = []
+    for word in words:
+        if "=" not in word and not word.startswith("~"):
+            raise PaigError(f"{word!r} is not understood: expected name=value, for example seed=1.")
+        try:
+            found.append(parser.parse_override(word if sweep else quoted(word)))
+        except HydraException as error:
+            reason = str(error).splitlines()[0]
+            raise PaigError(
+                f"{word} cannot be read ({reason}): expected name=value; put special characters in quotes, "
+                'for example "\'out=\\"a, b\\"\'".'
+            ) from None
+    return found
+
+
+def choices(loader: ConfigLoader, group: str) -> list[str]:
+    """List what a group offers."""
+    names = loader.get_group_options(group, ObjectType.CONFIG)
+    return sorted(name for name in names if not name.startswith("schema_"))
+
+
+def configure(command: str, words: Sequence[str]) -> DictConfig:
+    """Compose and check the configuration of a command.
+
+    Raises:
+        PaigError: for anything in ``words`` that does not fit; the message names the nearest that does.
+    """
+    register_schemas()
+    overrides = [one for one in parse(words) if (one.key_or_group, one.value()) != ("experiment", None)]
+    GlobalHydra.instance().clear()
+    with initialize_config_module(CONFIGS, version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        groups = sorted(set(loader.list_groups("")) - {"hydra"})
+        own = list(used(loader, command))
+        picked = [one for one in overrides if one.key_or_group in groups]
+        for one in picked:
+            _check_choice(command, one, own, loader)
+        base = compose(command, [str(one.input_line) for one in picked])
+        lines = [
+            str(one.input_line) if one in picked else _line(command, one, base, own) for one in overrides
+        ]
+        composed = compose(command, lines, base)
+    try:
+        OmegaConf.resolve(composed)
+    except OmegaConfBaseException as error:
+        raise PaigError(f"A ${{...}} cannot be resolved: {str(error).splitlines()[0]}") from None
+    return composed
+
+
+def used(loader: ConfigLoader, command: str) -> dict[str, str | None]:
+    """Find the groups that a command has, with the choice made by default."""
+    primary = loader.load_configuration(command, [], RunMode.RUN)
+    return {key: choice for key, choice in primary.hydra.runtime.choices.items() if "/" not in key}
+
+
+def _check_choice(command: str, one: Override, own: list[str], loader: ConfigLoader) -> None:
+    """Refuse a group that the command does not have, and a choice that the group does not have."""
+    group, value = str(one.key_or_group), one.value()
+    if group not in own:
+        raise PaigError(f"{command} has no {group}; {nearest(group, _names(compose(command, [])))}")
+    offered = choices(loader, group)
+    if value not in offered:
+        raise PaigError(f"There is no {one.input_line}; {nearest(str(value), offered)}")
+
+
+def _line(command: str, one: Override, base: DictConfig, groups: list[str]) -> str:
+    """Turn the override into what Hydra takes, if its key exists or stands where keys are free."""
+    key, line = str(one.key_or_group), str(one.input_line).lstrip("+")
+    if one.is_delete():
+        raise PaigError(f"{line}: nothing can be taken out; set {key}=null where it may be empty.")
+    if any(key.startswith(f"{place}.") for place in OPEN) and key.partition(".")[0] in groups:
+        return f"++{line}"
+    names = _names(base)
+    if key not in names:
+        raise PaigError(f"{command} has no {key}; {nearest(key, [*names, *groups])}")
+    if one.is_sweep_override():
+        raise PaigError(f"{line}: several values are a sweep, which needs --multirun.")
+    return line
+
+
+def _names(config: DictConfig, prefix: str = "") -> list[str]:
+    """All keys, dotted."""
+    names = []
+    for key in config:
+        name = f"{prefix}{key!s}"
+        names.append(name)
+        node = config._get_node(key)
+        if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
+            names += _names(node, f"{name}.")
+    return names
+
+
+def compose(command: str, lines: list[str], base: DictConfig | None = None) -> DictConfig:
+    """Compose inside an initialised Hydra; what it refuses becomes one line."""
+    try:
+        return hydra_compose(command, lines)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise PaigError(_reason(error, lines, base)) from None
+
+
+def _reason(error: Exception, lines: list[str], base: DictConfig | None) -> str:
+    """One line out of what Hydra says."""
+    text = str(error.__cause__ or error).splitlines()[0]
+    match = re.match(r"Error merging override \+*(.*?)=(.*)", str(error).splitlines()[0])
+    if match is None:
+        return text
+    key, value = match.groups()
+    node = (
+        None
+        if base is None
+        else OmegaConf.select(base, key.rpartition(".")[0])._get_node(key.rpartition(".")[2])
+    )
+    if node is None:
+        return f"{key} = {value!s}: {text}."
+    hint = node._metadata.ref_type
+    null = " or null" if node._metadata.optional and not isinstance(hint, type(Any)) else ""
+    return f"{key} = {value}: expected {expected(hint)}{null}."

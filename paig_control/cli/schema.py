@@ -1,0 +1,365 @@
+"""What can be set on the command line: one record a command, and the records behind the configuration groups.
+
+Every value has its default and its meaning in exactly one place, the docstring and the default of a record:
+here for commands and environments, beside the code that they govern for models, recipes, agents, planners and
+objectives. Hydra's schemas and the help are made from these records. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+import types
+import typing
+from dataclasses import MISSING, dataclass, field
+from typing import Any
+
+Group = Any
+"""Type of a key that a configuration group fills."""
+
+
+@dataclass
+class Common:
+    """What every command has.
+
+    Attributes:
+        seed: from which all random numbers are derived.
+        overwrite: write over what is already there.
+        threads: CPU threads for torch.
+        verbosity: 0 prints errors only, 1 progress and tables, 2 every warning too.
+    """
+
+    seed: int = 0
+    overwrite: bool = False
+    threads: int = 1
+    verbosity: int = 1
+
+
+@dataclass
+class Collect(Common):
+    """Film an environment under a simple policy.
+
+    Writes one .npz with train, valid and test films, the actions, and the truth under its own keys, and
+    beside it a summary, for example pend.summary.json.
+
+    Example:
+        paig-control collect env=gym_pendulum sequences=60 steps=14 seed=0 out=pend.npz
+
+    Attributes:
+        out: data file to write.
+        sequences: training films.
+        steps: frames of each training film.
+        valid: validation films; null takes a sixth of the training films, at least 4.
+        test: test films; null takes a third of the training films, at least 8.
+        test_steps: frames of each test film; null takes 2.5 times as many as in training.
+        policy: what acts, random or zero.
+        num_envs: environments side by side; null takes what suits the environment.
+    """
+
+    env: Group = None
+    out: str = "episodes.npz"
+    sequences: int = 32
+    steps: int = 30
+    valid: int | None = None
+    test: int | None = None
+    test_steps: int | None = None
+    policy: str = "random"
+    num_envs: int | None = None
+
+
+@dataclass
+class Train(Common):
+    """Learn a model from films.
+
+    Runs the stages discover, identify and refine, prints the constants found with their error bars, and
+    writes checkpoints, pictures and summary.json into the output folder. Ctrl-C or a kill loses at most the
+    work since the last checkpoint. With --multirun, comma lists are swept, for example
+    paig-control train --multirun seed=0,1 'out=runs/${seed}'.
+
+    Example:
+        paig-control train data=pend.npz physics=pendulum seed=0 out=runs/pend
+
+    Attributes:
+        data: data file, as written by collect, or PAIG's own.
+        out: folder of the run.
+        resume: go on from the last checkpoint in the folder.
+        dt: seconds between frames; null takes the data's.
+        device: cpu, cuda, or auto for cuda where there is one.
+    """
+
+    data: str = "episodes.npz"
+    out: str = "runs/train"
+    physics: Group = None
+    model: Group = None
+    recipe: Group = None
+    resume: bool = False
+    dt: float | None = None
+    device: str = "auto"
+
+
+@dataclass
+class Control(Common):
+    """Let a trained model control an environment from its pixels, and measure it.
+
+    Plays all episodes with the agent and, on the same starts, with a random agent and with oracles that
+    know the truth. Writes summary.json, episodes.csv and a film into the output folder. Episode i starts from
+    env.reset(seed=seed+i).
+
+    Example:
+        paig-control control run=runs/pend env=gym_pendulum goal=upright.png episodes=60 out=runs/pend-control
+
+    Attributes:
+        run: folder of the trained model.
+        out: folder to write into.
+        goal: picture of the goal, or the name of one of the environment's goals; null takes its default.
+        goal_state: by which success is judged, positions then velocities; null takes the goal picture's.
+        episodes: number of episodes.
+        steps: of an episode.
+        hold: success is being at the goal through the last so many steps.
+        batch: episodes side by side.
+        baselines: play the random agent and the oracles too.
+        film: episodes of which a film is kept.
+        ahead: steps ahead of the camera that the film's imagined frames were planned.
+        timing_steps: steps over which the time of a decision is measured, on one environment.
+        device: cpu, cuda, or auto for cuda where there is one.
+    """
+
+    run: str = "runs/train"
+    out: str = "runs/control"
+    env: Group = None
+    agent: Group = None
+    planner: Group = None
+    objective: Group = None
+    goal: str | None = None
+    goal_state: list[float] | None = None
+    episodes: int = 20
+    seed: int = 1000
+    steps: int = 200
+    hold: int = 50
+    batch: int = 64
+    baselines: bool = True
+    film: int = 2
+    ahead: int = 10
+    timing_steps: int = 60
+    device: str = "cpu"
+
+
+@dataclass
+class Evaluate(Common):
+    """Measure a trained model on films that it has not seen.
+
+    Writes the losses of prediction and, where the data carries the truth, the constants beside it, into
+    summary.json.
+
+    Example:
+        paig-control evaluate run=runs/pend data=pend.npz out=runs/pend-evaluate
+
+    Attributes:
+        run: folder of the trained model.
+        data: data file.
+        out: folder to write into.
+        split: train, valid or test.
+        prediction_frames: frames predicted before extrapolation begins; null takes the training's.
+        device: cpu, cuda, or auto for cuda where there is one.
+    """
+
+    run: str = "runs/train"
+    data: str = "episodes.npz"
+    out: str = "runs/evaluate"
+    split: str = "test"
+    prediction_frames: int | None = None
+    device: str = "auto"
+
+
+@dataclass
+class Goal(Common):
+    """Draw a goal image of an environment.
+
+    The state is kept in the picture's text, by which control judges success; the agent sees the pixels only.
+
+    Example:
+        paig-control goal env=gym_pendulum state=[0,0] out=upright.png
+
+    Attributes:
+        out: picture to write.
+        goal: name of one of the environment's goals; null takes its default.
+        state: positions, then velocities; null takes the named goal.
+    """
+
+    env: Group = None
+    out: str = "goal.png"
+    goal: str | None = None
+    state: list[float] | None = None
+
+
+@dataclass
+class Demo(Common):
+    """From nothing to a swung-up pendulum: collect, train, control and pictures, in one folder.
+
+    Example:
+        paig-control demo out=demo
+
+    Attributes:
+        out: folder to write into.
+        sequences: training films.
+        steps: frames of each training film.
+        goal: picture of the goal, or the name of one of the environment's goals; null takes its default.
+        episodes: episodes of control.
+        film: episodes of which a film is kept.
+        control_seed: of the first episode.
+        device: cpu, cuda, or auto for cuda where there is one.
+    """
+
+    out: str = "demo"
+    env: Group = None
+    physics: Group = None
+    model: Group = None
+    recipe: Group = None
+    agent: Group = None
+    planner: Group = None
+    objective: Group = None
+    sequences: int = 32
+    steps: int = 30
+    goal: str | None = None
+    episodes: int = 4
+    film: int = 2
+    control_seed: int = 1000
+    device: str = "auto"
+
+
+@dataclass
+class Env:
+    """An environment.
+
+    Attributes:
+        id: in Gymnasium's registry; package:id imports the package first.
+        kwargs: its arguments, any that it takes, for example env.kwargs.size=48.
+        goals: states by name, positions then velocities.
+        goal: name of the default goal.
+        reward: name of its reward function, for objective=reward and the oracle.
+    """
+
+    id: str = "paig/Pixels-v0"
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    goals: dict[str, list[float]] = field(default_factory=dict)
+    goal: str | None = None
+    reward: str | None = None
+
+
+@dataclass
+class ForReward:
+    """Plan for the environment's own reward.
+
+    Attributes:
+        reward: name of the reward function.
+    """
+
+    reward: str | None = "${env.reward}"
+
+
+COMMANDS: dict[str, type[Common]] = {
+    "collect": Collect,
+    "train": Train,
+    "control": Control,
+    "evaluate": Evaluate,
+    "goal": Goal,
+    "demo": Demo,
+}
+
+RECORDS: dict[str, dict[str, str]] = {
+    "env": {"env": "paig_control.cli.schema:Env"},
+    "model": {"model": "paig_control.learning.settings:ModelSettings"},
+    "recipe": {"recipe": "paig_control.learning.settings:RecipeSettings"},
+    "agent": {"mpc": "paig_control.agents.settings:AgentSettings"},
+    "planner": {"cem": "paig_control.agents.settings:CEMSettings"},
+    "objective": {
+        "goal": "paig_control.agents.settings:GoalSettings",
+        "reward": "paig_control.cli.schema:ForReward",
+    },
+}
+"""Group: the records that its configurations begin from, by name."""
+OPEN = ("physics", "env.kwargs", "env.goals")
+"""Where a key that is not listed may be given: its owner checks it."""
+
+
+def record(group: str, name: str) -> type[Any]:
+    """Import the record of this name in a group."""
+    module, _, attribute = RECORDS[group][name].partition(":")
+    found: type[Any] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def schema(kind: type[Any], **extra: tuple[Any, Any]) -> type[Any]:
+    """Copy a record so that Hydra may fill it in: nothing frozen or checked, ``extra`` fields in front."""
+    hints = typing.get_type_hints(kind)
+    fields: list[Any] = [(name, hint, field(default=value)) for name, (hint, value) in extra.items()]
+    for item in dataclasses.fields(kind):
+        hint = hints[item.name]
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            value = default(item)
+            hint = schema(hint)
+            plain = dataclasses.asdict(value)
+            fields.append((item.name, hint, field(default_factory=_maker(hint, plain))))
+        elif item.default_factory is not MISSING:
+            fields.append((item.name, hint, field(default_factory=item.default_factory)))
+        else:
+            fields.append((item.name, hint, field(default=item.default)))
+    return dataclasses.make_dataclass(kind.__name__, fields, namespace={"__doc__": kind.__doc__})
+
+
+def _maker(kind: type[Any], values: dict[str, Any]) -> typing.Callable[[], Any]:
+    """Build the mirrored record from the plain values of the original."""
+
+    def make() -> Any:
+        hints = typing.get_type_hints(kind)
+        nested = {
+            name: _maker(hints[name], value)() if dataclasses.is_dataclass(hints[name]) else value
+            for name, value in values.items()
+        }
+        return kind(**nested)
+
+    return make
+
+
+def default(item: dataclasses.Field[Any]) -> Any:
+    """Default of a record's field."""
+    return item.default_factory() if item.default_factory is not MISSING else item.default
+
+
+def build(kind: type[Any], values: typing.Mapping[str, Any]) -> Any:
+    """Build a record from plain nested values; what it refuses is refused here."""
+    hints = typing.get_type_hints(kind)
+    arguments = {}
+    for item in dataclasses.fields(kind):
+        if item.name not in values:
+            continue
+        hint, value = hints[item.name], values[item.name]
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            value = build(hint, value)
+        elif typing.get_origin(hint) is tuple:
+            value = tuple(value)
+        arguments[item.name] = value
+    return kind(**arguments)
+
+
+def documented(kind: type[Any]) -> dict[str, str]:
+    """Meaning of each field of a record, from its docstring and those of the records it extends."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        text = (base.__dict__.get("__doc__") or "").partition("Attributes:")[2]
+        for name, meaning in re.findall(r"^ {8}(\w+): (.*(?:\n {9,}\S.*)*)", text, re.MULTILINE):
+            found[name] = " ".join(meaning.split())
+    return found
+
+
+def expected(hint: Any) -> str:
+    """Say a type in a user's words."""
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    if isinstance(hint, types.UnionType):
+        return " or ".join("null" if arm is type(None) else expected(arm) for arm in hint.__args__)
+    if typing.get_origin(hint) in (list, tuple):
+        return "a list of " + {int: "whole numbers", float: "numbers"}.get(hint.__args__[0], "values")
+    if typing.get_origin(hint) is dict:
+        return "a set of name: value"
+    return words.get(hint, "another kind of value")
