@@ -100,9 +100,7 @@ def first_guess(physics: Physics, coordinates: Tensor) -> Tensor:
     return pack(State(position, velocity))
 
 
-def infer(
-    physics: Physics, coordinates: Tensor, actions: Tensor, steps: int = 3, damping: float = 1e-3
-) -> State:
+def infer(physics: Physics, coordinates: Tensor, actions: Tensor, steps: int = 3, damping: float = 1e-3) -> State:
     """State at the first frame, the one whose rollout fits the coordinates best in least squares.
 
     Args:

@@ -81,8 +81,8 @@ class RefineSettings:
         prediction_frames: frames predicted after the input frames.
     """
 
-    steps: int = 150
-    batch: int = 16
+    steps: int = 100
+    batch: int = 8
     learning_rate: float = 1e-3
     alpha: float = 3.0
     prediction_frames: int = 10

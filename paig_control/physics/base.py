@@ -71,6 +71,8 @@ class Physics(nn.Module):
     constants: ClassVar[Sequence[Constant]] = ()
     periodic: ClassVar[bool] = False
     """Whether positions are angles, equal modulo 2 pi."""
+    kinematics: ClassVar[str]
+    """How an object's picture follows its coordinates; a name known to :mod:`paig_control.vision.kinematics`."""
 
     def __init__(self, dt: float, substeps: int, objects: int, dims: int, action_size: int) -> None:
         super().__init__()
@@ -82,6 +84,7 @@ class Physics(nn.Module):
         self.objects, self.dims, self.action_size = objects, dims, action_size
         starts = [c.to_free(torch.tensor(c.start, dtype=torch.float64)) for c in self.constants]
         self.free = nn.Parameter(torch.stack(starts) if starts else torch.zeros(0, dtype=torch.float64))
+        self.spec: dict[str, object] = {}
         self._override: dict[str, Tensor] = {}
 
     # -- constants ---------------------------------------------------------------------------------------

@@ -32,9 +32,15 @@ class Pendulum(Physics):
 
     constants: ClassVar[Sequence[Constant]] = (Constant("gravity", "m/s²"), Constant("actuation", ""))
     periodic: ClassVar[bool] = True
+    kinematics: ClassVar[str] = "rotary"
 
     def __init__(
-        self, dt: float = 0.05, substeps: int = 1, length: float = 1.0, mass: float = 1.0, max_speed: float = 8.0
+        self,
+        dt: float = 0.05,
+        substeps: int = 1,
+        length: float = 1.0,
+        mass: float = 1.0,
+        max_speed: float = 8.0,
     ) -> None:
         super().__init__(dt, substeps, objects=1, dims=1, action_size=1)
         for name, value in (("length", length), ("mass", mass), ("max_speed", max_speed)):

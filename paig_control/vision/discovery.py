@@ -75,7 +75,13 @@ def discover_rotary(
             tell((index + 0.6) / (rounds + 1), "pivot")
             _move_pivot(renderer, kinematics, angles, frames, weight)
     angles = align(
-        renderer, lambda v: kinematics.pose(v[..., None]), angles, frames, weight, angles.new_tensor([0.02]), 2
+        renderer,
+        lambda v: kinematics.pose(v[..., None]),
+        angles,
+        frames,
+        weight,
+        angles.new_tensor([0.02]),
+        2,
     )
     tell(1.0, "done")
     return Discovered(angles[:, None], kinematics, renderer, weight)
@@ -181,7 +187,12 @@ def _match(renderer: SpriteRenderer, kinematics: Rotary, frames: Tensor, weight:
 
 @torch.no_grad()
 def _move_pivot(
-    renderer: SpriteRenderer, kinematics: Rotary, angles: Tensor, frames: Tensor, weight: Tensor, most: int = 400
+    renderer: SpriteRenderer,
+    kinematics: Rotary,
+    angles: Tensor,
+    frames: Tensor,
+    weight: Tensor,
+    most: int = 400,
 ) -> None:
     """Pose the sprite freely in each frame; its origin circles about the true pivot, which a robust fit finds."""
     stride = max(1, len(frames) // most)

@@ -1,8 +1,8 @@
 """Between coordinates and sprite poses: where an object's picture stands when its coordinates are given.
 
-A ball's coordinates are its position in the image. A pendulum's coordinate is its angle, and its picture turns
-about a pivot; the localiser finds a key point on it and the angle follows. Pixel (row i, column j) covers
-[j, j+1) x [i, i+1), x to the right, y down; angles are counter-clockwise from up.
+A pendulum's coordinate is its angle, and its picture turns about a pivot; the localiser finds a key point on it and
+the angle follows. Pixel (row i, column j) covers [j, j+1) x [i, i+1), x to the right, y down; angles are
+counter-clockwise from up.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 class Kinematics(nn.Module):
     """The map between coordinates ``(*B, N, D)``, sprite poses ``(*B, N, 3)`` and key points ``(*B, N, 2)``."""
+
+    name: str
 
     def pose(self, position: Tensor) -> Tensor:
         """Pose of each sprite: x, y in pixels and angle in radians."""
@@ -26,6 +28,17 @@ class Kinematics(nn.Module):
         """Coordinates of objects seen at these key points; the inverse of :meth:`keypoints`."""
         raise NotImplementedError
 
+    def gauge(self, position: Tensor) -> Tensor:
+        """Ways ``(*B, N, D, G)`` in which all observed positions may be off together, for identification.
+
+        The first N D of them are the constant offsets, one a coordinate.
+        """
+        raise NotImplementedError
+
+    def shift(self, offset: Tensor) -> None:
+        """Add a constant ``(N, D)`` to all coordinates from now on, pictures staying where they are."""
+        raise NotImplementedError
+
 
 class Rotary(Kinematics):
     """One object that turns about a learned pivot.
@@ -35,22 +48,37 @@ class Rotary(Kinematics):
         reach: distance of the key point from the axle, pixels.
     """
 
+    name = "rotary"
+
     def __init__(self, pivot: tuple[float, float] = (0.0, 0.0), reach: float = 1.0) -> None:
         super().__init__()
         self.pivot = nn.Parameter(torch.tensor(pivot))
         self.reach: Tensor
+        self.zero: Tensor
         self.register_buffer("reach", torch.tensor(float(reach)))
+        self.register_buffer("zero", torch.tensor(0.0))
 
     def pose(self, position: Tensor) -> Tensor:
         """The sprite sits on the pivot, turned by the angle."""
-        return torch.cat([self.pivot.expand(*position.shape[:-1], 2), position], -1)
+        return torch.cat([self.pivot.expand(*position.shape[:-1], 2), position - self.zero], -1)
 
     def keypoints(self, position: Tensor) -> Tensor:
         """A point at ``reach`` from the pivot, in the direction of the angle."""
-        direction = torch.cat([-torch.sin(position), -torch.cos(position)], -1)
-        return self.pivot + self.reach * direction
+        angle = position - self.zero
+        return self.pivot + self.reach * torch.cat([-torch.sin(angle), -torch.cos(angle)], -1)
 
     def coordinates(self, keypoints: Tensor) -> Tensor:
-        """The angle of the key point about the pivot, in (-pi, pi]."""
+        """The angle of the key point about the pivot."""
         offset = self.pivot - keypoints
-        return torch.atan2(offset[..., :1], offset[..., 1:])
+        return torch.atan2(offset[..., :1], offset[..., 1:]) + self.zero
+
+    def gauge(self, position: Tensor) -> Tensor:
+        """A constant, and the first harmonic that a misplaced pivot causes: ``(*B, 1, 1, 3)``."""
+        return torch.stack([torch.ones_like(position), torch.sin(position), torch.cos(position)], -1)
+
+    def shift(self, offset: Tensor) -> None:
+        """Move the zero of the angle."""
+        self.zero += offset.reshape(()).to(self.zero)
+
+
+KINEMATICS: dict[str, type[Kinematics]] = {Rotary.name: Rotary}

@@ -28,6 +28,7 @@ class SpriteRenderer(nn.Module):
     ) -> None:
         super().__init__()
         self.image_size, self.objects, self.window = image_size, objects, window
+        self.density, self.samples = density, samples
         side = window * density
         self.content = nn.Parameter(torch.zeros(objects, 3, side, side))
         self.mask = nn.Parameter(torch.full((objects, 1, side, side), -3.0))
@@ -37,7 +38,7 @@ class SpriteRenderer(nn.Module):
         self.points: Tensor
         grid = torch.stack(torch.meshgrid(fine[1], fine[0], indexing="xy"), -1)
         self.register_buffer("points", grid.reshape(-1, 2), persistent=False)
-        self._fine, self._samples = (height * samples, width * samples), samples
+        self._fine = (height * samples, width * samples)
 
     def sprites(self) -> Tensor:
         """Contents and masks in [0, 1]: ``(N, 4, side, side)``."""
@@ -69,5 +70,5 @@ class SpriteRenderer(nn.Module):
         grid = local.transpose(0, 1).reshape(self.objects, batch * self._fine[0], self._fine[1], 2)
         layers = functional.grid_sample(sprites, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
         layers = layers.reshape(self.objects, 4, batch, *self._fine).permute(2, 0, 1, 3, 4).flatten(0, 1)
-        layers = functional.avg_pool2d(layers, self._samples)
+        layers = functional.avg_pool2d(layers, self.samples)
         return layers.reshape(batch, self.objects, 4, *self.image_size)

@@ -1,0 +1,189 @@
+"""Checkpoints: a folder of arrays and names, never of code, that is whole at every moment.
+
+``weights.safetensors`` has the arrays, ``model.json`` the names and numbers from which the model is built by
+registries, and ``trainer.pt`` (loaded with ``weights_only=True``) what a resumed training needs. A checkpoint is
+written beside the old one and takes its place by renaming, so a kill at any moment leaves one that is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from paig_control.errors import PaigError
+from paig_control.model import PAIG
+from paig_control.physics.registry import build_physics
+from paig_control.vision.kinematics import KINEMATICS
+from paig_control.vision.localizer import Localizer
+from paig_control.vision.renderer import SpriteRenderer
+
+FORMAT = 1
+FOLDER = "checkpoint"
+
+
+class Loaded(NamedTuple):
+    """A model from a checkpoint, the record saved with it, and the trainer's state if there is one."""
+
+    model: PAIG
+    record: dict[str, Any]
+    trainer: dict[str, Any] | None
+
+
+def exists(run: Path) -> bool:
+    """Whether the run folder holds a checkpoint that is whole."""
+    return _newest(run) is not None
+
+
+def save(run: Path, model: PAIG, record: dict[str, Any], trainer: dict[str, Any] | None = None) -> None:
+    """Write a checkpoint of ``model`` into the run folder, in place of the one before.
+
+    Args:
+        run: the run's folder, made if missing.
+        model: the model.
+        record: plain numbers, strings, lists and dictionaries that belong to it.
+        trainer: tensors and plain values with which training can go on.
+    """
+    new, current, old = run / f"{FOLDER}.new", run / FOLDER, run / f"{FOLDER}.old"
+    if new.exists():
+        shutil.rmtree(new)
+    new.mkdir(parents=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, new / "weights.safetensors")
+    if trainer is not None:
+        torch.save(trainer, new / "trainer.pt")
+    files = {path.name: _digest(path) for path in sorted(new.iterdir())}
+    description = {"format": FORMAT, "model": _describe(model), "record": record, "files": files}
+    (new / "model.json").write_text(json.dumps(description, indent=1))
+    for path in new.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    if old.exists():
+        shutil.rmtree(old)
+    if current.exists():
+        current.rename(old)
+    new.rename(current)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def load(run: Path, device: str | torch.device = "cpu") -> Loaded:
+    """Load the newest whole checkpoint of a run folder.
+
+    Raises:
+        PaigError: when there is none, it is incomplete, of another version, or holds anything but arrays and names.
+    """
+    run = Path(run)
+    if not run.is_dir():
+        raise PaigError(f"{run} is no folder: expected a run's folder, as `paig-control train out=...` writes it.")
+    folder = _newest(run)
+    if folder is None:
+        missing = f"{run} holds no whole checkpoint"
+        raise PaigError(f"{missing}: its files are missing or cut short. Train again, or copy the folder once more.")
+    description = _read(folder / "model.json")
+    try:
+        model = _build(description["model"])
+        weights = load_file(folder / "weights.safetensors")
+        record = dict(description["record"])
+    except (KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
+        if isinstance(error, PaigError):
+            raise
+        raise PaigError(f"{folder} does not describe a model of this library ({error}).") from None
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if expected != found:
+        wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise PaigError(f"{folder}: the arrays {', '.join(wrong[:3])} do not fit the model that model.json describes.")
+    if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
+        raise PaigError(f"{folder}: the weights hold numbers that are not finite.")
+    model.load_state_dict(weights)
+    trainer = None
+    if (folder / "trainer.pt").exists():
+        try:
+            trainer = torch.load(folder / "trainer.pt", map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for a file that is not what it says
+            name = type(error).__name__
+            raise PaigError(
+                f"{folder / 'trainer.pt'} holds more than arrays and names, or is broken ({name})."
+            ) from None
+    return Loaded(model.to(device).eval(), record, trainer)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _newest(run: Path) -> Path | None:
+    """The checkpoint folder to trust: every file that its description names is there with the content it had."""
+    for name in (f"{FOLDER}.new", FOLDER, f"{FOLDER}.old"):
+        folder = run / name
+        try:
+            files = json.loads((folder / "model.json").read_text())["files"]
+            if "weights.safetensors" in files and all(
+                Path(f).name == f and _digest(folder / f) == d for f, d in files.items()
+            ):
+                return folder
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    description = json.loads(path.read_text())
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        found = description.get("format") if isinstance(description, dict) else None
+        raise PaigError(
+            f"{path} is of format {found!r}: this version reads format {FORMAT}. "
+            "Use the version that wrote it, or train again."
+        )
+    return description
+
+
+def _describe(model: PAIG) -> dict[str, Any]:
+    """Names and numbers from which :func:`_build` makes the same model."""
+    physics, renderer, localizer = model.physics, model.renderer, model.localizer
+    if not physics.spec:
+        kind = type(physics).__name__
+        raise PaigError(f"{kind} was not built by build_physics: register it and build it by name, so it can be saved.")
+    return {
+        "physics": {**physics.spec, "dt": physics.dt, "substeps": physics.substeps},
+        "kinematics": physics.kinematics,
+        "localizer": {"channels": localizer.channels, "sharpness": localizer.sharpness},
+        "renderer": {
+            "image_size": list(renderer.image_size),
+            "window": renderer.window,
+            "density": renderer.density,
+            "samples": renderer.samples,
+        },
+        "input_frames": model.input_frames,
+        "polish": model.polish,
+    }
+
+
+def _build(names: dict[str, Any]) -> PAIG:
+    physics = build_physics(**names["physics"])
+    height, width = (int(n) for n in names["renderer"]["image_size"])
+    sizes = {key: int(names["renderer"][key]) for key in ("window", "density", "samples")}
+    if not (8 <= height <= 4096 and 8 <= width <= 4096 and all(0 < n <= 4096 for n in sizes.values())):
+        raise PaigError(
+            f"model.json asks for frames of {height} x {width} and sprites of {sizes}: that cannot be meant."
+        )
+    if names["kinematics"] != physics.kinematics or names["kinematics"] not in KINEMATICS:
+        raise PaigError(
+            f"The kinematics {names['kinematics']!r} does not belong to the physics {names['physics']['name']!r}."
+        )
+    return PAIG(
+        physics,
+        KINEMATICS[names["kinematics"]](),
+        Localizer(physics.objects, int(names["localizer"]["channels"]), float(names["localizer"]["sharpness"])),
+        SpriteRenderer((height, width), physics.objects, **sizes),
+        int(names["input_frames"]),
+        int(names["polish"]),
+    )

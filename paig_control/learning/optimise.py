@@ -1,0 +1,153 @@
+"""The one gradient loop: seeded, resumable, and safe against a loss that stops being finite.
+
+Minibatches of step i come from a generator seeded by (seed, stage, i), so a run that was killed and resumed draws what
+an undisturbed one draws. Every few steps the weights are put aside; when loss or gradient is no longer finite, the
+last good ones come back with a smaller step, and that is said.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from paig_control.errors import PaigError
+
+LossOf = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
+"""Step number and its generator to the loss and figures to record."""
+
+
+def step_generator(seed: int, stage: str, step: int) -> torch.Generator:
+    """The generator of one step, the same whether or not the run was interrupted before it."""
+    mixed = (seed * 1_000_003 + sum(ord(c) * 257**i for i, c in enumerate(stage))) * 100_003 + step
+    return torch.Generator().manual_seed(mixed % (2**63))
+
+
+@dataclass
+class LoopState:
+    """Where a loop stands: what a checkpoint keeps beside the weights.
+
+    Attributes:
+        step: steps done.
+        optimiser: state of the optimiser, ``None`` before the first step.
+        shrink: factor on the learning rate after restorations.
+        restored: times that a good state had to be restored.
+        history: one row for each recorded step.
+    """
+
+    step: int = 0
+    optimiser: dict[str, Any] | None = None
+    shrink: float = 1.0
+    restored: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What a loop is to do.
+
+    Attributes:
+        stage: its name.
+        groups: parameter groups with ``params`` and ``lr``.
+        loss: of a step.
+        steps: how many.
+        seed: of the run.
+        ramp: steps of linear warm-up.
+        floor: of the cosine decay, as a fraction of the learning rate.
+        clip: largest norm of the gradient.
+        restores: times that a not finite loss is forgiven.
+    """
+
+    stage: str
+    groups: Sequence[dict[str, Any]]
+    loss: LossOf
+    steps: int
+    seed: int
+    ramp: int = 10
+    floor: float = 0.03
+    clip: float = 10.0
+    restores: int = 5
+
+
+def run_loop(
+    loop: Loop,
+    model: nn.Module,
+    state: LoopState,
+    checkpoint: Callable[[LoopState], None],
+    progress: Callable[[float, str], None],
+    note: Callable[[str], None],
+) -> None:
+    """Run ``loop`` from ``state`` to its end, changing ``model`` and ``state`` in place.
+
+    Args:
+        loop: what to do.
+        model: whose state is put aside and restored.
+        state: where to go on.
+        checkpoint: called after each step; decides itself whether to write.
+        progress: fraction done and a line of text.
+        note: told when a good state was restored.
+
+    Raises:
+        PaigError: when the loss is not finite time and again.
+    """
+    optimiser = torch.optim.Adam([dict(group) for group in loop.groups])
+    base = [group["lr"] for group in optimiser.param_groups]
+    if state.optimiser is not None:
+        optimiser.load_state_dict(state.optimiser)
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    good = (copy.deepcopy(model.state_dict()), copy.deepcopy(optimiser.state_dict()), state.step)
+    while state.step < loop.steps:
+        rate = state.shrink * _schedule(loop, state.step)
+        for group, lr in zip(optimiser.param_groups, base, strict=True):
+            group["lr"] = lr * rate
+        loss, figures = loop.loss(state.step, step_generator(loop.seed, loop.stage, state.step))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(parameters, loop.clip)
+        if not (math.isfinite(float(loss.detach())) and math.isfinite(float(norm))):
+            _restore(loop, model, optimiser, state, good)
+            note(
+                f"{loop.stage}: the loss stopped being finite; went back to step {state.step} "
+                f"and on with {state.shrink:.2g} times the step size."
+            )
+            continue
+        optimiser.step()
+        state.step += 1
+        if state.step % 10 == 0 or state.step == loop.steps:
+            state.history.append({"step": float(state.step), "loss": float(loss.detach()), **figures})
+            progress(state.step / loop.steps, " ".join(f"{k} {v:.3g}" for k, v in figures.items()))
+        if state.step % 25 == 0:
+            good = (copy.deepcopy(model.state_dict()), copy.deepcopy(optimiser.state_dict()), state.step)
+        state.optimiser = optimiser.state_dict()
+        checkpoint(state)
+
+
+def _schedule(loop: Loop, step: int) -> float:
+    """Linear ramp, then cosine decay to the floor."""
+    ramp = min(1.0, (step + 1) / max(loop.ramp, 1))
+    decay = 0.5 * (1 + math.cos(math.pi * step / max(loop.steps, 1)))
+    return ramp * (loop.floor + (1 - loop.floor) * decay)
+
+
+def _restore(
+    loop: Loop,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    state: LoopState,
+    good: tuple[dict[str, Any], dict[str, Any], int],
+) -> None:
+    """Back to the last good weights, with a third of the step size."""
+    state.restored += 1
+    if state.restored > loop.restores:
+        raise PaigError(
+            f"{loop.stage}: the loss was not finite {state.restored} times, though each time the step was made smaller. "
+            "Lower the stage's learning_rate, and look at the data."
+        )
+    model.load_state_dict(good[0])
+    optimiser.load_state_dict(copy.deepcopy(good[1]))
+    state.step, state.shrink = good[2], state.shrink / 3

@@ -1,0 +1,41 @@
+"""The localiser's start: it learns to see what discovery found.
+
+Cross-entropy of its heat maps on the found key points, fading out between 40 % and 80 % of the steps, and the
+reconstruction error of what it sees; the renderer learns along.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from paig_control.learning.losses import frame_errors
+from paig_control.learning.optimise import Loop
+from paig_control.learning.settings import WarmStartSettings
+from paig_control.model import PAIG
+from paig_control.types import State
+from paig_control.vision.localizer import heat_target_loss, soft_argmax
+
+
+def warm_start_loop(model: PAIG, images: Tensor, coordinates: Tensor, settings: WarmStartSettings, seed: int) -> Loop:
+    """The loop over images ``(M, 3, h, w)`` with found coordinates ``(M, N, D)``."""
+
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        index = torch.randint(len(images), (settings.batch,), generator=generator).to(images.device)
+        batch = images[index]
+        target = model.kinematics.keypoints(coordinates[index]).detach()
+        heat = model.localizer.heat(batch)
+        points = soft_argmax(heat)
+        seen = model.kinematics.coordinates(points)
+        recons = frame_errors(model.render(State(seen, seen)), batch).mean()
+        fade = min(1.0, max(0.0, (0.8 - step / settings.steps) / 0.4))
+        miss = (points - target).square().sum(-1).mean()
+        total = recons + miss + fade * heat_target_loss(heat, target)
+        return total, {"recons": float(recons.detach()), "pixels_off": float(miss.detach().sqrt())}
+
+    rate = settings.learning_rate
+    groups = [
+        {"params": list(model.localizer.parameters()), "lr": rate},
+        {"params": list(model.renderer.parameters()), "lr": rate},
+    ]
+    return Loop("warm_start", groups, loss, settings.steps, seed)

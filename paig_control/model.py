@@ -1,0 +1,149 @@
+"""PAIG, assembled: frames to coordinates to a state, physics into the future, and back to frames.
+
+Nothing is hidden between camera and controller: coordinates are read off the frame by the localiser and corrected
+through the renderer, the state is a least-squares fit through the physics, and what is predicted can be drawn.
+(Jaques, Burke and Hospedales, Physics-as-Inverse-Graphics, ICLR 2020.)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from paig_control.errors import PaigError
+from paig_control.inference import infer, trajectory
+from paig_control.physics.base import Physics
+from paig_control.types import State
+from paig_control.vision.alignment import align
+from paig_control.vision.kinematics import Kinematics
+from paig_control.vision.localizer import Localizer
+from paig_control.vision.renderer import SpriteRenderer
+
+
+def to_images(frames: Tensor) -> Tensor:
+    """Frames as cameras give them, ``(*B, h, w, 3)`` uint8, to images ``(*B, 3, h, w)`` in [0, 1].
+
+    Raises:
+        PaigError: for another type or number of channels.
+    """
+    if frames.dtype != torch.uint8 or frames.dim() < 3 or frames.shape[-1] != 3:
+        raise PaigError(
+            f"Frames of type {frames.dtype} and shape {tuple(frames.shape)}: expected uint8 (..., height, width, 3)."
+        )
+    return frames.movedim(-1, -3).float() / 255
+
+
+class PAIG(nn.Module):
+    """A world model whose state means something.
+
+    Args:
+        physics: how things move.
+        kinematics: where pictures stand for given coordinates.
+        localizer: where objects are seen.
+        renderer: what is seen for given poses.
+        input_frames: frames from which the state is inferred.
+        polish: Gauss-Newton steps through the renderer after the localiser.
+    """
+
+    def __init__(
+        self,
+        physics: Physics,
+        kinematics: Kinematics,
+        localizer: Localizer,
+        renderer: SpriteRenderer,
+        input_frames: int = 4,
+        polish: int = 1,
+    ) -> None:
+        super().__init__()
+        self.physics, self.kinematics, self.localizer, self.renderer = (
+            physics,
+            kinematics,
+            localizer,
+            renderer,
+        )
+        self.input_frames, self.polish = input_frames, polish
+        self.weight: Tensor
+        self.register_buffer("weight", torch.ones(renderer.image_size))
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the frames that the model reads and draws, pixels."""
+        return self.renderer.image_size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return self.weight.device
+
+    def see(self, images: Tensor) -> Tensor:
+        """Coordinates ``(M, N, D)`` by the localiser alone, differentiable, from images ``(M, 3, h, w)``."""
+        return self.kinematics.coordinates(self.localizer(images))
+
+    @torch.no_grad()
+    def locate(self, frames: Tensor) -> Tensor:
+        """Coordinates ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the localiser's, polished.
+
+        Raises:
+            PaigError: for frames of another size or type.
+        """
+        images = to_images(frames.to(self.device))
+        if images.shape[-2:] != self.image_size:
+            height, width = self.image_size
+            raise PaigError(
+                f"Frames of {images.shape[-2]} x {images.shape[-1]} pixels: the model was trained on {height} x {width}, "
+                "so record or resize them to that."
+            )
+        lead = images.shape[:-3]
+        images = images.reshape(-1, *images.shape[-3:])
+        seen = torch.cat([self.see(part) for part in images.split(256)])
+        return self.polished(seen, images).reshape(*lead, *seen.shape[1:])
+
+    def polished(self, seen: Tensor, images: Tensor) -> Tensor:
+        """Coordinates ``(M, N, D)`` corrected until the rendered frame is the seen one."""
+        if not self.polish:
+            return seen
+        shape = seen.shape[1:]
+        flat = seen.flatten(1)
+        width = 0.02 if self.physics.periodic else 0.1
+        widths = flat.new_full((flat.shape[1],), width)
+        moved = align(
+            self.renderer,
+            lambda v: self.kinematics.pose(v.unflatten(-1, shape)),
+            flat,
+            images,
+            self.weight,
+            widths,
+            self.polish,
+        )
+        return moved.reshape(seen.shape)
+
+    def infer(self, frames: Tensor, actions: Tensor) -> State:
+        """State at the first of the frames ``(B, T, h, w, 3)``, given the actions ``(B, T - 1, A)`` between them."""
+        return infer(self.physics, self.locate(frames), actions)
+
+    @torch.no_grad()
+    def estimate(self, coordinates: Tensor, actions: Tensor) -> State:
+        """State at the last of T frames from their coordinates ``(B, T, N, D)`` and actions ``(B, T - 1, A)``."""
+        state = infer(self.physics, coordinates, actions)
+        if actions.shape[1] == 0:
+            return state
+        future = self.physics.rollout(state, actions)
+        return State(future.position[:, -1], future.velocity[:, -1])
+
+    def predict(self, state: State, actions: Tensor) -> State:
+        """States ``(*B, H, N, D)`` after each of the actions ``(*B, H, A)``."""
+        return self.physics.rollout(state, actions)
+
+    def render(self, state: State) -> Tensor:
+        """Images ``(*B, 3, h, w)`` in [0, 1] of states ``(*B, N, D)``."""
+        images: Tensor = self.renderer(self.kinematics.pose(state.position))
+        return images
+
+    def unroll(self, coordinates: Tensor, actions: Tensor) -> Tensor:
+        """Positions at all T frames, inferred from the first ``input_frames`` coordinates ``(B, I, N, D)``.
+
+        ``actions`` ``(B, T - 1, A)`` cover the input frames and the future.
+        """
+        inputs = min(self.input_frames, coordinates.shape[1])
+        start = infer(self.physics, coordinates[:, :inputs], actions[:, : inputs - 1])
+        return trajectory(self.physics, start, actions)

@@ -1,0 +1,66 @@
+"""Physics by name: what configurations and checkpoints may ask for, and nothing else.
+
+A checkpoint names its physics and its options; only classes registered here are ever built from such a name, so no
+file can make the library run code of its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import TypeVar
+
+from paig_control.errors import PaigError
+from paig_control.physics.base import Physics
+from paig_control.physics.pendulum import Pendulum
+
+PHYSICS: dict[str, type[Physics]] = {}
+
+P = TypeVar("P", bound=type[Physics])
+
+
+def register(name: str) -> Callable[[P], P]:
+    """Class decorator that makes a physics known under ``name``."""
+
+    def add(cls: P) -> P:
+        if PHYSICS.get(name, cls) is not cls:
+            raise PaigError(f"The physics name {name!r} is taken by {PHYSICS[name].__name__}: choose another.")
+        PHYSICS[name] = cls
+        return cls
+
+    return add
+
+
+register("pendulum")(Pendulum)
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """``Did you mean ...?`` with the nearest known word, or the list of all of them."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}."
+
+
+def build_physics(name: str, dt: float, **options: object) -> Physics:
+    """Build a registered physics.
+
+    Args:
+        name: as registered, for example ``pendulum``.
+        dt: time between frames, s.
+        options: arguments of the class, for example ``length``.
+
+    Raises:
+        PaigError: for an unknown name or option, or a value of the wrong type.
+    """
+    if name not in PHYSICS:
+        raise PaigError(f"Unknown physics {name!r}; {nearest(name, list(PHYSICS))}")
+    cls = PHYSICS[name]
+    allowed = [p for p in inspect.signature(cls).parameters if p != "dt"]
+    for key, value in options.items():
+        if key not in allowed:
+            raise PaigError(f"The physics {name!r} has no option {key!r}; {nearest(key, allowed)}")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise PaigError(f"{name}.{key} = {value!r}: expected a number.")
+    physics = cls(dt=dt, **options)  # type: ignore[arg-type]
+    physics.spec = {"name": name, **{key: value for key, value in options.items() if key != "substeps"}}
+    return physics
