@@ -29,7 +29,7 @@ class Search:
 
     def sample(self, count: int, low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
         """Give the best plan and ``count - 1`` around the mean: ``(B, count, H, A)``, within the bounds."""
-        noise = smooth_noise(count - 1, self.noise.knots, self.mean, generator)
+        noise = smooth_noise(count - 1, self.noise, self.mean, generator)
         if self.decades > 0:
             noise = noise * scales(count - 1, self.decades, self.mean, generator)
         drawn = self.mean[:, None] + self.spread[:, None] * noise
@@ -81,9 +81,7 @@ class CEM:
             ]
             counts = [s.samples - s.samples // 2, s.samples // 2]
             for _ in range(s.iterations):
-                samples = [
-                    x.sample(n, low, high, self.generator) for x, n in zip(searches, counts, strict=True)
-                ]
+                samples = [x.sample(n, low, high, self.generator) for x, n in zip(searches, counts, strict=True)]
                 candidates = torch.cat(samples, dim=1)
                 costs = evaluate(cost, candidates)
                 own = zip(searches, samples, torch.split(costs, counts, dim=1), strict=True)

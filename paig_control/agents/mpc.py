@@ -113,9 +113,7 @@ class MPCAgent:
             PaigError: without a goal and without a reward; for a goal of another form or size, or no batch.
         """
         if batch is not None and batch < 1:
-            raise PaigError(
-                f"batch = {batch}: expected the number of environments, or None for a single one."
-            )
+            raise PaigError(f"batch = {batch}: expected the number of environments, or None for a single one.")
         self.batch, self.state = batch, None
         self._coordinates.clear()
         self._actions.clear()
@@ -125,9 +123,7 @@ class MPCAgent:
         elif self.reward is not None:
             self.objective = self.reward
         else:
-            raise PaigError(
-                "The agent has nothing to reach: expected a goal in reset(goal=...) or a reward's name."
-            )
+            raise PaigError("The agent has nothing to reach: expected a goal in reset(goal=...) or a reward's name.")
 
     def act(self, frame: Frames) -> NDArray[np.float32]:
         """Choose an action ``(A,)`` for a frame ``(h, w, c)``, or ``(B, A)`` for a batch ``(B, h, w, c)``.
@@ -160,9 +156,7 @@ class MPCAgent:
             return self._check_coordinates(goal)
         images = goal if isinstance(goal, tuple) else (goal,)
         if len(images) not in (1, 2):
-            raise PaigError(
-                f"A goal of {len(images)} images: expected one image, or two that follow each other."
-            )
+            raise PaigError(f"A goal of {len(images)} images: expected one image, or two that follow each other.")
         with torch.no_grad():
             seen = []
             for image in images:
@@ -183,9 +177,7 @@ class MPCAgent:
                     "one goal for all environments or one for each, every object's coordinates."
                 )
             if not bool(torch.isfinite(value).all()):
-                raise PaigError(
-                    f"The goal's {name} is not finite: expected an image in which every object is seen."
-                )
+                raise PaigError(f"The goal's {name} is not finite: expected an image in which every object is seen.")
         return target
 
     def _tensor(self, frame: Frames, what: str, batch: int | None) -> Tensor:

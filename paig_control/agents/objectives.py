@@ -120,9 +120,7 @@ def reward_objective(name: str) -> Reward:
         PaigError: if there is none.
     """
     if name not in REWARDS:
-        raise PaigError(
-            f"There is no reward function {name!r}: expected one of {', '.join(sorted(REWARDS))}."
-        )
+        raise PaigError(f"There is no reward function {name!r}: expected one of {', '.join(sorted(REWARDS))}.")
     return Reward(REWARDS[name], name)
 
 

@@ -92,9 +92,7 @@ class DynamicProgrammingOracle:
         grid: Grid | None = None,
     ) -> None:
         if (physics.objects, physics.dims, physics.action_size) != (1, 1, 1) or not physics.periodic:
-            raise PaigError(
-                "The dynamic-programming oracle solves one angle driven by one action: use PlannerOracle."
-            )
+            raise PaigError("The dynamic-programming oracle solves one angle driven by one action: use PlannerOracle.")
         if not low < high:
             raise PaigError(f"The bounds cross: low {low}, high {high}; expected low < high.")
         self.physics, self.step_cost, self.grid, self.steps = physics, step_cost, grid or Grid(), steps
@@ -171,7 +169,5 @@ class PlannerOracle:
 
     def act(self, state: State) -> NDArray[np.float32]:
         """Choose an action ``(B, A)`` in the true ``state`` ``(B, N, D)``."""
-        action: NDArray[np.float32] = self.control.act(
-            State(*(x.float() for x in state)), self.objective
-        ).numpy()
+        action: NDArray[np.float32] = self.control.act(State(*(x.float() for x in state)), self.objective).numpy()
         return action

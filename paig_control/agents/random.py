@@ -21,15 +21,10 @@ class RandomAgent:
         self.low, self.high = np.asarray(low, dtype=np.float32), np.asarray(high, dtype=np.float32)
         if self.low.ndim != 1 or self.low.shape != self.high.shape:
             raise PaigError(
-                f"Action bounds of shapes {self.low.shape} and {self.high.shape}: "
-                "expected one number for each action."
+                f"Action bounds of shapes {self.low.shape} and {self.high.shape}: expected one number for each action."
             )
-        if not (
-            np.isfinite(self.low).all() and np.isfinite(self.high).all() and (self.low <= self.high).all()
-        ):
-            raise PaigError(
-                f"Action bounds {self.low} and {self.high}: expected finite numbers, low not above high."
-            )
+        if not (np.isfinite(self.low).all() and np.isfinite(self.high).all() and (self.low <= self.high).all()):
+            raise PaigError(f"Action bounds {self.low} and {self.high}: expected finite numbers, low not above high.")
         self.generator = np.random.default_rng(seed)
         self.batch: int | None = None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from paig_control.agents.settings import NoiseSettings
 from paig_control.errors import PaigError
 from paig_control.types import Cost
 
@@ -28,20 +29,16 @@ def check_problem(init: Tensor, low: Tensor, high: Tensor) -> None:
     size = init.shape[-1]
     for name, bound in (("low", low), ("high", high)):
         if bound.shape != (size,):
-            raise PaigError(
-                f"{name} has shape {tuple(bound.shape)}: expected ({size},), one bound for each action."
-            )
+            raise PaigError(f"{name} has shape {tuple(bound.shape)}: expected ({size},), one bound for each action.")
         if not bool(torch.isfinite(bound).all()):
             raise PaigError(f"{name} = {bound.tolist()}: expected finite bounds; give the actuators' limits.")
     if bool((low > high).any()):
         raise PaigError(f"The bounds cross: low {low.tolist()} exceeds high {high.tolist()}; swap them.")
     if not bool(torch.isfinite(init).all()):
-        raise PaigError(
-            "init has values that are not finite: expected actions within the bounds; start from zeros."
-        )
+        raise PaigError("init has values that are not finite: expected actions within the bounds; start from zeros.")
 
 
-def between_knots(values: Tensor, horizon: int) -> Tensor:
+def between_knots(values: Tensor, horizon: int, crowding: float = 1.0) -> Tensor:
     """Piecewise-linear sequences ``(count, H, A)`` through ``values`` ``(count, knots, A)``.
 
     Independent values of variance 1 give every step the variance 1: the sequence is scaled where they mix.
@@ -53,7 +50,8 @@ def between_knots(values: Tensor, horizon: int) -> Tensor:
         return values
     if knots == 1:
         return values.expand(-1, horizon, -1)
-    place = torch.linspace(0, knots - 1, horizon, dtype=values.dtype, device=values.device)
+    time = torch.linspace(0, 1, horizon, dtype=values.dtype, device=values.device)
+    place = time.pow(crowding) * (knots - 1)
     left = place.floor().clamp(max=knots - 2)
     right_weight = (place - left)[:, None]
     norm = (right_weight.square() + (1 - right_weight).square()).sqrt()
@@ -61,12 +59,12 @@ def between_knots(values: Tensor, horizon: int) -> Tensor:
     return values[:, index] * ((1 - right_weight) / norm) + values[:, index + 1] * (right_weight / norm)
 
 
-def smooth_noise(count: int, knots: int, like: Tensor, generator: torch.Generator) -> Tensor:
+def smooth_noise(count: int, noise: NoiseSettings, like: Tensor, generator: torch.Generator) -> Tensor:
     """Draw standard normal noise ``(count, H, A)``, piecewise linear, for plans like ``(B, H, A)``."""
     horizon, size = like.shape[-2:]
-    shape = (count, min(knots, horizon), size)
+    shape = (count, min(noise.knots, horizon), size)
     drawn = torch.randn(shape, generator=generator, dtype=like.dtype, device=generator.device)
-    return between_knots(drawn.to(like.device), horizon)
+    return between_knots(drawn.to(like.device), horizon, noise.crowding)
 
 
 def scales(count: int, decades: float, like: Tensor, generator: torch.Generator) -> Tensor:

@@ -27,13 +27,17 @@ class NoiseSettings:
             above 1 most actions are cut to the bounds, which makes bang-bang plans.
         decades: in the first iteration the candidates' noise is scaled by factors that reach down this many
             powers of ten, so that some stay close to the mean.
+        crowding: the knots stand at times ``t`` where ``(t / end)^crowding`` is even; above 1 they crowd
+            towards the end. Where motion is unstable early noise is amplified, and late freedom mends it.
     """
 
     knots: int
     spread: float
     decades: float = 0.0
+    crowding: float = 2.0
 
     def __post_init__(self) -> None:
+        _require(self.crowding > 0, f"crowding = {self.crowding}", "a positive power; 1 spaces the knots evenly")
         _require(self.knots >= 1, f"knots = {self.knots}", "at least 1 control point")
         _require(self.spread > 0, f"spread = {self.spread}", "a positive fraction of the bounds' half width")
         _require(self.decades >= 0, f"decades = {self.decades}", "a number not below 0")
@@ -56,22 +60,20 @@ class CEMSettings:
         fresh: noise of the search that starts from the middle of the bounds.
     """
 
-    horizon: int = 45
+    horizon: int = 40
     samples: int = 200
     iterations: int = 3
     elites: int = 10
     min_spread: float = 0.05
     warm: NoiseSettings = field(default_factory=lambda: NoiseSettings(knots=10, spread=0.5, decades=2.0))
-    fresh: NoiseSettings = field(default_factory=lambda: NoiseSettings(knots=7, spread=2.0))
+    fresh: NoiseSettings = field(default_factory=lambda: NoiseSettings(knots=7, spread=2.0, crowding=1.0))
 
     def __post_init__(self) -> None:
         _require(self.horizon >= 1, f"horizon = {self.horizon}", "at least 1 action in a plan")
         _require(self.samples >= 4, f"samples = {self.samples}", "at least 4 candidates")
         _require(self.iterations >= 1, f"iterations = {self.iterations}", "at least 1")
         half = self.samples // 2
-        _require(
-            1 <= self.elites <= half, f"elites = {self.elites}", f"1 to half the samples = {half} candidates"
-        )
+        _require(1 <= self.elites <= half, f"elites = {self.elites}", f"1 to half the samples = {half} candidates")
         _require(self.min_spread >= 0, f"min_spread = {self.min_spread}", "a number not below 0")
 
 
