@@ -2,8 +2,8 @@
 
 A goal image comes from anywhere: drawn by ``paig-control goal``, which writes the state into the picture's
 text, or photographed, cropped or exported by a user. At the border it becomes an RGB image of the model's
-size, and what was changed is said. Where the picture does not carry its state, the judge looks for the state whose
-drawing it is.
+size, and what was changed is said. Where the picture does not carry its state, the judge looks for the state
+whose drawing it is.
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ def _stored(path: Path, text: Any) -> Array | None:
 def find_state(env: gym.Env[Any, Any], image: Frame, candidates: Sequence[Array]) -> Array | None:
     """Find the state at rest whose drawing is most like ``image``.
 
-    It is looked for among ``candidates`` and, where the state is one angle, around the circle. None if nothing
-    drawn is alike, or if the environment cannot draw states.
+    It is looked for among ``candidates`` and, where the state is one angle, around the circle. None if
+    nothing drawn is alike, or if the environment cannot draw states.
     """
     try:
         draw: Callable[[Array], Frame] = env.get_wrapper_attr("draw")

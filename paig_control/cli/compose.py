@@ -112,9 +112,7 @@ def configure(command: str, words: Sequence[str]) -> DictConfig:
         for one in picked:
             _check_choice(command, one, own, loader)
         base = compose(command, [str(one.input_line) for one in picked])
-        lines = [
-            str(one.input_line) if one in picked else _line(command, one, base, own) for one in overrides
-        ]
+        lines = [str(one.input_line) if one in picked else _line(command, one, base, own) for one in overrides]
         composed = compose(command, lines, base)
     try:
         OmegaConf.resolve(composed)
@@ -181,11 +179,7 @@ def _reason(error: Exception, lines: list[str], base: DictConfig | None) -> str:
     if match is None:
         return text
     key, value = match.groups()
-    node = (
-        None
-        if base is None
-        else OmegaConf.select(base, key.rpartition(".")[0])._get_node(key.rpartition(".")[2])
-    )
+    node = None if base is None else OmegaConf.select(base, key.rpartition(".")[0])._get_node(key.rpartition(".")[2])
     if node is None:
         return f"{key} = {value!s}: {text}."
     hint = node._metadata.ref_type

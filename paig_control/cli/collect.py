@@ -1,0 +1,55 @@
+"""``paig-control collect``: film an environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from paig_control.cli import output, world
+from paig_control.cli.output import Screen
+from paig_control.data.collection import collect
+from paig_control.errors import PaigError
+
+
+def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
+    """Collect, save, summarise; returns the summary."""
+    path = output.file(config.out, ".npz", config.overwrite)
+    if config.policy not in ("random", "zero"):
+        raise PaigError(f"policy = {config.policy}: expected random or zero.")
+    world.check_arguments(config.env)
+    with screen.bar("collect") as tick:
+        episodes = collect(
+            config.env.id,
+            config.sequences,
+            config.steps,
+            config.seed,
+            config.policy,
+            valid=config.valid,
+            test=config.test,
+            test_steps=config.test_steps,
+            num_envs=config.num_envs,
+            env_kwargs=world.plain(config.env.kwargs),
+            progress=lambda done, total: tick(done / total, f"{done} of {total} films"),
+        )
+    episodes.save(path)
+    films = {split: episodes.split(split).frames.shape for split in episodes.splits}
+    figures = {
+        "data": str(path),
+        "frames": {split: shape[0] * shape[1] for split, shape in films.items()},
+        "sequences": {split: shape[0] for split, shape in films.items()},
+        "steps": {split: shape[1] for split, shape in films.items()},
+        "image": list(films["train"][2:]),
+    }
+    screen.table(
+        f"Films in {path}",
+        ["split", "films", "frames of each", "frames"],
+        [[split, str(s[0]), str(s[1]), str(s[0] * s[1])] for split, s in films.items()],
+    )
+    return output.summary(summary_path(path), command, config, figures)
+
+
+def summary_path(path: Path) -> Path:
+    """Name the summary that lies beside a data file."""
+    return path.with_suffix(".summary.json")

@@ -1,0 +1,55 @@
+"""``paig-control goal``: draw a goal image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from paig_control import goals
+from paig_control.cli import output, world
+from paig_control.cli.compose import nearest
+from paig_control.cli.output import Screen
+from paig_control.errors import PaigError
+
+
+def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
+    """Draw and save; returns what was drawn."""
+    path = output.file(config.out, ".png", config.overwrite)
+    env = world.make_env(config.env)
+    try:
+        image, state = draw(env, config)
+    finally:
+        env.close()
+    goals.save(path, image, state)
+    screen.say(f"Drew the state {state.ravel().tolist()} as {path}, {image.shape[0]} x {image.shape[1]} pixels.")
+    return {"goal": str(path), "state": state.tolist()}
+
+
+def draw(env: world.Env, config: DictConfig) -> tuple[goals.Frame, goals.Array]:
+    """Draw the state asked for, or the named goal.
+
+    Raises:
+        PaigError: for an environment that cannot draw states, a state that does not fit, an unknown name.
+    """
+    try:
+        shape = np.shape(env.get_wrapper_attr("goal_state"))
+        drawer = env.get_wrapper_attr("draw")
+    except AttributeError:
+        shape = ()
+    if not shape:
+        raise PaigError(
+            f"{config.env.id} cannot draw a state: nothing is known of its states. Photograph the goal instead."
+        )
+    values = config.state
+    if values is None:
+        name = config.goal or config.env.goal
+        if name not in config.env.goals:
+            raise PaigError(
+                f"{config.env.id} has no goal {name}; {nearest(str(name), map(str, config.env.goals))} "
+                "Or give a state, for example state=[0,0]."
+            )
+        values = config.env.goals[name]
+    state = goals.to_state(list(values), shape)
+    return drawer(state), state

@@ -1,0 +1,201 @@
+"""What commands share in talking and writing: the screen, the output folder, the summary."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from paig_control import __version__
+from paig_control.errors import PaigError
+
+SUMMARY = "summary.json"
+
+
+class Tick(Protocol):
+    """Moves a progress bar: the fraction done, a text beside it, and the part where there are several."""
+
+    def __call__(self, fraction: float, text: str = "", part: str | None = None) -> None:
+        """Move the bar."""
+        ...
+
+
+class Screen:
+    """Where a command speaks: tables to stdout, progress and remarks to stderr.
+
+    Args:
+        verbosity: 0 prints errors only, 1 progress and tables, 2 every warning too.
+    """
+
+    def __init__(self, verbosity: int = 1) -> None:
+        if verbosity not in (0, 1, 2):
+            raise PaigError(f"verbosity = {verbosity}: expected 0, 1 or 2.")
+        self.verbosity = verbosity
+        self.out = Console(quiet=verbosity == 0, highlight=False)
+        self.err = Console(quiet=verbosity == 0, highlight=False, stderr=True)
+
+    def say(self, text: str) -> None:
+        """Print a line to stdout."""
+        self.out.print(text, markup=False, soft_wrap=True)
+
+    def remark(self, text: str) -> None:
+        """Print something that the user should know to stderr."""
+        self.err.print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table."""
+        table = Table(title=title, title_justify="left")
+        for index, column in enumerate(columns):
+            table.add_column(column, justify="left" if index == 0 else "right")
+        for row in rows:
+            table.add_row(*row)
+        self.out.print(table)
+
+    @contextmanager
+    def bar(self, name: str) -> Iterator[Tick]:
+        """Show a progress bar, or one for each part."""
+        with Progress(
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}", markup=False),
+            console=self.err,
+            disable=self.verbosity == 0 or not self.err.is_terminal,
+        ) as progress:
+            tasks: dict[str, Any] = {}
+
+            def update(fraction: float, text: str = "", part: str | None = None) -> None:
+                part = part or name
+                if part not in tasks:
+                    tasks[part] = progress.add_task(part, total=1.0, text="")
+                progress.update(tasks[part], completed=fraction, text=text)
+
+            yield update
+
+    @contextmanager
+    def warnings(self) -> Iterator[None]:
+        """Turn the library's warnings into remarks; those of others are shown only if all are wanted."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("always" if self.verbosity == 2 else "default")
+            told: set[str] = set()
+
+            def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+                text = str(message)
+                if (self.verbosity == 2 or category is UserWarning) and text not in told:
+                    told.add(text)
+                    self.remark(text)
+
+            warnings.showwarning = show
+            yield
+
+
+def folder(path: str, overwrite: bool, resume: bool = False) -> Path:
+    """Make an output folder, empty unless ``overwrite`` or ``resume`` says otherwise.
+
+    Raises:
+        PaigError: if it already holds something, or cannot be made.
+    """
+    if not path:
+        raise PaigError("out is empty: expected a folder to write into, for example out=runs/a.")
+    place = Path(path).expanduser()
+    if place.exists() and not place.is_dir():
+        raise PaigError(f"out={path} is a file: expected a folder to write into.")
+    held = [item.name for item in place.iterdir() if not item.name.startswith(".")] if place.is_dir() else []
+    if held and not (overwrite or resume):
+        raise PaigError(
+            f"The folder {path} already holds {', '.join(sorted(held)[:3])}{' ...' if len(held) > 3 else ''}: "
+            "choose another out=..., or write over it with overwrite=true."
+        )
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise PaigError(
+            f"Cannot write into {path}: {error.strerror}. Choose a folder that you may write to."
+        ) from error
+    if overwrite and not resume:
+        for name in (SUMMARY, "checkpoint", "checkpoint.new", "checkpoint.old"):
+            stale = place / name
+            if stale.is_dir():
+                shutil.rmtree(stale)
+            else:
+                stale.unlink(missing_ok=True)
+    return place
+
+
+def file(path: str, suffix: str, overwrite: bool) -> Path:
+    """Check an output file.
+
+    Raises:
+        PaigError: if it exists and may not be written over, or has another suffix.
+    """
+    place = Path(path).expanduser()
+    if place.suffix.lower() != suffix:
+        raise PaigError(f"out={path}: expected a file name that ends in {suffix}, for example out=name{suffix}.")
+    if place.is_dir():
+        raise PaigError(f"out={path} is a folder: expected a file name.")
+    if place.exists() and not overwrite:
+        raise PaigError(f"The file {path} is there already: choose another out=..., or say overwrite=true.")
+    return place
+
+
+def summary(path: Path, command: str, config: DictConfig, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what ran and what came out as JSON, whole or not at all; returns it."""
+    content = {
+        "command": command,
+        "options": OmegaConf.to_container(config, resolve=True),
+        "seed": config.get("seed"),
+        **figures,
+        "versions": versions(),
+        "machine": machine(),
+    }
+    write(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=True) + "\n")
+    return content
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file under a temporary name and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    os.replace(new, path)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the library and of what its results depend on."""
+    found = {"paig-control": __version__, "python": platform.python_version()}
+    for name in ("torch", "numpy", "gymnasium"):
+        found[name] = metadata.version(name)
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Describe the kind of machine, without its name."""
+    return {"system": platform.system(), "architecture": platform.machine(), "cores": os.cpu_count()}
+
+
+def peak_mb() -> float | None:
+    """Largest resident memory of this process so far, MB; None where the system does not tell."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

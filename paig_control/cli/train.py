@@ -1,0 +1,115 @@
+"""``paig-control train``: learn a model from films, and set what was learned beside the truth."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from paig_control.cli import output, world
+from paig_control.cli.output import Screen
+from paig_control.data import episodes
+from paig_control.errors import PaigError
+
+
+def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None = None) -> dict[str, Any]:
+    """Train, evaluate, summarise; returns the summary.
+
+    Args:
+        config: of the command.
+        screen: to speak to.
+        command: as it was called.
+        pictures: folder of the pictures, the run's own by default.
+    """
+    if config.resume and config.overwrite:
+        raise PaigError("resume=true goes on with a run and overwrite=true begins it anew: choose one.")
+    data = episodes.load(config.data)
+    model_settings = world.settings(config.model, "model", "model")
+    recipe_settings = world.settings(config.recipe, "recipe", "recipe")
+    world.use_threads(config.threads)
+    sequences = data.split("train")
+    dt = sequences.dt if config.dt is None else config.dt
+    physics = world.model_physics(config.physics, dt)
+    folder = output.folder(config.out, config.overwrite, config.resume)
+
+    from paig_control import report
+    from paig_control.learning import recipe
+    from paig_control.prediction import evaluate_prediction
+
+    with screen.bar("train") as tick:
+        learned = recipe.train(
+            sequences,
+            physics,
+            model_settings,
+            recipe_settings,
+            seed=config.seed,
+            device=config.device,
+            out=folder,
+            resume=config.resume,
+            progress=lambda stage, fraction, text: tick(fraction, text, stage),
+        )
+    split = next((name for name in ("test", "valid") if name in data.splits), None)
+    figures: dict[str, Any] = {
+        "constants": beside_truth(learned.record["constants"], data),
+        "eval_recons_loss": None,
+        "eval_pred_loss": None,
+        "eval_extrap_loss": None,
+    }
+    if split is not None:
+        frames = recipe_settings.refine.prediction_frames
+        figures |= evaluate_prediction(learned.model, data.split(split), frames)
+    figures |= {
+        "evaluated_on": split,
+        "frames": learned.frames,
+        "converged": learned.converged,
+        "residual": learned.residual,
+        "notes": [*data.notes, *learned.notes],
+        "cpu_seconds": learned.cpu_seconds,
+        "wall_seconds": learned.wall_seconds,
+        "peak_mb": output.peak_mb(),
+    }
+    if split is None:
+        screen.remark("The data have no test split: prediction was not evaluated.")
+    for note in learned.notes:
+        screen.remark(note)
+    report.save_training_pictures(learned, pictures or folder)
+    show_constants(screen, figures["constants"])
+    show_losses(screen, figures)
+    return output.summary(folder / output.SUMMARY, command, config, figures)
+
+
+def beside_truth(constants: dict[str, dict[str, Any]], data: episodes.Episodes) -> dict[str, dict[str, Any]]:
+    """Learned constants, each with its true value where the data carry it."""
+    known = data.truth("train")
+    truth = {} if known is None else known.constants
+    return {
+        name: {**found, **({"truth": float(truth[name])} if name in truth else {})} for name, found in constants.items()
+    }
+
+
+def show_constants(screen: Screen, constants: dict[str, dict[str, Any]]) -> None:
+    """Print the table of constants, learned beside true."""
+    from paig_control.learning.identify import Estimate
+
+    rows = []
+    for name, found in constants.items():
+        estimate = Estimate(found["value"], found["std"], found["unit"])
+        row = [name, str(estimate), "", ""]
+        if "truth" in found:
+            error = found["value"] - found["truth"]
+            sigmas = f" ({abs(error) / found['std']:.1f} std)" if found["std"] > 0 else ""
+            relative = f"{100 * error / found['truth']:+.2f} %" if found["truth"] else f"{error:+.3g}"
+            row[2:] = [f"{found['truth']:g} {found['unit']}".rstrip(), f"{relative}{sigmas}"]
+        rows.append(row)
+    screen.table("Constants", ["name", "learned", "true", "difference"], rows)
+
+
+def show_losses(screen: Screen, figures: dict[str, Any]) -> None:
+    """Print the losses of prediction on films that were not seen."""
+    names = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss")
+    losses = {name: figures.get(name) for name in names}
+    if any(value is not None and math.isfinite(value) for value in losses.values()):
+        texts = [f"{name[5:-5]} {value:.3f}" for name, value in losses.items() if value is not None]
+        screen.say(f"Loss a frame on the {figures.get('evaluated_on')} films: {', '.join(texts)}")

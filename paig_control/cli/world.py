@@ -1,0 +1,153 @@
+"""Environments, physics, planners and devices, made from the configuration and checked where they enter."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from paig_control.cli.compose import nearest
+from paig_control.cli.schema import build, record
+from paig_control.errors import PaigError
+
+if TYPE_CHECKING:
+    import torch
+
+    from paig_control.agents.receding import SeededPlanner
+    from paig_control.agents.settings import CEMSettings
+    from paig_control.physics.base import Physics
+
+Env = gym.Env[Any, Any]
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Turn a part of the configuration into plain nested values."""
+    values = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def settings(config: DictConfig, group: str, name: str) -> Any:
+    """Build the record that a group was filled from; its own checks are made here."""
+    return build(record(group, name), plain(config))
+
+
+def make_env(config: DictConfig) -> Env:
+    """Make the environment that a configuration describes.
+
+    Raises:
+        PaigError: for an unknown id, arguments that it refuses, and for what is no pixel environment.
+    """
+    module, _, name = str(config.id).rpartition(":")
+    arguments = plain(config.kwargs)
+    check_arguments(config)
+    try:
+        if module:
+            importlib.import_module(module)
+        env: Env = gym.make(name, disable_env_checker=True, **arguments)
+    except gym.error.Error as error:
+        known = [key for key in gym.registry if not key.startswith(("phys2d", "tabular"))]
+        raise PaigError(f"Gymnasium cannot make {name!r} ({error}); {_near(name, known)}") from error
+    except ImportError as error:
+        raise PaigError(f"{config.id} needs a package that cannot be imported: {error}") from error
+    except TypeError as error:
+        raise PaigError(f"{name} refuses its arguments {arguments}: {error}") from error
+    space, action = env.observation_space, env.action_space
+    if not (isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3):
+        raise PaigError(
+            f"{name} does not observe images but {space}: film it through env=gym_pendulum env.kwargs.env_id={name}."
+        )
+    if not isinstance(action, gym.spaces.Box) or len(action.shape) != 1 or not action.is_bounded():
+        raise PaigError(f"{name} has the action space {action}: expected a bounded Box with one axis.")
+    return env
+
+
+def check_arguments(config: DictConfig) -> None:
+    """Refuse an argument that the environment does not have, naming the nearest that it has."""
+    module, _, name = str(config.id).rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+        entry = gym.spec(name).entry_point
+        creator = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+        parameters = inspect.signature(creator).parameters  # type: ignore[arg-type]
+    except (gym.error.Error, ImportError, TypeError, ValueError):
+        return  # making the environment says what is wrong
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return
+    for key in plain(config.kwargs):
+        if key not in parameters:
+            raise PaigError(f"{name} has no argument {key}; {nearest(key, list(parameters))}")
+
+
+def _near(name: str, known: list[str]) -> str:
+    hint = nearest(name, known)
+    return hint if hint.startswith("did") else "look at gymnasium.pprint_registry()."
+
+
+def maker(config: DictConfig) -> Callable[[], Env]:
+    """Return a function that makes the environment."""
+    return lambda: make_env(config)
+
+
+def true_physics(env: Env) -> Physics | None:
+    """Build the environment's true physics with its true constants, for measuring; None if it is not known."""
+    from paig_control.physics.registry import PHYSICS, build_physics
+
+    try:
+        truth: Mapping[str, Any] = env.get_wrapper_attr("truth")
+    except AttributeError:
+        return None
+    known = dict(truth.get("physics", {}))
+    if known.get("name") not in PHYSICS:
+        return None
+    physics = build_physics(**known)
+    physics.set_values(truth["constants"])
+    return physics
+
+
+def model_physics(config: DictConfig, dt: float | None) -> Physics:
+    """Build the physics that is to be learned.
+
+    Raises:
+        PaigError: for an unknown name or option, or without a time step.
+    """
+    from paig_control.physics.registry import build_physics
+
+    if dt is None:
+        raise PaigError("The data do not say the time between two frames: give it in seconds, for example dt=0.05.")
+    options = plain(config)
+    return build_physics(options.pop("name"), dt, **options)
+
+
+def make_planner(config: DictConfig, seed: int) -> SeededPlanner:
+    """Make the planner that a configuration describes."""
+    from paig_control.agents.cem import CEM
+
+    known: CEMSettings = settings(config, "planner", config.name)
+    return CEM(known, seed)
+
+
+def pick_device(name: str) -> torch.device:
+    """Find a device by name; ``auto`` takes an accelerator if there is one.
+
+    Raises:
+        PaigError: for a device that is not there.
+    """
+    from paig_control.learning.recipe import pick_device as pick
+
+    return pick(name)
+
+
+def use_threads(count: int) -> None:
+    """Set the number of CPU threads that torch uses."""
+    if count < 1:
+        raise PaigError(f"threads = {count}: expected at least 1.")
+    import torch
+
+    torch.set_num_threads(count)
