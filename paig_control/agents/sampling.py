@@ -56,7 +56,8 @@ def between_knots(values: Tensor, horizon: int, crowding: float = 1.0) -> Tensor
     right_weight = (place - left)[:, None]
     norm = (right_weight.square() + (1 - right_weight).square()).sqrt()
     index = left.long()
-    return values[:, index] * ((1 - right_weight) / norm) + values[:, index + 1] * (right_weight / norm)
+    before, after = values.index_select(1, index), values.index_select(1, index + 1)
+    return before * ((1 - right_weight) / norm) + after * (right_weight / norm)
 
 
 def smooth_noise(count: int, noise: NoiseSettings, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -115,7 +116,7 @@ def cost_name(cost: Cost) -> str:
 
 def take(candidates: Tensor, index: Tensor) -> Tensor:
     """Candidates ``(B, k, H, A)`` at ``index`` ``(B, k)``."""
-    return candidates[torch.arange(len(index), device=index.device)[:, None], index]
+    return candidates.gather(1, index[..., None, None].expand(*index.shape, *candidates.shape[2:]))
 
 
 def shift(actions: Tensor) -> Tensor:
