@@ -42,8 +42,7 @@ def between_knots(values: Tensor, horizon: int, crowding: float = 1.0) -> Tensor
     """Piecewise-linear sequences ``(count, H, A)`` through ``values`` ``(count, knots, A)``.
 
     Independent values of variance 1 give every step the variance 1: the sequence is scaled where they mix.
-    Written without a matrix product: on small
-    sizes its threads cost more than the work.
+    Written without a matrix product, whose threads cost more than the work at these sizes.
     """
     knots = values.shape[1]
     if knots == horizon:
