@@ -91,13 +91,20 @@ def linearise(
     return Linearised(paths[-1], jacobian[..., :size], jacobian[..., size:])
 
 
-def first_guess(physics: Physics, coordinates: Tensor) -> Tensor:
-    """Packed start state from the first two frames of ``(B, T, N, D)``; at rest if there is only one."""
-    position = coordinates[:, 0]
-    velocity = torch.zeros_like(position)
-    if coordinates.shape[1] > 1:
-        velocity = physics.difference(coordinates[:, 1], position) / physics.dt
-    return pack(State(position, velocity))
+def first_guess(physics: Physics, coordinates: Tensor, frames: int = 4) -> Tensor:
+    """Packed start state from the first few frames of ``(B, T, N, D)``; at rest if there is only one.
+
+    Medians of steps and of places, so that one frame that was misread does not throw it.
+    """
+    if coordinates.shape[1] == 1:
+        return pack(State(coordinates[:, 0], torch.zeros_like(coordinates[:, 0])))
+    seen = coordinates[:, :frames]
+    steps = physics.difference(seen[:, 1:], seen[:, :-1])
+    step = steps.median(1, keepdim=True).values
+    away = torch.cat([torch.zeros_like(step), steps.cumsum(1)], 1)
+    count = torch.arange(seen.shape[1], device=seen.device, dtype=seen.dtype).reshape(-1, 1, 1)
+    position = seen[:, 0] + (away - count * step).median(1).values
+    return pack(State(position, step[:, 0] / physics.dt))
 
 
 def infer(physics: Physics, coordinates: Tensor, actions: Tensor, steps: int = 3, damping: float = 1e-3) -> State:
@@ -111,7 +118,7 @@ def infer(physics: Physics, coordinates: Tensor, actions: Tensor, steps: int = 3
         damping: added to the normal matrix, relative to its diagonal; what the frames cannot tell (the velocity,
             from a single frame) stays at the first guess.
     """
-    start = first_guess(physics, coordinates.detach())
+    start = pack(physics.constrain(unpack(first_guess(physics, coordinates.detach()), physics)))
     for index in range(steps):
         line = linearise(physics, start, actions)
         jacobian = line.by_state
@@ -122,8 +129,9 @@ def infer(physics: Physics, coordinates: Tensor, actions: Tensor, steps: int = 3
         if index < steps - 1:
             residual = physics.difference(coordinates.detach(), line.positions).flatten(1)
             start = start + (gain @ residual.unsqueeze(-1)).squeeze(-1)
+            start = pack(physics.constrain(unpack(start, physics)))
         else:
             path = trajectory(physics, unpack(start, physics), actions)
             residual = physics.difference(coordinates, path).flatten(1)
-            return unpack(start + (gain @ residual.unsqueeze(-1)).squeeze(-1), physics)
+            return physics.constrain(unpack(start + (gain @ residual.unsqueeze(-1)).squeeze(-1), physics))
     return unpack(start, physics)

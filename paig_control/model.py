@@ -90,8 +90,8 @@ class PAIG(nn.Module):
         if images.shape[-2:] != self.image_size:
             height, width = self.image_size
             raise PaigError(
-                f"Frames of {images.shape[-2]} x {images.shape[-1]} pixels: the model was trained on {height} x {width}, "
-                "so record or resize them to that."
+                f"Frames of {images.shape[-2]} x {images.shape[-1]} pixels: the model was trained on "
+                f"{height} x {width}, so record or resize them to that."
             )
         lead = images.shape[:-3]
         images = images.reshape(-1, *images.shape[-3:])

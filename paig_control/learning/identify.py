@@ -4,7 +4,7 @@ All start states, the constants and the gauge (ways in which what the localiser 
 from what physics does: a constant offset, a misplaced pivot) are fitted together by Levenberg-Marquardt: each
 sequence's start state is eliminated by a Schur complement, so a step costs one batched rollout. The loss is robust,
 the horizon grows, and a step that raises the loss is refused, so a stage can only improve. The covariance of the
-constants is the linearised jackknife over sequences (Efron and Stein 1981; the CR3 estimator of Bell and McCaffrey 2002), which
+constants is the linearised jackknife over sequences (Efron and Stein 1981; CR3 of Bell and McCaffrey 2002), which
 stays honest when errors within a sequence are correlated, or when a few sequences carry most of what is known.
 """
 

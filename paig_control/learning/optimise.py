@@ -145,7 +145,7 @@ def _restore(
     state.restored += 1
     if state.restored > loop.restores:
         raise PaigError(
-            f"{loop.stage}: the loss was not finite {state.restored} times, though each time the step was made smaller. "
+            f"{loop.stage}: the loss was not finite {state.restored} times, with ever smaller steps. "
             "Lower the stage's learning_rate, and look at the data."
         )
     model.load_state_dict(good[0])

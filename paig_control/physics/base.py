@@ -143,16 +143,16 @@ class Physics(nn.Module):
         raise NotImplementedError
 
     def constrain(self, state: State) -> State:
-        """Apply walls and limits after each sub-step; nothing by default."""
+        """Bring a state back within walls and limits, after each change of velocity; nothing by default."""
         return state
 
     def step(self, state: State, action: Tensor) -> State:
         """Advance by ``dt`` under a constant action ``(*B, A)``."""
         h = self.dt / self.substeps
         for _ in range(self.substeps):
-            velocity = state.velocity + h * self.acceleration(state, action)
+            velocity = torch.add(state.velocity, self.acceleration(state, action), alpha=h)
             state = self.constrain(State(state.position, velocity))
-            state = State(state.position + h * state.velocity, state.velocity)
+            state = State(torch.add(state.position, state.velocity, alpha=h), state.velocity)
         return state
 
     def rollout(self, state: State, actions: Tensor) -> State:

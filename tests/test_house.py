@@ -1,0 +1,90 @@
+"""The house rules: which room may import which, and what importing the package costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import paig_control
+
+ROOT = Path(paig_control.__file__).parent
+RANK = {
+    "errors": 0,
+    "types": 1,
+    "physics": 2,
+    "vision": 3,
+    "inference": 3,
+    "model": 4,
+    "data": 1,
+    "checkpoint": 5,
+    "learning": 6,
+    "agents": 6,
+    "prediction": 7,
+    "goals": 7,
+    "baselines": 9,
+    "playing": 8,
+    "evaluation": 10,
+    "report": 11,
+    "cli": 12,
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Rooms of the package that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        else:
+            continue
+        for module in modules:
+            parts = module.split(".")
+            if parts[0] == "paig_control" and len(parts) > 1:
+                names.add(parts[1])
+    return {name for name in names if (ROOT / name).is_dir() or (ROOT / f"{name}.py").exists()}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def files() -> list[Path]:
+    return [p for p in sorted(ROOT.rglob("*.py")) if p != ROOT / "__init__.py"]
+
+
+def test_imports_run_one_way() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files()
+        for name in imports(path)
+        if room(path) not in ("envs", "configs") and name != "envs" and RANK[name] > RANK[room(path)]
+    ]
+    assert wrong == []
+
+
+def test_environments_stand_alone_and_nothing_reaches_into_them() -> None:
+    for path in files():
+        if room(path) == "envs":
+            assert imports(path) <= {"envs", "errors"}, path
+            assert "import torch" not in path.read_text(), path
+        else:
+            assert "envs" not in imports(path), path
+
+
+def test_agents_do_not_know_data_or_learning() -> None:
+    for path in files():
+        if room(path) == "agents":
+            assert imports(path) <= {"agents", "errors", "types", "physics"}, path
+
+
+def test_importing_the_package_imports_neither_torch_nor_pygame() -> None:
+    code = "import sys, paig_control; print([m for m in ('torch', 'pygame', 'matplotlib') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_no_file_has_grown_past_four_hundred_lines() -> None:
+    assert [str(p) for p in files() if len(p.read_text().splitlines()) > 400] == []

@@ -1,0 +1,84 @@
+"""States from coordinates: exact where the physics is, honest where the frames cannot tell."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from paig_control.inference import infer, linearise, pack, trajectory, unpack
+from paig_control.physics.pendulum import Pendulum
+from paig_control.types import State
+
+
+def pendulum() -> Pendulum:
+    physics = Pendulum()
+    physics.set_values({"gravity": 10.0, "actuation": 1.0})
+    return physics
+
+
+def sample(batch: int, frames: int, seed: int = 0) -> tuple[State, torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    angle = (torch.rand(batch, 1, 1, generator=g, dtype=torch.float64) * 2 - 1) * math.pi
+    speed = (torch.randn(batch, 1, 1, generator=g, dtype=torch.float64) * 2.5).clamp(-6, 6)
+    actions = torch.rand(batch, frames - 1, 1, generator=g, dtype=torch.float64) * 4 - 2
+    start = State(angle, speed)
+    return start, actions, trajectory(pendulum(), start, actions).detach()
+
+
+def test_exact_coordinates_give_the_exact_state_across_the_wrap_too() -> None:
+    start, actions, path = sample(50, 5)
+    wrapped = torch.remainder(path + math.pi, 2 * math.pi) - math.pi
+    found = infer(pendulum(), wrapped, actions, steps=6)
+    assert float(pendulum().difference(found.position, start.position).abs().max().detach()) < 1e-4
+    assert float((found.velocity - start.velocity).abs().max().detach()) < 1e-2
+
+
+def test_least_squares_beats_finite_differences_under_noise() -> None:
+    start, actions, path = sample(200, 4)
+    noisy = path + 0.003 * torch.randn(path.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    fitted = infer(pendulum(), noisy, actions).velocity.detach() - start.velocity
+    crude = (noisy[:, 1] - noisy[:, 0]) / 0.05 - start.velocity
+    assert float(fitted.square().mean().sqrt()) < 0.5 * float(crude.square().mean().sqrt())
+
+
+def test_one_frame_says_nothing_of_velocity() -> None:
+    found = infer(pendulum(), torch.full((3, 1, 1, 1), 0.7), torch.zeros(3, 0, 1))
+    assert torch.allclose(found.position, torch.full((3, 1, 1), 0.7), atol=1e-4)
+    assert float(found.velocity.abs().max().detach()) == 0.0
+
+
+def test_derivatives_agree_with_autograd() -> None:
+    physics = pendulum()
+    start, actions, _ = sample(1, 6)
+    line = linearise(physics, pack(start), actions, step=1e-4, constants=True)
+
+    def path(vector: torch.Tensor, gravity: torch.Tensor, actuation: torch.Tensor) -> torch.Tensor:
+        with physics.using({"gravity": gravity.exp(), "actuation": actuation.exp()}):
+            return trajectory(physics, unpack(vector, physics), actions).flatten()
+
+    free = physics.free.detach()
+    exact = torch.autograd.functional.jacobian(path, (pack(start), free[0], free[1]))
+    assert torch.allclose(line.by_state[0], exact[0].reshape(6, 2), atol=1e-5)
+    assert torch.allclose(line.by_constant[0], torch.stack([exact[1], exact[2]], -1), atol=1e-5)
+
+
+def test_gradients_reach_coordinates_and_constants() -> None:
+    physics = pendulum()
+    _, actions, path = sample(4, 5)
+    coordinates = path.clone().requires_grad_(True)
+    state = infer(physics, coordinates, actions)
+    (state.position.sum() + state.velocity.sum()).backward()
+    assert coordinates.grad is not None
+    assert physics.free.grad is not None
+    assert float(coordinates.grad.abs().min()) > 0
+    assert float(physics.free.grad.abs().min()) > 0
+
+
+@pytest.mark.parametrize("frames", [2, 4, 8])
+def test_state_does_not_depend_on_the_batch(frames: int) -> None:
+    _, actions, path = sample(6, frames)
+    together = infer(pendulum(), path, actions)
+    alone = infer(pendulum(), path[2:3], actions[2:3])
+    assert torch.allclose(together.velocity[2:3], alone.velocity, atol=1e-9)

@@ -1,0 +1,116 @@
+"""One pixel geometry from sprite to key point, and discovery without labels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from paig_control.data.episodes import Episodes
+from paig_control.errors import PaigError
+from paig_control.learning.optimise import step_generator
+from paig_control.model import to_images
+from paig_control.vision.alignment import align
+from paig_control.vision.discovery import discover_rotary
+from paig_control.vision.kinematics import Rotary
+from paig_control.vision.localizer import Localizer, soft_argmax
+from paig_control.vision.renderer import SpriteRenderer
+
+
+def disc_renderer(size: int = 24, radius: float = 3.0) -> SpriteRenderer:
+    """A white disc on black, its texels drawn by hand."""
+    renderer = SpriteRenderer((size, size), 1, window=11, density=4, samples=4)
+    texel = (torch.arange(44) + 0.5) / 4 - 5.5
+    inside = (texel**2 + texel[:, None] ** 2) < radius**2
+    with torch.no_grad():
+        renderer.content.fill_(12.0)
+        renderer.mask.copy_(torch.where(inside, 12.0, -12.0))
+        renderer.background.fill_(-12.0)
+    return renderer
+
+
+def ink_centre(image: torch.Tensor) -> tuple[float, float]:
+    ink = image.sum(0)
+    at = torch.arange(ink.shape[0]) + 0.5
+    return float((ink * at).sum() / ink.sum()), float((ink * at[:, None]).sum() / ink.sum())
+
+
+def test_sprite_drawn_at_a_place_is_found_there_to_a_fiftieth_of_a_pixel() -> None:
+    renderer = disc_renderer()
+    for x, y in np.random.default_rng(0).uniform(7, 17, (20, 2)):
+        image = renderer(torch.tensor([[x, y, 0.3]], dtype=torch.float32)).detach()
+        assert ink_centre(image) == pytest.approx((x, y), abs=0.02)
+
+
+def test_sprite_covers_its_area() -> None:
+    image = disc_renderer()(torch.tensor([[11.3, 12.9, 0.0]])).detach()
+    assert float(image[0].sum()) == pytest.approx(math.pi * 9, rel=0.02)
+
+
+def test_positive_angles_turn_counter_clockwise_from_up() -> None:
+    renderer = disc_renderer(radius=5.0)
+    with torch.no_grad():
+        renderer.mask[..., 22:, :] = -12.0  # only the upper half is left
+    for angle, expected in ((0.0, (12, 10)), (math.pi / 2, (10, 12)), (math.pi, (12, 14))):
+        centre = ink_centre(renderer(torch.tensor([[12.0, 12.0, angle]])).detach())
+        assert centre == pytest.approx(expected, abs=0.3)
+
+
+def test_alignment_recovers_a_displaced_sprite() -> None:
+    renderer = disc_renderer()
+    truth = torch.tensor([[10.3, 13.2], [12.1, 9.7]])
+
+    def pose_of(v: torch.Tensor) -> torch.Tensor:
+        return torch.cat([v, torch.zeros_like(v[..., :1])], -1)[..., None, :]
+
+    frames = renderer(pose_of(truth)).detach()
+    found = align(renderer, pose_of, truth + 0.4, frames, torch.ones(24, 24), torch.tensor([0.1, 0.1]), steps=4)
+    assert torch.allclose(found, truth, atol=0.005)
+
+
+def test_soft_argmax_speaks_of_pixel_centres() -> None:
+    logits = torch.full((1, 1, 9, 12), -50.0)
+    logits[0, 0, 2, 7] = 50.0
+    assert soft_argmax(logits)[0, 0].tolist() == pytest.approx([7.5, 2.5])
+
+
+def test_localizer_takes_sizes_that_are_no_multiple_of_four() -> None:
+    points = Localizer(2)(torch.rand(3, 3, 21, 30))
+    assert points.shape == (3, 2, 2)
+    assert bool(((points > 0) & (points < torch.tensor([30.0, 21.0]))).all())
+
+
+def test_rotary_coordinates_invert_key_points_after_a_shift_too() -> None:
+    kinematics = Rotary((16.0, 15.0), reach=4.0)
+    angle = torch.linspace(-3, 3, 13)[:, None, None]
+    assert torch.allclose(kinematics.coordinates(kinematics.keypoints(angle)), angle, atol=1e-5)
+    before = kinematics.keypoints(angle)
+    kinematics.shift(torch.tensor([[0.2]]))
+    assert torch.allclose(kinematics.coordinates(before), angle + 0.2, atol=1e-5)
+    assert torch.allclose(kinematics.keypoints(angle + 0.2), before, atol=1e-5)
+
+
+def test_discovery_finds_the_angle_of_every_frame(films: Episodes) -> None:
+    images = to_images(torch.from_numpy(films.split("train").frames)).flatten(0, 1)
+    found = discover_rotary(images, step_generator(0, "discover", 0), rounds=1, steps=40)
+    truth = films.truth("train")
+    assert truth is not None
+    assert truth.position is not None
+    error = found.coordinates[:, 0, 0].numpy() - truth.position.ravel()
+    error = (error + np.pi) % (2 * np.pi) - np.pi
+    assert np.sqrt(np.mean(error**2)) < 0.01
+    assert found.kinematics.pivot.tolist() == pytest.approx([12.0, 12.0], abs=0.03)
+
+
+def test_discovery_refuses_what_does_not_move() -> None:
+    with pytest.raises(PaigError, match="Nothing moves"):
+        discover_rotary(torch.full((20, 3, 16, 16), 0.5), step_generator(0, "discover", 0))
+
+
+def test_discovery_refuses_what_runs_on_a_line() -> None:
+    x = torch.linspace(4, 20, 60)
+    pose = torch.stack([x, torch.full_like(x, 12.0), torch.zeros_like(x)], -1)[:, None]
+    with pytest.raises(PaigError, match="does not turn about a point"):
+        discover_rotary(disc_renderer(radius=2.0)(pose).detach(), step_generator(0, "discover", 0))
