@@ -5,6 +5,7 @@ For measuring only: nothing here is open to an agent that is being tested.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,18 +85,18 @@ def _known(states: Array | None) -> Array:
     return states
 
 
-def baselines(
-    space: gym.spaces.Box,
-    truth: Truth,
-    planner: SeededPlanner,
-    goal: GoalSettings | None,
-    steps: int,
-    seed: int,
+def random_agent(space: gym.spaces.Box, seeds: Sequence[int]) -> Act:
+    """Draw actions uniformly, for each episode from a generator of its own, whatever batch it sits in."""
+    own = [int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]) for seed in seeds]
+    agents = [RandomAgent(space.low, space.high, seed) for seed in own]
+    return lambda frames, states, t: np.stack([agent.act() for agent in agents])
+
+
+def oracles(
+    space: gym.spaces.Box, truth: Truth, planner: SeededPlanner, goal: GoalSettings | None, steps: int
 ) -> dict[str, Act]:
-    """All that can be had of ``random``, ``oracle`` (best return) and ``planner_oracle``, by name."""
-    generator = RandomAgent(space.low, space.high, seed)
-    found: dict[str, Act | None] = {
-        "random": lambda frames, states, t: np.stack([generator.act() for _ in frames]),
+    """All that can be had of ``oracle`` (best return) and ``planner_oracle``, by name."""
+    found = {
         "oracle": optimal_agent(truth, space.low, space.high, steps),
         "planner_oracle": informed_agent(truth, planner, space.low, space.high, goal),
     }

@@ -17,10 +17,10 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from paig_control.agents.mpc import GoalLike, MPCAgent
+from paig_control.agents.mpc import GoalLike, MPCAgent, Timing
 from paig_control.agents.receding import SeededPlanner
 from paig_control.agents.settings import GoalSettings
-from paig_control.baselines import Truth, baselines
+from paig_control.baselines import Truth, oracles, random_agent
 from paig_control.errors import PaigError
 from paig_control.playing import Act, Array, Film, Frames, Played, Recorder, Renders, play
 
@@ -66,13 +66,9 @@ class ControlSettings:
         least = {"seed": 0, "film": 0, "timing_steps": 0}
         for name, value in vars(self).items():
             if value < least.get(name, 1):
-                raise PaigError(
-                    f"{name} = {value}: expected a whole number of at least {least.get(name, 1)}."
-                )
+                raise PaigError(f"{name} = {value}: expected a whole number of at least {least.get(name, 1)}.")
         if self.hold > self.steps:
-            raise PaigError(
-                f"hold = {self.hold} exceeds steps = {self.steps}: success is held within an episode."
-            )
+            raise PaigError(f"hold = {self.hold} exceeds steps = {self.steps}: success is held within an episode.")
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,8 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     rate, share = successes / trials, z * z / trials
     middle = (rate + share / 2) / (1 + share)
     half = z / (1 + share) * math.sqrt(rate * (1 - rate) / trials + share / (4 * trials))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    low = 0.0 if successes == 0 else max(0.0, middle - half)
+    return low, 1.0 if successes == trials else min(1.0, middle + half)
 
 
 class Judge:
@@ -112,14 +109,19 @@ class Judge:
 
     def success(self, played: Played) -> NDArray[np.bool_] | None:
         """``(B,)``; None where the goal's or the episodes' states are not known."""
-        if self.goal_state is None or self.tolerance is None or played.states is None:
+        reached = None if played.states is None else self.reached(played.states[:, 1:])
+        if reached is None:
             return None
         hold = self.settings.hold
-        reached = self.tolerance.reached(played.states[:, 1:], self.goal_state)
-        through = [
-            bool(r[n - hold : n].all()) and n >= hold for r, n in zip(reached, played.lengths, strict=True)
-        ]
+        through = [bool(r[n - hold : n].all()) and n >= hold for r, n in zip(reached, played.lengths, strict=True)]
         return np.array(through)
+
+    def reached(self, states: Array) -> NDArray[np.bool_] | None:
+        """Whether each of the states ``(*B, 2, N, D)`` is at the goal; None where that cannot be known."""
+        if self.goal_state is None or self.tolerance is None:
+            return None
+        at: NDArray[np.bool_] = self.tolerance.reached(states, self.goal_state)
+        return at
 
     def distance(self, states: Array | None) -> list[float | None]:
         """Largest distance of any coordinate from its goal in states ``(B, 2, N, D)``."""
@@ -133,8 +135,8 @@ class Judge:
 
 def decision_times(
     env: gym.Env[Any, Any], agent: MPCAgent, goal: GoalLike | None, settings: ControlSettings
-) -> list[float]:
-    """Seconds of perceiving and planning in each step of one environment, unbatched."""
+) -> list[Timing]:
+    """Time of each step's decision on one environment, unbatched."""
     if hasattr(env.unwrapped, "painted"):
         env.unwrapped.painted = True
     frame, _ = env.reset(seed=settings.seed)
@@ -142,7 +144,7 @@ def decision_times(
     times = []
     for _ in range(settings.timing_steps):
         action = agent.act(frame)
-        times.append(agent.timing.perceive + agent.timing.plan)
+        times.append(agent.timing)
         frame, _, terminated, truncated, _ = env.step(action)
         if terminated or truncated:
             break
@@ -181,9 +183,9 @@ def evaluate_control(
         space = envs[0].action_space
         assert isinstance(space, gym.spaces.Box)
         judge = Judge(envs[0], truth.goal_state, settings)
-        others: dict[str, Act] = {}
+        knowing: dict[str, Act] = {}
         if compare:
-            others = baselines(space, truth, oracle_planner, goal_settings, settings.steps, settings.seed)
+            knowing = oracles(space, truth, oracle_planner, goal_settings, settings.steps)
         rows: list[dict[str, Any]] = []
         films: list[Film] = []
         seeds = [settings.seed + i for i in range(settings.episodes)]
@@ -195,8 +197,10 @@ def evaluate_control(
             tick = _ticker(progress, first * settings.steps, settings.episodes * settings.steps)
             played = {"agent": play(envs, chunk, recorder, settings.steps, tick=tick)}
             films += recorder.develop(model, played["agent"], chunk, goal, dt)
-            for name, act in others.items():
-                if name == "random" or played["agent"].states is not None:
+            if compare:
+                others = {"random": random_agent(space, chunk)}
+                others |= knowing if played["agent"].states is not None else {}
+                for name, act in others.items():
                     played[name] = play(envs, chunk, act, settings.steps, painted=False)
             rows += _rows(chunk, played, judge)
         times = decision_times(envs[0], agent, goal, settings)
@@ -235,6 +239,9 @@ def _rows(seeds: Sequence[int], played: Mapping[str, Played], judge: Judge) -> l
         last = states[np.arange(len(seeds)), played["agent"].lengths]
         for row, start, end in zip(rows, judge.distance(states[:, 0]), judge.distance(last), strict=True):
             row |= {"start_distance": start, "final_distance": end}
+        solved = judge.reached(states[:, 0])
+        for i, row in enumerate(rows):
+            row["start_solved"] = None if solved is None else bool(solved[i])
     for name, one in played.items():
         prefix = "" if name == "agent" else f"{name}_"
         success = judge.success(one)
@@ -244,7 +251,7 @@ def _rows(seeds: Sequence[int], played: Mapping[str, Played], judge: Judge) -> l
     return rows
 
 
-def summarise(rows: Sequence[Mapping[str, Any]], times: Sequence[float]) -> dict[str, Any]:
+def summarise(rows: Sequence[Mapping[str, Any]], times: Sequence[Timing]) -> dict[str, Any]:
     """Figures over all episodes from their rows, and the time of a decision."""
 
     def mean(name: str) -> float | None:
@@ -254,7 +261,10 @@ def summarise(rows: Sequence[Mapping[str, Any]], times: Sequence[float]) -> dict
     judged = [bool(row["success"]) for row in rows if row.get("success") is not None]
     regret = [row["oracle_return"] - row["return"] for row in rows if "oracle_return" in row]
     starts = [row["start_distance"] for row in rows if row.get("start_distance") is not None]
-    step = float(np.median(times)) if times else None
+    perceive = plan = decision = None
+    if times:
+        parts = np.array([[one.perceive, one.plan, one.perceive + one.plan] for one in times])
+        perceive, plan, decision = (float(ms) for ms in 1000 * np.median(parts, axis=0))
     return {
         "episodes": len(rows),
         "return_mean": mean("return"),
@@ -268,6 +278,9 @@ def summarise(rows: Sequence[Mapping[str, Any]], times: Sequence[float]) -> dict
         "oracle_success_rate": mean("planner_oracle_success"),
         "random_success_rate": mean("random_success"),
         "start_distance_min": min(starts) if starts else None,
-        "control_hz": 1 / step if step else None,
-        "control_ms_median": 1000 * step if step else None,
+        "starts_solved": sum(bool(row.get("start_solved")) for row in rows) if judged else None,
+        "control_hz": 1000 / decision if decision else None,
+        "control_ms_median": decision,
+        "perceive_ms_median": perceive,
+        "plan_ms_median": plan,
     }
