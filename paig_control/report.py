@@ -1,0 +1,196 @@
+"""Pictures of what was learned and of what was done: people believe what they can look at.
+
+Training leaves the sprite and background (``learned.png``), the curves (``curves.png``) and films that it never saw
+beside their prediction (``rollout.png``); control leaves a film of camera, goal and foresight side by side.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from paig_control.data.episodes import Sequences
+from paig_control.learning.recipe import Run
+from paig_control.model import PAIG
+from paig_control.types import State
+
+if TYPE_CHECKING:
+    from paig_control.playing import Film
+
+mpl.use("Agg")
+
+Picture = NDArray[np.uint8]
+INK, PAPER, FAINT, ACCENT = (33, 37, 41), (250, 250, 248), (173, 181, 189), (28, 126, 214)
+COLOURS = ("#1c7ed6", "#e8590c", "#2b8a3e", "#9c36b5")
+
+
+def save_training_pictures(run: Run, folder: Path, unseen: Sequences | None = None) -> list[Path]:
+    """Write ``learned.png``, ``curves.png`` and, given films that training did not see, ``rollout.png``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [folder / "learned.png", folder / "curves.png"]
+    learned_figure(run.model).savefig(written[0], dpi=110)
+    curves_figure(run).savefig(written[1], dpi=110)
+    if unseen is not None:
+        written.append(folder / "rollout.png")
+        Image.fromarray(rollout_strip(run.model, unseen)).save(written[-1])
+    return written
+
+
+def learned_figure(model: PAIG) -> Figure:
+    """Background and pixel weights, then content, mask and sprite of every object."""
+    with torch.no_grad():
+        sprites = model.renderer.sprites().cpu().permute(0, 2, 3, 1).numpy()
+        background = model.renderer.scene().cpu().permute(1, 2, 0).numpy()
+    weight = model.weight.cpu().numpy()
+    figure = Figure(figsize=(10, 2.5 * len(sprites)), layout="constrained")
+    axes = figure.subplots(len(sprites), 5, squeeze=False)
+    for row, sprite in zip(axes, sprites, strict=True):
+        content, mask = sprite[..., :3], sprite[..., 3:]
+        shown = (
+            ("background", background, None),
+            ("content", content, None),
+            ("mask", mask[..., 0], "gray"),
+            ("sprite on grey", content * mask + 0.8 * (1 - mask), None),
+            ("trust in each pixel", weight, "viridis"),
+        )
+        for axis, (title, image, colours) in zip(row, shown, strict=True):
+            axis.imshow(image, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
+            axis.set_title(title, fontsize=10)
+            axis.set_xticks([])
+            axis.set_yticks([])
+    return figure
+
+
+def curves_figure(run: Run) -> Figure:
+    """Image losses of the gradient stages, and the constants while the window grows."""
+    names = list(run.constants)
+    figure = Figure(figsize=(4 + 3 * len(names), 3.2), layout="constrained")
+    axes = figure.subplots(1, 1 + len(names), squeeze=False)[0]
+    done = 0.0
+    for stage, keys in (("warm_start", ("recons",)), ("refine", ("recons", "pred"))):
+        rows = run.history.get(stage, [])
+        for key, colour in zip(keys, COLOURS, strict=False):
+            steps = [done + row["step"] for row in rows]
+            axes[0].plot(steps, [row[key] for row in rows], color=colour, label=key if stage == "refine" else None)
+        if rows:
+            done += rows[-1]["step"]
+            axes[0].axvline(done, color="#ced4da", linewidth=0.8)
+    axes[0].set(title="warm start | refine", xlabel="gradient step", ylabel="squared error a frame", yscale="log")
+    if axes[0].get_legend_handles_labels()[0]:
+        axes[0].legend(frameon=False)
+    for axis, name in zip(axes[1:], names, strict=True):
+        estimate = run.constants[name]
+        rows = run.history.get("conclude", [])
+        axis.plot([r["horizon"] for r in rows], [r[name] for r in rows], "o-", color=COLOURS[0], markersize=4)
+        last = [rows[-1]["horizon"]] if rows else [0.0]
+        axis.errorbar(last, [estimate.value], yerr=[3 * estimate.std], capsize=4, color=COLOURS[1])
+        axis.set(title=f"{name}: {estimate}", xlabel="frames in the window (bar: 3 std)")
+        axis.title.set_fontsize(10)
+        axis.ticklabel_format(useOffset=False)
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+@torch.no_grad()
+def rollout_strip(model: PAIG, data: Sequences, rows: int = 3, columns: int = 12, scale: int = 3) -> Picture:
+    """Camera above prediction, for the first ``rows`` sequences; what was predicted from starts behind a gap."""
+    frames = data.frames[:rows]
+    length = frames.shape[1]
+    actions = torch.zeros(len(frames), length - 1, model.physics.action_size)
+    if data.actions is not None:
+        actions = torch.from_numpy(data.actions[:rows])
+    inputs = model.input_frames
+    seen = model.locate(torch.from_numpy(frames[:, :inputs]))
+    path = model.unroll(seen, actions.to(model.device))
+    drawn = to_pictures(model.render(State(path, path)))
+    future = np.unique(np.linspace(inputs, length - 1, max(columns - inputs, 1)).round().astype(int))
+    font = ImageFont.load_default(size=13)
+    tile = frames.shape[2] * scale, frames.shape[3] * scale
+    width = (inputs + len(future)) * (tile[1] + 3) + 24 + 90
+    canvas = Image.new("RGB", (width, 26 + len(frames) * (2 * tile[0] + 18)), PAPER)
+    pen = ImageDraw.Draw(canvas)
+    for row in range(len(frames)):
+        top = 26 + row * (2 * tile[0] + 18)
+        for line, (name, film) in enumerate((("camera", frames[row]), ("model", drawn[row]))):
+            pen.text((8, top + line * (tile[0] + 3) + tile[0] // 2 - 8), name, INK, font)
+            for column, t in enumerate([*range(inputs), *future.tolist()]):
+                left = 80 + column * (tile[1] + 3) + (20 if column >= inputs else 0)
+                canvas.paste(enlarge(film[t], scale), (left, top + line * (tile[0] + 3)))
+                if row == 0 and line == 0:
+                    pen.text((left, 6), f"t={t}" if column >= inputs else f"seen {t}", INK, font)
+    return np.asarray(canvas)
+
+
+def save_control_film(film: Film, path: Path, scale: int = 6, every: int = 1) -> Path:
+    """Write a GIF: camera, goal (if one was shown) and what the agent foresaw, with time and action beneath.
+
+    Args:
+        film: the episode.
+        path: of the GIF.
+        scale: screen pixels a pixel.
+        every: only each so-many-th frame.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures = [film_frame(film, t, scale) for t in range(0, len(film.camera), every)]
+    palette = pictures[len(pictures) // 2].quantize(64)
+    shown = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    duration = round(1000 * (film.dt or 0.05) * every)
+    shown[0].save(path, save_all=True, append_images=shown[1:], duration=max(duration, 20), loop=0, optimize=True)
+    return path
+
+
+def film_frame(film: Film, t: int, scale: int = 6) -> Image.Image:
+    """One picture of the film."""
+    panels = [("camera", film.camera[t])]
+    if film.goal is not None:
+        panels.append(("goal", film.goal))
+    ahead = film.ahead * (film.dt or 0.05)
+    panels.append((f"foreseen {ahead:.1f} s before", film.imagined[t]))
+    height, width = (n * scale for n in film.camera.shape[1:3])
+    gap, head, foot = 12, 30, 34
+    canvas = Image.new("RGB", (gap + len(panels) * (width + gap), head + height + foot), PAPER)
+    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=14)
+    for index, (title, image) in enumerate(panels):
+        left = gap + index * (width + gap)
+        pen.text((left + 2, 8), title, INK, font)
+        canvas.paste(enlarge(image, scale), (left, head))
+        pen.rectangle((left - 1, head - 1, left + width, head + height), outline=FAINT)
+    base = head + height + foot // 2
+    pen.text((gap + 2, base - 8), f"t = {t * (film.dt or 0.05):4.1f} s", INK, font)
+    _bars(pen, film.action[t], np.abs(film.action).max(0), (gap + 100, base), canvas.width - gap)
+    return canvas
+
+
+def _bars(
+    pen: ImageDraw.ImageDraw, action: NDArray[np.float32], most: NDArray[np.float32], at: tuple[int, int], right: int
+) -> None:
+    """Each part of the action as a bar from a middle line."""
+    font = ImageFont.load_default(size=14)
+    pen.text((at[0], at[1] - 8), "action", INK, font)
+    left, room = at[0] + 56, (right - at[0] - 56) // max(len(action), 1)
+    for index, (value, top) in enumerate(zip(action, most, strict=True)):
+        middle, half = left + index * room + room // 2, room // 2 - 6
+        end = middle + round(half * float(value) / max(float(top), 1e-9))
+        pen.line((middle - half, at[1], middle + half, at[1]), FAINT)
+        pen.rectangle((min(middle, end), at[1] - 5, max(middle, end), at[1] + 5), ACCENT)
+        pen.line((middle, at[1] - 8, middle, at[1] + 8), INK)
+
+
+def enlarge(image: Picture, scale: int) -> Image.Image:
+    """Each pixel as a square."""
+    height, width = image.shape[:2]
+    return Image.fromarray(image).resize((width * scale, height * scale), Image.Resampling.NEAREST)
+
+
+def to_pictures(images: torch.Tensor) -> Picture:
+    """Images ``(*B, 3, h, w)`` in [0, 1] to ``(*B, h, w, 3)`` uint8."""
+    shown: Picture = images.clamp(0, 1).mul(255).round().byte().movedim(-3, -1).cpu().numpy()
+    return shown
