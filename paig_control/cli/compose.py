@@ -142,14 +142,20 @@ def _line(command: str, one: Override, base: DictConfig, groups: list[str]) -> s
     key, line = str(one.key_or_group), str(one.input_line).lstrip("+")
     if one.is_delete():
         raise PaigError(f"{line}: nothing can be taken out; set {key}=null where it may be empty.")
-    if any(key.startswith(f"{place}.") for place in OPEN) and key.partition(".")[0] in groups:
-        return f"++{line}"
+    if key.partition(".")[0] in groups and freed(line) != line:
+        return freed(line)
     names = _names(base)
     if key not in names:
         raise PaigError(f"{command} has no {key}; {nearest(key, [*names, *groups])}")
     if one.is_sweep_override():
         raise PaigError(f"{line}: several values are a sweep, which needs --multirun.")
     return line
+
+
+def freed(line: str) -> str:
+    """Let Hydra add the key where keys are free."""
+    bare = line.lstrip("+")
+    return f"++{bare}" if any(bare.startswith(f"{place}.") for place in OPEN) else line
 
 
 def _names(config: DictConfig, prefix: str = "") -> list[str]:
@@ -169,17 +175,21 @@ def compose(command: str, lines: list[str], base: DictConfig | None = None) -> D
     try:
         return hydra_compose(command, lines)
     except (HydraException, OmegaConfBaseException) as error:
-        raise PaigError(_reason(error, lines, base)) from None
+        raise PaigError(reason(error, base)) from None
 
 
-def _reason(error: Exception, lines: list[str], base: DictConfig | None) -> str:
-    """One line out of what Hydra says."""
+def reason(error: Exception, base: DictConfig | None) -> str:
+    """Make one line of what Hydra says."""
     text = str(error.__cause__ or error).splitlines()[0]
     match = re.match(r"Error merging override \+*(.*?)=(.*)", str(error).splitlines()[0])
     if match is None:
         return text
     key, value = match.groups()
-    node = None if base is None else OmegaConf.select(base, key.rpartition(".")[0])._get_node(key.rpartition(".")[2])
+    if base is None:
+        kinds = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+        kind = next((words for name, words in kinds.items() if name.lower()[:4] in text.lower()), "")
+        return f"{key} = {value}: {f'expected {kind}' if kind else text}."
+    node = OmegaConf.select(base, key.rpartition(".")[0])._get_node(key.rpartition(".")[2])
     if node is None:
         return f"{key} = {value!s}: {text}."
     hint = node._metadata.ref_type

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from paig_control import __version__
@@ -105,18 +106,13 @@ def _consolation(words: list[str]) -> str:
 def _sweep(command: str, rest: list[str]) -> int:
     """Run a sweep through Hydra's own runner, without its output folders and log files."""
     import hydra
+    from hydra.errors import HydraException
 
-    from paig_control.cli.compose import configure, parse, register_schemas
+    from paig_control.cli.compose import configure, freed, parse, reason
 
-    register_schemas()
-    first = []  # the first job of the sweep, checked as any single run
-    for one in parse(rest, sweep=True):
-        line = str(one.input_line)
-        if one.is_sweep_override() and one.is_choice_sweep():
-            line = f"{one.key_or_group}={next(one.sweep_string_iterator())}"
-        if not str(one.key_or_group).startswith("hydra") and not (one.is_sweep_override() and line == one.input_line):
-            first.append(line)
-    configure(command, first)
+    overrides = parse(rest, sweep=True)
+    own = [one for one in overrides if not str(one.key_or_group).startswith("hydra")]
+    configure(command, [word for one in own if (word := _first(one))])
     with tempfile.TemporaryDirectory() as scratch:
         quiet = {
             "hydra.sweep.dir": scratch,
@@ -125,14 +121,16 @@ def _sweep(command: str, rest: list[str]) -> int:
             "hydra/job_logging": "none",
             "hydra/hydra_logging": "none",
         }
-        given = {word.partition("=")[0] for word in rest}
-        own = [f"{key}={value}" for key, value in quiet.items() if key not in given]
-        before, sys.argv = sys.argv, ["paig-control", "--multirun", *own, *rest]
+        given = {one.key_or_group for one in overrides}
+        words = [f"{key}={value}" for key, value in quiet.items() if key not in given]
+        words += [freed(str(one.input_line)) for one in overrides]
+        before, sys.argv = sys.argv, ["paig-control", "--multirun", *words]
         full, os.environ["HYDRA_FULL_ERROR"] = os.environ.get("HYDRA_FULL_ERROR"), "1"
+        configs = str(Path(__file__).parents[1] / "configs")
         try:
-            hydra.main(version_base="1.3", config_path=str(Path(__file__).parents[1] / "configs"), config_name=command)(
-                _Job(command)
-            )()
+            hydra.main(version_base="1.3", config_path=configs, config_name=command)(_Job(command))()
+        except HydraException as error:
+            raise PaigError(reason(error, None)) from None
         finally:
             sys.argv = before
             if full is None:
@@ -140,6 +138,13 @@ def _sweep(command: str, rest: list[str]) -> int:
             else:
                 os.environ["HYDRA_FULL_ERROR"] = full
     return 0
+
+
+def _first(one: Override) -> str:
+    """Give the word of an override in the first job of its sweep."""
+    if one.is_choice_sweep():
+        return f"{one.key_or_group}={next(one.sweep_string_iterator())}"
+    return "" if one.is_sweep_override() else str(one.input_line)
 
 
 class _Job:
