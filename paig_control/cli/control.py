@@ -35,8 +35,9 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     world.use_threads(config.threads)
     control = _settings(config)
 
-    from paig_control import checkpoint, report
+    from paig_control import checkpoint
     from paig_control.evaluation import Truth, evaluate_control
+    from paig_control.report import save_control_film
 
     loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
     if "constants" not in loaded.record:
@@ -80,7 +81,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         goals.save(folder / "goal.png", shown, goal.state)
     output.write(folder / "episodes.csv", _csv(measured.rows))
     for index, film in enumerate(measured.films):
-        report.save_control_film(film, (pictures or folder) / f"film{index or ''}.gif")
+        save_control_film(film, (pictures or folder) / f"film{index or ''}.gif")
     show(screen, measured)
     return output.summary(folder / output.SUMMARY, command, config, figures)
 

@@ -8,6 +8,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -79,12 +80,20 @@ class Screen:
             disable=self.verbosity == 0 or not self.err.is_terminal,
         ) as progress:
             tasks: dict[str, Any] = {}
+            last, finished = {"text": ""}, set[str]()
+            silent = not self.err.is_terminal  # in a log, one line a part instead of a bar
+            began = time.monotonic()
 
             def update(fraction: float, text: str = "", part: str | None = None) -> None:
                 part = part or name
                 if part not in tasks:
                     tasks[part] = progress.add_task(part, total=1.0, text="")
+                    last["text"] = ""
                 progress.update(tasks[part], completed=fraction, text=text)
+                last["text"] = text or last["text"]
+                if silent and fraction >= 1 and part not in finished:
+                    finished.add(part)
+                    self.err.print(f"{part:<12} {time.monotonic() - began:5.0f} s  {last['text']}", markup=False)
 
             yield update
 

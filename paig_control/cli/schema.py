@@ -207,7 +207,7 @@ class Demo(Common):
         goal: picture of the goal, or the name of one of the environment's goals; null takes its default.
         episodes: episodes of control.
         film: episodes of which a film is kept.
-        control_seed: of the first episode.
+        control_seed: of the first episode; 1004 starts hanging down.
         device: cpu, cuda, or auto for cuda where there is one.
     """
 
@@ -224,7 +224,7 @@ class Demo(Common):
     goal: str | None = None
     episodes: int = 4
     film: int = 2
-    control_seed: int = 1000
+    control_seed: int = 1004
     device: str = "auto"
 
 

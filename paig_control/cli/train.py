@@ -34,9 +34,9 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     physics = world.model_physics(config.physics, dt)
     folder = output.folder(config.out, config.overwrite, config.resume)
 
-    from paig_control import report
     from paig_control.learning import recipe
     from paig_control.prediction import evaluate_prediction
+    from paig_control.report import save_training_pictures
 
     with screen.bar("train") as tick:
         learned = recipe.train(
@@ -74,7 +74,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         screen.remark("The data have no test split: prediction was not evaluated.")
     for note in learned.notes:
         screen.remark(note)
-    report.save_training_pictures(learned, pictures or folder)
+    save_training_pictures(learned, pictures or folder, None if split is None else data.split(split))
     show_constants(screen, figures["constants"])
     show_losses(screen, figures)
     return output.summary(folder / output.SUMMARY, command, config, figures)

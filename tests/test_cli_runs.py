@@ -1,0 +1,172 @@
+"""The whole path on the command line, with a training that is far too short to be good."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from PIL import Image
+
+from paig_control.cli.main import main
+
+QUICK = [
+    "recipe.discover.rounds=2",
+    "recipe.discover.steps=40",
+    "recipe.warm_start.steps=60",
+    "recipe.refine.steps=4",
+    "recipe.identify.substeps=[1]",
+]
+SMALL = ["planner.samples=40", "planner.horizon=15", "steps=12", "hold=3", "timing_steps=3"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with films and a trained run."""
+    folder = tmp_path_factory.mktemp("home")
+    data, run = folder / "pend.npz", folder / "pend"
+    assert main(["collect", "env=pendulum", "sequences=12", "steps=14", "test=3", f"out={data}", "verbosity=0"]) == 0
+    assert main(["train", f"data={data}", f"out={run}", *QUICK, "verbosity=0"]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def at_home(home, monkeypatch):
+    monkeypatch.chdir(home)
+
+
+def summary(name):
+    return json.loads((Path(name) / "summary.json").read_text())
+
+
+def fails(capsys, *words):
+    assert main(list(words)) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    return error
+
+
+def test_training_writes_what_was_promised(home):
+    found = summary("pend")
+    names = (
+        "constants eval_recons_loss eval_pred_loss eval_extrap_loss frames cpu_seconds wall_seconds peak_mb converged "
+        "seed versions machine command"
+    )
+    assert set(names.split()) <= found.keys()
+    assert found["frames"] == 12 * 14
+    gravity = found["constants"]["gravity"]
+    assert gravity.keys() == {"value", "std", "unit", "truth"}
+    assert gravity["truth"] == 10.0
+    assert abs(gravity["value"] - 10.0) < 1.0
+    assert {path.name for path in (home / "pend").glob("*.png")} >= {"learned.png", "curves.png"}
+
+
+def test_control_towards_a_goal_picture(home, capsys):
+    assert main(["goal", "env=pendulum", "env.kwargs.size=48", "out=up.png", "overwrite=true"]) == 0
+    words = ["control", "run=pend", "env=pendulum", "goal=up.png", "episodes=3", "film=1", *SMALL, "out=control"]
+    assert main(words) == 0
+    text = capsys.readouterr()
+    assert "48 x 48" in text.err
+    assert "random" in text.out
+    found = summary("control")
+    names = (
+        "return_mean oracle_return_mean random_return_mean regret_mean regret_worst success_rate success_interval "
+        "control_hz control_ms_median episodes random_success_rate oracle_success_rate start_distance_min"
+    )
+    assert set(names.split()) <= found.keys()
+    assert found["episodes"] == 3
+    assert found["goal_state"] == [[[0.0]], [[0.0]]]
+    with open(home / "control" / "episodes.csv") as file:
+        assert [row["seed"] for row in csv.DictReader(file)] == ["1000", "1001", "1002"]
+    assert (home / "control" / "film.gif").stat().st_size > 1000
+    assert (home / "control" / "goal.png").is_file()
+
+
+def test_control_for_reward_is_the_same_twice(home):
+    for name in ("reward1", "reward2"):
+        words = ["control", "run=pend", "env=pendulum", "objective=reward", "episodes=2", "film=0", *SMALL]
+        assert main([*words, f"out={name}", "baselines=false", "verbosity=0"]) == 0
+    one, two = summary("reward1"), summary("reward2")
+    assert one["return_mean"] == two["return_mean"]
+    assert one["random_return_mean"] is None
+
+
+def test_a_goal_picture_that_does_not_exist_is_the_environments_goal_of_that_name(home, capsys):
+    words = ["control", "run=pend", "env=pendulum", "goal=down.png", "episodes=1", "film=0", *SMALL]
+    assert main([*words, "out=down", "baselines=false"]) == 0
+    assert "was drawn" in capsys.readouterr().err
+    assert summary("down")["goal_state"][0][0][0] == pytest.approx(np.pi)
+
+
+def test_evaluation_of_a_run(home):
+    assert main(["evaluate", "run=pend", "data=pend.npz", "out=evaluated", "verbosity=0"]) == 0
+    trained, found = summary("pend"), summary("evaluated")
+    assert found["eval_pred_loss"] == pytest.approx(trained["eval_pred_loss"])
+    assert found["constants"]["gravity"]["truth"] == 10.0
+
+
+def test_a_folder_that_holds_a_run_is_left_alone(home, capsys):
+    before = summary("pend")
+    assert "overwrite=true" in fails(capsys, "train", "data=pend.npz", "out=pend")
+    assert "ended" in fails(capsys, "train", "data=pend.npz", "out=pend", "resume=true", *QUICK)
+    assert "choose one" in fails(capsys, "train", "data=pend.npz", "out=pend", "resume=true", "overwrite=true")
+    assert "overwrite=true" in fails(capsys, "evaluate", "run=pend", "data=pend.npz", "out=pend")
+    assert "is a file" in fails(capsys, "train", "data=pend.npz", "out=pend.npz")
+    assert summary("pend") == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run=nowhere"], "nowhere"),
+        (["env.kwargs.size=48"], "env.kwargs.size=32"),
+        (["goal=nothing.png"], "upright"),
+        (["goal=pend.npz"], "not an image"),
+        (["goal_state=[1]"], "expected 2 numbers"),
+        (["hold=300"], "hold"),
+        (["planner.elites=500"], "elites"),
+        (["env.id=test/Two-v0", "env.kwargs={}"], "2"),
+        (["objective=reward", "objective.reward=fame"], "fame"),
+        (["device=tpu"], "tpu"),
+        (["threads=0"], "threads"),
+    ],
+)
+def test_mistakes_of_control_are_refused_before_anything_is_written(home, capsys, words, said):
+    assert said in fails(capsys, "control", "run=pend", "env=pendulum", "out=refused", *words)
+    assert not (home / "refused").exists()
+
+
+class TwoActions(gym.Env):
+    observation_space = gym.spaces.Box(0, 255, (32, 32, 3), np.uint8)
+    action_space = gym.spaces.Box(-1, 1, (2,), np.float32)
+
+
+gym.register("test/Two-v0", entry_point=TwoActions)
+
+
+def test_checkpoints_that_are_broken_are_refused(home, capsys):
+    def spoiled(name, spoil):
+        shutil.copytree(home / "pend", home / name)
+        spoil(home / name / "checkpoint")
+        return fails(capsys, "control", f"run={name}", "env=pendulum", "out=refused")
+
+    def cut(folder):
+        weights = folder / "weights.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-100])
+
+    def aged(folder):
+        description = json.loads((folder / "model.json").read_text())
+        (folder / "model.json").write_text(json.dumps({**description, "format": 99}))
+
+    assert "whole checkpoint" in spoiled("cut", cut)
+    assert "format 99" in spoiled("aged", aged)
+    assert "checkpoint" in spoiled("gone", shutil.rmtree)
+    assert not (home / "refused").exists()
+
+
+def test_an_unreadable_picture_is_refused(home, capsys):
+    Image.new("RGB", (32, 32)).save(home / "cut.png")
+    (home / "cut.png").write_bytes((home / "cut.png").read_bytes()[:60])
+    assert "cut.png" in fails(capsys, "control", "run=pend", "env=pendulum", "goal=cut.png", "out=refused")
