@@ -80,20 +80,22 @@ class Screen:
             disable=self.verbosity == 0 or not self.err.is_terminal,
         ) as progress:
             tasks: dict[str, Any] = {}
-            last, finished = {"text": ""}, set[str]()
+            last: dict[str, Any] = {}
+            finished: set[str] = set()
             silent = not self.err.is_terminal  # in a log, one line a part instead of a bar
-            began = time.monotonic()
 
             def update(fraction: float, text: str = "", part: str | None = None) -> None:
                 part = part or name
                 if part not in tasks:
                     tasks[part] = progress.add_task(part, total=1.0, text="")
-                    last["text"] = ""
+                    last["text"], last["began"] = "", time.monotonic()
                 progress.update(tasks[part], completed=fraction, text=text)
                 last["text"] = text or last["text"]
                 if silent and fraction >= 1 and part not in finished:
                     finished.add(part)
-                    self.err.print(f"{part:<12} {time.monotonic() - began:5.0f} s  {last['text']}", markup=False)
+                    self.err.print(
+                        f"{part:<12} {time.monotonic() - last['began']:4.0f} s  {last['text']}", markup=False
+                    )
 
             yield update
 
