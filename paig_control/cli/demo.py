@@ -54,7 +54,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     minutes, seconds = divmod(round(content["wall_seconds"]), 60)
     screen.say(f"Done in {minutes} min {seconds} s. To look at, in {folder}:")
     for path in sorted(folder.iterdir()):
-        if path.suffix in (".gif", ".png", ".mp4", ".json"):
+        if path.suffix in (".gif", ".png") or path.name == output.SUMMARY:
             screen.say(f"  {path}")
     return summary
 
