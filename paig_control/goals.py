@@ -99,13 +99,9 @@ def read(path: Path, size: tuple[int, int]) -> tuple[Frame, Array | None, tuple[
     height, width = size
     if picture.size != (width, height):
         shape = "" if picture.width * height == picture.height * width else ", which changes its proportions"
-        notes.append(
-            f"{path} has {picture.height} x {picture.width} pixels: resized to {height} x {width}{shape}."
-        )
+        notes.append(f"{path} has {picture.height} x {picture.width} pixels: resized to {height} x {width}{shape}.")
         smaller = picture.width >= width and picture.height >= height
-        picture = picture.resize(
-            (width, height), Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
-        )
+        picture = picture.resize((width, height), Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC)
     return np.array(picture, dtype=np.uint8), _stored(path, text), tuple(notes)
 
 
@@ -138,9 +134,7 @@ def _stored(path: Path, text: Any) -> Array | None:
     except (TypeError, ValueError):
         state = np.empty(0)
     if state.ndim != 3 or len(state) != 2 or not np.isfinite(state).all():
-        raise PaigError(
-            f"{path} carries a damaged state in its text: draw it again with `paig-control goal`."
-        )
+        raise PaigError(f"{path} carries a damaged state in its text: draw it again with `paig-control goal`.")
     return state
 
 
@@ -194,9 +188,7 @@ def resolve(
         shape = tuple(np.shape(env.get_wrapper_attr("goal_state")))
     except AttributeError:
         shape = ()
-    states = (
-        {name: to_state(values, shape, f"goal {name}") for name, values in named.items()} if shape else {}
-    )
+    states = {name: to_state(values, shape, f"goal {name}") for name, values in named.items()} if shape else {}
     if path.is_file():
         image, state, notes = read(path, size)
         source = "stored in the picture"

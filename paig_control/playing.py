@@ -131,9 +131,7 @@ def play(
     complete = all(s is not None for row in states for s in row)
     return Played(
         np.stack(rewards, 1),
-        np.stack([np.stack([np.asarray(s, np.float64) for s in row]) for row in states], 1)
-        if complete
-        else None,
+        np.stack([np.stack([np.asarray(s, np.float64) for s in row]) for row in states], 1) if complete else None,
         np.stack(actions, 1),
         lengths,
     )

@@ -30,6 +30,7 @@ from paig_control.errors import PaigError
 CONFIGS = "paig_control.configs"
 PATHS = ("data", "out", "run", "goal")
 """Keys whose values are paths and may hold characters that mean something to Hydra."""
+_USED: dict[str, dict[str, str | None]] = {}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -123,8 +124,10 @@ def configure(command: str, words: Sequence[str]) -> DictConfig:
 
 def used(loader: ConfigLoader, command: str) -> dict[str, str | None]:
     """Find the groups that a command has, with the choice made by default."""
-    primary = loader.load_configuration(command, [], RunMode.RUN)
-    return {key: choice for key, choice in primary.hydra.runtime.choices.items() if "/" not in key}
+    if command not in _USED:
+        primary = loader.load_configuration(command, [], RunMode.RUN)
+        _USED[command] = {k: v for k, v in primary.hydra.runtime.choices.items() if "/" not in k}
+    return _USED[command]
 
 
 def _check_choice(command: str, one: Override, own: list[str], loader: ConfigLoader) -> None:
