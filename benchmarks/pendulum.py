@@ -60,7 +60,9 @@ def show(rows: list[dict[str, Any]]) -> None:
         print(f"{r['seed']:4d}  {constants}  {losses}  {r['cpu_seconds']:5.0f}  {r['peak_mb']:6.0f}")
     measures = {f"{n}, % off": [abs(r[f"{n}_percent"]) for r in rows] for n in TRUTH}
     measures |= {f"{n}, std off": [r[f"{n}_sigmas"] for r in rows] for n in TRUTH}
-    measures |= {key: [r[key] for r in rows] for key in ("eval_pred_loss", "eval_extrap_loss", "cpu_seconds", "peak_mb")}
+    measures |= {
+        key: [r[key] for r in rows] for key in ("eval_pred_loss", "eval_extrap_loss", "cpu_seconds", "peak_mb")
+    }
     print(f"\n{'':20}   worst  median    best")
     for name, values in measures.items():
         print(f"{name:20} {max(values):7.3g} {statistics.median(values):7.3g} {min(values):7.3g}")

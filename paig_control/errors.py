@@ -4,6 +4,23 @@ Everything that comes from outside (files, images, settings, environments) is ch
 refused with this error; the command line prints its message without a traceback.
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class PaigError(ValueError):
     """A mistake that the user can mend; the message says how."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Ask for the nearest known word, or name all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if not close:  # the last part of a dotted name says most
+        tails = {name.rpartition(".")[2]: name for name in known}
+        close = [tails[t] for t in difflib.get_close_matches(word.rpartition(".")[2], tails, n=1, cutoff=0.7)]
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(sorted({name for name in known if '.' not in name} or known))}."

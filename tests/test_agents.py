@@ -177,17 +177,13 @@ def test_reward_is_the_one_that_pendulum_v1_pays() -> None:
     for angle, velocity, torque in ((3.0, -2.0, 1.5), (-9.0, 7.0, -2.0), (0.1, 0.0, 0.0)):
         env.unwrapped.state = np.array([angle, velocity])
         _, reward, *_ = env.step(np.array([torque], dtype=np.float32))
-        state = State(
-            torch.tensor(angle, dtype=torch.float64).reshape(1, 1), torch.tensor(velocity).reshape(1, 1)
-        )
+        state = State(torch.tensor(angle, dtype=torch.float64).reshape(1, 1), torch.tensor(velocity).reshape(1, 1))
         assert float(pendulum_step_cost(state, torch.tensor([torque]))) == pytest.approx(-reward, rel=1e-6)
 
 
 def test_a_cost_can_be_differentiated_by_the_actions_but_not_by_the_constants() -> None:
     physics = true_pendulum()
-    cost = cost_function(
-        physics, State(torch.ones(1, 1, 1), torch.zeros(1, 1, 1)), reward_objective("pendulum")
-    )
+    cost = cost_function(physics, State(torch.ones(1, 1, 1), torch.zeros(1, 1, 1)), reward_objective("pendulum"))
     actions = torch.zeros(1, 2, 5, 1, requires_grad=True)
     cost(actions).sum().backward()
     assert actions.grad is not None

@@ -110,11 +110,12 @@ def test_evaluation_of_a_run(home):
 def test_a_folder_that_holds_a_run_is_left_alone(home, capsys):
     before = summary("pend")
     assert "overwrite=true" in fails(capsys, "train", "data=pend.npz", "out=pend")
-    assert "ended" in fails(capsys, "train", "data=pend.npz", "out=pend", "resume=true", *QUICK)
     assert "choose one" in fails(capsys, "train", "data=pend.npz", "out=pend", "resume=true", "overwrite=true")
     assert "overwrite=true" in fails(capsys, "evaluate", "run=pend", "data=pend.npz", "out=pend")
     assert "is a file" in fails(capsys, "train", "data=pend.npz", "out=pend.npz")
     assert summary("pend") == before
+    assert main(["train", "data=pend.npz", "out=pend", "resume=true", *QUICK]) == 0
+    assert summary("pend")["constants"] == before["constants"]
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,7 @@ def test_an_episode_that_ends_with_the_last_frame_is_kept():
 
 
 def test_lost_episodes_do_not_make_the_data_depend_on_the_number_of_environments():
-    one, many = (
-        collect("counters/Counter-v0", 12, 6, valid=3, test=3, test_steps=8, num_envs=n) for n in (1, 5)
-    )
+    one, many = (collect("counters/Counter-v0", 12, 6, valid=3, test=3, test_steps=8, num_envs=n) for n in (1, 5))
     equal(one, many)
 
 
@@ -164,9 +162,7 @@ def test_the_module_prefix_is_understood():
 
 def test_progress_counts_up_to_all_films():
     seen = []
-    collect(
-        "paig/Pendulum-v0", 3, 3, valid=2, test=1, progress=lambda done, total: seen.append((done, total))
-    )
+    collect("paig/Pendulum-v0", 3, 3, valid=2, test=1, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(i, 6) for i in range(1, 7)]
 
 
@@ -176,7 +172,7 @@ def test_progress_counts_up_to_all_films():
         ({"env_id": "Pendulum-v1"}, "can be filmed through 'paig/Pixels-v0'"),
         ({"env_id": "NoSuch-v0"}, "cannot make 'NoSuch-v0'"),
         ({"env_id": "no_such_module:X-v0"}, "cannot be imported"),
-        ({"env_kwargs": {"gravty": 1.0}}, "did you mean 'gravity'"),
+        ({"env_kwargs": {"gravty": 1.0}}, "did you mean gravity"),
         ({"env_id": "counters/Counter-v0", "env_kwargs": {"color": 1}}, "refuses its arguments"),
         ({"env_id": "counters/Counter-v0", "env_kwargs": {"bound": np.inf}}, "unbounded"),
         ({"env_id": "counters/Counter-v0", "steps": 12}, "ended before 12 frames"),

@@ -36,10 +36,7 @@ def test_the_motion_is_that_of_the_equation_under_a_held_torque():
 
 def test_the_integrator_has_order_four():
     exact = roll(Pendulum(substeps=200, max_speed=100.0), STARTS, [1.0] * 20)
-    errors = [
-        np.abs(roll(Pendulum(substeps=n, max_speed=100.0), STARTS, [1.0] * 20) - exact).max()
-        for n in (1, 2, 4)
-    ]
+    errors = [np.abs(roll(Pendulum(substeps=n, max_speed=100.0), STARTS, [1.0] * 20) - exact).max() for n in (1, 2, 4)]
     orders = np.log2(np.divide(errors[:-1], errors[1:]))
     assert (orders > 3.7).all()
 
@@ -171,7 +168,7 @@ def test_a_longer_rod_is_drawn_longer():
         ({"substeps": 0}, "substeps = 0: expected a whole number of at least 1"),
         ({"rod_colour": (1, 2)}, "rod_colour"),
         ({"axle_colour": (0, 0, 300)}, "axle_colour"),
-        ({"gravty": 9.8}, "did you mean 'gravity'"),
+        ({"gravty": 9.8}, "did you mean gravity"),
         ({"render_mode": "ascii"}, "expected None, 'rgb_array' or 'human'"),
     ],
 )

@@ -99,9 +99,15 @@ def test_the_checkpoint_gives_the_model_back(run: Run, folder: Path, films: Epis
     assert loaded.model.physics.substeps == run.model.physics.substeps
 
 
-def test_an_ended_run_is_not_resumed(run: Run, films: Episodes, quick: RecipeSettings, folder: Path) -> None:
-    with pytest.raises(PaigError, match="has ended"):
-        train(films.split("train"), build_physics("pendulum", 0.05), recipe=quick, seed=5, out=folder, resume=True)
+def test_resuming_an_ended_run_gives_it_back(run: Run, films: Episodes, quick: RecipeSettings, folder: Path) -> None:
+    again = train(films.split("train"), build_physics("pendulum", 0.05), recipe=quick, seed=5, out=folder, resume=True)
+    assert again.constants == run.constants
+    assert again.history == run.history
+
+
+def test_a_run_with_other_options_is_not_resumed(run: Run, films: Episodes, folder: Path) -> None:
+    with pytest.raises(PaigError, match="its seed differs"):
+        train(films.split("train"), build_physics("pendulum", 0.05), seed=6, out=folder, resume=True)
 
 
 def copied(folder: Path, to: Path) -> Path:

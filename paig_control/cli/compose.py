@@ -6,9 +6,8 @@ before Hydra sees it, so that an unknown command, group choice or key is answere
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hydra import compose as hydra_compose
@@ -25,24 +24,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from paig_control.cli.schema import COMMANDS, OPEN, RECORDS, expected, record, schema
-from paig_control.errors import PaigError
+from paig_control.errors import PaigError, nearest
 
 CONFIGS = "paig_control.configs"
 PATHS = ("data", "out", "run", "goal")
 """Keys whose values are paths and may hold characters that mean something to Hydra."""
 _USED: dict[str, dict[str, str | None]] = {}
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Ask for the nearest known word, or name all of them."""
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    if not close:  # the last part of a dotted name says most
-        tails = {name.rpartition(".")[2]: name for name in known}
-        close = [tails[t] for t in difflib.get_close_matches(word.rpartition(".")[2], tails, n=1, cutoff=0.7)]
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"known: {', '.join(sorted({name for name in known if '.' not in name} or known))}."
 
 
 def register_schemas() -> None:

@@ -9,9 +9,8 @@ from omegaconf import DictConfig
 
 from paig_control import goals
 from paig_control.cli import output, world
-from paig_control.cli.compose import nearest
 from paig_control.cli.output import Screen
-from paig_control.errors import PaigError
+from paig_control.errors import PaigError, nearest
 
 
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:

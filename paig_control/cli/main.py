@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from paig_control import __version__
 from paig_control.cli.schema import COMMANDS
-from paig_control.errors import PaigError
+from paig_control.errors import PaigError, nearest
 
 FLAGS = ("--help", "-h", "--version", "--multirun", "-m", "--cfg")
 
@@ -51,7 +51,6 @@ def _hush() -> None:
 
 
 def _dispatch(words: list[str]) -> int:
-    from paig_control.cli.compose import nearest
 
     if not words or words[0] in ("--help", "-h", "help"):
         from paig_control.cli import help as texts

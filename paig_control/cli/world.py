@@ -11,9 +11,8 @@ import gymnasium as gym
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from paig_control.cli.compose import nearest
 from paig_control.cli.schema import build, record
-from paig_control.errors import PaigError
+from paig_control.errors import PaigError, nearest
 
 if TYPE_CHECKING:
     import torch

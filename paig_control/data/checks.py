@@ -64,9 +64,7 @@ def _frames(name: str, value: NDArray[Any], notes: list[str]) -> NDArray[np.uint
     shape = "(sequences, time, height, width, 3)"
     value = np.asarray(value)
     if value.dtype == object or not (
-        np.issubdtype(value.dtype, np.integer)
-        or np.issubdtype(value.dtype, np.floating)
-        or value.dtype == bool
+        np.issubdtype(value.dtype, np.integer) or np.issubdtype(value.dtype, np.floating) or value.dtype == bool
     ):
         raise PaigError(f"{name} has type {value.dtype}: expected uint8 films {shape}.")
     if value.ndim == 4 and value.shape[-1] not in (3, 4):
@@ -80,13 +78,9 @@ def _frames(name: str, value: NDArray[Any], notes: list[str]) -> NDArray[np.uint
         notes.append(f"{name} has four channels: taken as RGBA, the alpha channel is left out.")
     if value.shape[-1] not in (1, 3, 4):
         hint = " (colours come last, not first)" if value.shape[2] in (1, 3, 4) else ""
-        raise PaigError(
-            f"{name} has {value.shape[-1]} channels, shape {value.shape}: expected {shape}{hint}."
-        )
+        raise PaigError(f"{name} has {value.shape[-1]} channels, shape {value.shape}: expected {shape}{hint}.")
     if 0 in value.shape:
-        raise PaigError(
-            f"{name} is empty, shape {value.shape}: expected at least one sequence of two frames."
-        )
+        raise PaigError(f"{name} is empty, shape {value.shape}: expected at least one sequence of two frames.")
     if value.shape[1] < 2:
         raise PaigError(f"{name} has sequences of {value.shape[1]} frame: motion needs at least two.")
     if value.dtype != np.uint8:
@@ -146,9 +140,7 @@ def _truth(split: str, given: Mapping[str, NDArray[Any]], checked: dict[str, NDA
             )
         checked[name] = np.ascontiguousarray(value, dtype=np.float64)
     if len(names) == 2 and given[names[0]].shape != given[names[1]].shape:
-        raise PaigError(
-            f"{names[0]} {given[names[0]].shape} and {names[1]} {given[names[1]].shape} differ in shape."
-        )
+        raise PaigError(f"{names[0]} {given[names[0]].shape} and {names[1]} {given[names[1]].shape} differ in shape.")
 
 
 def _agree(checked: Mapping[str, NDArray[Any]]) -> None:
@@ -162,9 +154,7 @@ def _agree(checked: Mapping[str, NDArray[Any]]) -> None:
                 f"{checked['train_x'].shape[2:]}: all splits need the same size."
             )
         if (f"{split}_u" in checked) != ("train_u" in checked):
-            raise PaigError(
-                f"Only one of train_u and {split}_u is there: give actions for all splits or for none."
-            )
+            raise PaigError(f"Only one of train_u and {split}_u is there: give actions for all splits or for none.")
         if "train_u" in checked and checked[f"{split}_u"].shape[2] != checked["train_u"].shape[2]:
             raise PaigError(f"{split}_u and train_u have different action sizes.")
 
@@ -190,6 +180,4 @@ def meta(value: Mapping[str, Any], checked: Mapping[str, NDArray[Any]]) -> None:
     for name in ("action_low", "action_high"):
         bound = value.get(name)
         if bound is not None and "train_u" in checked and np.shape(bound) != checked["train_u"].shape[2:]:
-            raise PaigError(
-                f"meta's {name} = {bound} does not fit actions of size {checked['train_u'].shape[2]}."
-            )
+            raise PaigError(f"meta's {name} = {bound} does not fit actions of size {checked['train_u'].shape[2]}.")

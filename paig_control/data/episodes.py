@@ -130,9 +130,7 @@ class Episodes:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         except OSError as error:
-            raise PaigError(
-                f"Cannot write {path}: {error.strerror}. Choose a folder that you may write to."
-            ) from error
+            raise PaigError(f"Cannot write {path}: {error.strerror}. Choose a folder that you may write to.") from error
         arrays: dict[str, Any] = dict(self.arrays)
         if self.meta:
             arrays["meta"] = np.array(json.dumps(dict(self.meta)))
@@ -176,9 +174,7 @@ def load(path: str | Path) -> Episodes:
                 f"{path} holds pickled objects, which could run code: save plain arrays with np.savez."
             ) from error
         reason = f"{type(error).__name__}: {error}"
-        raise PaigError(
-            f"{path} is damaged, or no .npz archive ({reason}): collect or copy it again."
-        ) from error
+        raise PaigError(f"{path} is damaged, or no .npz archive ({reason}): collect or copy it again.") from error
     try:
         return Episodes(arrays, checks.parse_meta(arrays.pop("meta", None)))
     except PaigError as error:

@@ -77,9 +77,7 @@ class Lanes:
         Our own vector environments take one seed a lane; of others this cannot be known, so they run in
         Gymnasium's ``sync`` mode, which does.
         """
-        if num_envs is not None and (
-            not isinstance(num_envs, int) or isinstance(num_envs, bool) or num_envs < 1
-        ):
+        if num_envs is not None and (not isinstance(num_envs, int) or isinstance(num_envs, bool) or num_envs < 1):
             raise PaigError(f"num_envs = {num_envs!r}: expected a whole number of environments, at least 1.")
         module, _, env_id = env_id.rpartition(":")
         try:
@@ -187,9 +185,7 @@ def _act(
         for lane in np.flatnonzero(whole):
             action = np.asarray(policy(frames[lane]), dtype=np.float64)  # type: ignore[index]
             if action.shape != lanes.low.shape or not np.isfinite(action).all():
-                raise PaigError(
-                    f"The policy returned {action!r}: expected finite numbers of shape {lanes.low.shape}."
-                )
+                raise PaigError(f"The policy returned {action!r}: expected finite numbers of shape {lanes.low.shape}.")
             chosen[lane] = action
     elif policy == "random":
         chosen = np.stack([generator.uniform(lanes.low, lanes.high) for generator in generators])

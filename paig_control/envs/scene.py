@@ -7,7 +7,6 @@ velocity. A single environment is a batch of one, so it cannot differ from a vec
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from paig_control.envs import checks
 from paig_control.envs.checks import Array
 from paig_control.envs.painter import Sprite, paint
 from paig_control.envs.shell import Image, PixelEnv, Tolerance
-from paig_control.errors import PaigError
+from paig_control.errors import PaigError, nearest
 
 
 class Scene(ABC):
@@ -92,13 +91,32 @@ def build(kind: type[Scene], arguments: dict[str, Any]) -> Scene:
     names = list(inspect.signature(kind).parameters)
     for name in arguments:
         if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)}."
-            raise PaigError(f"{kind.__name__} has no argument {name!r}: {hint}")
+            raise PaigError(f"{kind.__name__} has no argument {name!r}; {nearest(name, names)}")
     return kind(**arguments)
 
 
-class SceneEnv(PixelEnv):
+class SceneWorld:
+    """What single and vector environments of a scene have in common."""
+
+    scene: Scene
+
+    @property
+    def dt(self) -> float:
+        """Seconds between frames."""
+        return self.scene.dt
+
+    @property
+    def truth(self) -> dict[str, dict[str, Any]]:
+        """True ``constants`` and the settings of the true ``physics``; only evaluation may look."""
+        return self.scene.truth
+
+    def draw(self, state: Any) -> Image:
+        """Paint one state ``(2, N, D)`` without disturbing what is running."""
+        image: Image = self.scene.paint(self.scene.check_state("state", state)[None])[0]
+        return image
+
+
+class SceneEnv(SceneWorld, PixelEnv):
     """Single environment of a scene; the arguments are the scene's.
 
     Args:
@@ -114,21 +132,6 @@ class SceneEnv(PixelEnv):
         self.metadata = self.metadata | {"render_fps": max(1, round(1 / self.scene.dt))}
         self.action_space = self.scene.action_space
         self._now: Array = self.scene.goal_state[None]
-
-    @property
-    def dt(self) -> float:
-        """Seconds between frames."""
-        return self.scene.dt
-
-    @property
-    def truth(self) -> dict[str, dict[str, Any]]:
-        """True ``constants`` and the settings of the true ``physics``; only evaluation may look."""
-        return self.scene.truth
-
-    def draw(self, state: Any) -> Image:
-        """Paint a state ``(2, N, D)`` without disturbing the running episode."""
-        image: Image = self.scene.paint(self.scene.check_state("state", state)[None])[0]
-        return image
 
     def _check_state(self, name: str, value: Any) -> Array:
         return self.scene.check_state(name, value)

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from paig_control.envs import checks
 from paig_control.envs.checks import Array
-from paig_control.envs.scene import Scene, build
+from paig_control.envs.scene import Scene, SceneWorld, build
 from paig_control.envs.shell import Image
 from paig_control.errors import PaigError
 
 Step = tuple[Image, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
 
-class SceneVectorEnv(VectorEnv[Image, Array, Any]):
+class SceneVectorEnv(SceneWorld, VectorEnv[Image, Array, Any]):
     """Vector environment of a scene; further arguments are the scene's.
 
     ``reset(seed=...)`` takes one seed or one for each environment; ``options`` may hold a ``state`` and a
@@ -78,21 +78,6 @@ class SceneVectorEnv(VectorEnv[Image, Array, Any]):
         self._image: Image | None = None
         self._steps = np.zeros(self.num_envs, dtype=int)
         self._ended = np.zeros(self.num_envs, dtype=bool)
-
-    @property
-    def dt(self) -> float:
-        """Seconds between frames."""
-        return self.scene.dt
-
-    @property
-    def truth(self) -> dict[str, dict[str, Any]]:
-        """True ``constants`` and the settings of the true ``physics``; only evaluation may look."""
-        return self.scene.truth
-
-    def draw(self, state: Any) -> Image:
-        """Paint one state ``(2, N, D)`` without disturbing the running episodes."""
-        image: Image = self.scene.paint(self.scene.check_state("state", state)[None])[0]
-        return image
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None

@@ -103,7 +103,7 @@ def train(
         seed: drives everything that is random.
         device: ``auto``, ``cpu`` or ``cuda``.
         out: folder for checkpoints; none are written without it.
-        resume: go on from the checkpoint in ``out``, if there is one.
+        resume: go on from the checkpoint in ``out``, if there is one; a run that had ended is given back as it is.
         progress: told what is going on.
 
     Raises:
@@ -120,8 +120,29 @@ def train(
         progress,
     )
     if resume and out is not None and checkpoint.exists(out):
-        trainer.restore(checkpoint.load(out, trainer.device))
+        loaded = checkpoint.load(out, trainer.device)
+        trainer.check_same(loaded)
+        if loaded.trainer is None:
+            return finished_run(loaded)
+        trainer.restore(loaded.model, loaded.trainer)
     return trainer.run()
+
+
+def finished_run(loaded: checkpoint.Loaded) -> Run:
+    """The run that a checkpoint without a trainer's state is the end of."""
+    record = loaded.record
+    return Run(
+        loaded.model,
+        {name: Estimate(**found) for name, found in record["constants"].items()},
+        record["history"],
+        record["converged"],
+        record["notes"],
+        record["frames"],
+        record["cpu_seconds"],
+        record["wall_seconds"],
+        record["residual"],
+        record,
+    )
 
 
 class _Trainer:
@@ -266,22 +287,15 @@ class _Trainer:
             "constants": {n: dataclasses.asdict(e) for n, e in found.constants.items()},
             "converged": converged,
             "residual": found.rms,
+            "history": self.history,
+            "notes": self.notes,
+            "cpu_seconds": cpu,
+            "wall_seconds": wall,
         }
         self.model.eval()
         if self.out is not None:
             checkpoint.save(self.out, self.model, self.record)
-        return Run(
-            self.model,
-            found.constants,
-            self.history,
-            converged,
-            self.notes,
-            int(self.record["frames"]),
-            cpu,
-            wall,
-            found.rms,
-            self.record,
-        )
+        return finished_run(checkpoint.Loaded(self.model, self.record, None))
 
     # -- checkpoints -------------------------------------------------------------------------------------
 
@@ -310,22 +324,18 @@ class _Trainer:
         checkpoint.save(self.out, self.model, self.record, trainer)
         self.saved = (time.process_time(), time.monotonic())
 
-    def restore(self, loaded: checkpoint.Loaded) -> None:
-        """Go on from a checkpoint.
-
-        Raises:
-            PaigError: when it belongs to another training.
-        """
-        if loaded.trainer is None:
-            raise PaigError("This run has ended: there is nothing to resume. Use overwrite=true to train again.")
+    def check_same(self, loaded: checkpoint.Loaded) -> None:
+        """Refuse a checkpoint that belongs to another training."""
         for key in ("seed", "settings", "frames", "dt"):
             if _plain(loaded.record.get(key)) != _plain(self.record[key]):
                 raise PaigError(
                     f"The checkpoint belongs to another training: its {key} differs. "
                     "Resume with the same options, or use overwrite=true to start afresh."
                 )
-        state = loaded.trainer
-        self.model = loaded.model.train()
+
+    def restore(self, model: PAIG, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint's model and trainer's state."""
+        self.model = model.train()
         self.physics = self.model.physics
         self.stage, self.coordinates = state["stage"], state["coordinates"].to(self.device)
         self.loop_state = LoopState(**state["loop"])

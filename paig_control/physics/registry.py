@@ -6,12 +6,11 @@ file can make the library run code of its own.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import TypeVar
 
-from paig_control.errors import PaigError
+from paig_control.errors import PaigError, nearest
 from paig_control.physics.base import Physics
 from paig_control.physics.pendulum import Pendulum
 
@@ -33,12 +32,6 @@ def register(name: str) -> Callable[[P], P]:
 
 
 register("pendulum")(Pendulum)
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """``Did you mean ...?`` with the nearest known word, or the list of all of them."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}."
 
 
 def build_physics(name: str, dt: float, **options: object) -> Physics:
