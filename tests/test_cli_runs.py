@@ -63,6 +63,16 @@ def test_training_writes_what_was_promised(home):
     assert {path.name for path in (home / "pend").glob("*.png")} >= {"learned.png", "curves.png"}
 
 
+def test_the_same_seed_gives_the_same_summary_twice(home):
+    assert main(["train", "data=pend.npz", "out=again", *QUICK, "verbosity=0"]) == 0
+    first, second = summary("pend"), summary("again")
+    for found in (first, second):
+        for name in ("command", "cpu_seconds", "wall_seconds", "peak_mb"):
+            del found[name]
+        del found["options"]["data"], found["options"]["out"]
+    assert first == second
+
+
 def test_control_towards_a_goal_picture(home, capsys):
     assert main(["goal", "env=pendulum", "env.kwargs.size=48", "out=up.png", "overwrite=true"]) == 0
     words = ["control", "run=pend", "env=pendulum", "goal=up.png", "episodes=3", "film=1", *SMALL, "out=control"]
