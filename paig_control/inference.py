@@ -118,7 +118,7 @@ def infer(physics: Physics, coordinates: Tensor, actions: Tensor, steps: int = 3
         damping: added to the normal matrix, relative to its diagonal; what the frames cannot tell (the velocity,
             from a single frame) stays at the first guess.
     """
-    start = pack(physics.constrain(unpack(first_guess(physics, coordinates.detach()), physics)))
+    start = pack(physics.admissible(unpack(first_guess(physics, coordinates.detach()), physics)))
     for index in range(steps):
         line = linearise(physics, start, actions)
         jacobian = line.by_state
@@ -129,9 +129,9 @@ def infer(physics: Physics, coordinates: Tensor, actions: Tensor, steps: int = 3
         if index < steps - 1:
             residual = physics.difference(coordinates.detach(), line.positions).flatten(1)
             start = start + (gain @ residual.unsqueeze(-1)).squeeze(-1)
-            start = pack(physics.constrain(unpack(start, physics)))
+            start = pack(physics.admissible(unpack(start, physics)))
         else:
             path = trajectory(physics, unpack(start, physics), actions)
             residual = physics.difference(coordinates, path).flatten(1)
-            return physics.constrain(unpack(start + (gain @ residual.unsqueeze(-1)).squeeze(-1), physics))
+            return physics.admissible(unpack(start + (gain @ residual.unsqueeze(-1)).squeeze(-1), physics))
     return unpack(start, physics)

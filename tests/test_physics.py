@@ -113,7 +113,7 @@ def test_batched_constants_give_each_batch_its_own_physics() -> None:
     [
         (lambda: build_physics("pendulm", 0.05), "did you mean pendulum"),
         (lambda: build_physics("pendulum", 0.05, lenght=2.0), "did you mean length"),
-        (lambda: build_physics("pendulum", 0.05, length="long"), "expected a number"),
+        (lambda: build_physics("pendulum", 0.05, length="long"), "expected something like 1.0"),
         (lambda: build_physics("pendulum", 0.05, mass=-1.0), "positive"),
         (lambda: build_physics("pendulum", 0.0), "positive time"),
         (lambda: pendulum().set_values({"stiffness": 1.0}), "it has gravity, actuation"),

@@ -63,18 +63,19 @@ class Constant:
 class Physics(nn.Module):
     """Base class of the physics engines.
 
-    A subclass sets :attr:`constants`, :attr:`objects`, :attr:`dims` and :attr:`action_size`, and writes
-    :meth:`acceleration`. The state is advanced by semi-implicit Euler (Hairer, Lubich and Wanner, Geometric
-    Numerical Integration, I.1.2) in ``substeps`` equal parts of ``dt``, the action held over the step.
+    A subclass names its constants and writes :meth:`acceleration`. The state is advanced by semi-implicit Euler
+    (Hairer, Lubich and Wanner, Geometric Numerical Integration, I.1.2) in ``substeps`` equal parts of ``dt``, the
+    action held over the step.
     """
 
-    constants: ClassVar[Sequence[Constant]] = ()
     periodic: ClassVar[bool] = False
     """Whether positions are angles, equal modulo 2 pi."""
     kinematics: ClassVar[str]
     """How an object's picture follows its coordinates; a name known to :mod:`paig_control.vision.kinematics`."""
 
-    def __init__(self, dt: float, substeps: int, objects: int, dims: int, action_size: int) -> None:
+    def __init__(
+        self, dt: float, substeps: int, objects: int, dims: int, action_size: int, constants: Sequence[Constant]
+    ) -> None:
         super().__init__()
         if not dt > 0:
             raise PaigError(f"dt = {dt}: expected the positive time between two frames, in seconds.")
@@ -82,6 +83,7 @@ class Physics(nn.Module):
             raise PaigError(f"substeps = {substeps}: expected at least 1.")
         self.dt, self.substeps = dt, substeps
         self.objects, self.dims, self.action_size = objects, dims, action_size
+        self.constants = tuple(constants)
         starts = [c.to_free(torch.tensor(c.start, dtype=torch.float64)) for c in self.constants]
         self.free = nn.Parameter(torch.stack(starts) if starts else torch.zeros(0, dtype=torch.float64))
         self.spec: dict[str, object] = {}
@@ -142,17 +144,25 @@ class Physics(nn.Module):
         """Acceleration ``(*B, N, D)`` of every coordinate, given the action ``(*B, A)``."""
         raise NotImplementedError
 
-    def constrain(self, state: State) -> State:
-        """Bring a state back within walls and limits, after each change of velocity; nothing by default."""
+    def limit(self, velocity: Tensor) -> Tensor:
+        """Limit a velocity, before it moves anything; nothing by default."""
+        return velocity
+
+    def reflect(self, state: State) -> State:
+        """Bring a state back between walls, after it has moved; nothing by default."""
         return state
+
+    def admissible(self, state: State) -> State:
+        """The nearest state that the physics allows."""
+        return self.reflect(State(state.position, self.limit(state.velocity)))
 
     def step(self, state: State, action: Tensor) -> State:
         """Advance by ``dt`` under a constant action ``(*B, A)``."""
         h = self.dt / self.substeps
         for _ in range(self.substeps):
             velocity = torch.add(state.velocity, self.acceleration(state, action), alpha=h)
-            state = self.constrain(State(state.position, velocity))
-            state = State(torch.add(state.position, state.velocity, alpha=h), state.velocity)
+            velocity = self.limit(velocity)
+            state = self.reflect(State(torch.add(state.position, velocity, alpha=h), velocity))
         return state
 
     def rollout(self, state: State, actions: Tensor) -> State:

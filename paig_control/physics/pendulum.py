@@ -8,7 +8,6 @@ gravity and the gain of the torque are learned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -30,7 +29,6 @@ class Pendulum(Physics):
         max_speed: the angular velocity is clipped to this, rad/s (Pendulum-v1 clips to 8).
     """
 
-    constants: ClassVar[Sequence[Constant]] = (Constant("gravity", "m/s²"), Constant("actuation", ""))
     periodic: ClassVar[bool] = True
     kinematics: ClassVar[str] = "rotary"
 
@@ -42,7 +40,14 @@ class Pendulum(Physics):
         mass: float = 1.0,
         max_speed: float = 8.0,
     ) -> None:
-        super().__init__(dt, substeps, objects=1, dims=1, action_size=1)
+        super().__init__(
+            dt,
+            substeps,
+            objects=1,
+            dims=1,
+            action_size=1,
+            constants=(Constant("gravity", "m/s²"), Constant("actuation")),
+        )
         for name, value in (("length", length), ("mass", mass), ("max_speed", max_speed)):
             if not value > 0:
                 raise PaigError(f"{name} = {value}: expected a positive number.")
@@ -54,6 +59,6 @@ class Pendulum(Physics):
         push = (3.0 / (self.mass * self.length**2)) * self.constant("actuation") * action.unsqueeze(-2)
         return swing + push
 
-    def constrain(self, state: State) -> State:
+    def limit(self, velocity: Tensor) -> Tensor:
         """Clip the angular velocity."""
-        return State(state.position, state.velocity.clamp(-self.max_speed, self.max_speed))
+        return velocity.clamp(-self.max_speed, self.max_speed)

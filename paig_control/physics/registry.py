@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from paig_control.errors import PaigError, nearest
 from paig_control.physics.base import Physics
+from paig_control.physics.particles import Bouncing, Gravity, Spring
 from paig_control.physics.pendulum import Pendulum
 
 PHYSICS: dict[str, type[Physics]] = {}
@@ -32,6 +33,9 @@ def register(name: str) -> Callable[[P], P]:
 
 
 register("pendulum")(Pendulum)
+register("spring")(Spring)
+register("gravity")(Gravity)
+register("bouncing")(Bouncing)
 
 
 def build_physics(name: str, dt: float, **options: object) -> Physics:
@@ -48,12 +52,23 @@ def build_physics(name: str, dt: float, **options: object) -> Physics:
     if name not in PHYSICS:
         raise PaigError(f"Unknown physics {name!r}; {nearest(name, list(PHYSICS))}")
     cls = PHYSICS[name]
-    allowed = [p for p in inspect.signature(cls).parameters if p != "dt"]
+    parameters = inspect.signature(cls).parameters
+    allowed = [p for p in parameters if p != "dt"]
     for key, value in options.items():
         if key not in allowed:
             raise PaigError(f"The physics {name!r} has no option {key!r}; {nearest(key, allowed)}")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise PaigError(f"{name}.{key} = {value!r}: expected a number.")
+        if not _fits(value, parameters[key].default):
+            raise PaigError(f"{name}.{key} = {value!r}: expected something like {parameters[key].default!r}.")
     physics = cls(dt=dt, **options)  # type: ignore[arg-type]
     physics.spec = {"name": name, **{key: value for key, value in options.items() if key != "substeps"}}
     return physics
+
+
+def _fits(value: object, default: object) -> bool:
+    """Whether an option is of the kind of its default; the numbers of bodies have none."""
+    if default is None:
+        return value is None or (isinstance(value, list | tuple) and all(type(n) is int for n in value))
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    kinds: tuple[type, ...] = (int,) if isinstance(default, int) else (int, float)
+    return isinstance(value, kinds) and not isinstance(value, bool)
