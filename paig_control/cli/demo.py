@@ -50,7 +50,6 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         "peak_mb": output.peak_mb(),
     }
     summary = output.summary(folder / output.SUMMARY, command, config, content)
-    train.show_constants(screen, trained["constants"])
     minutes, seconds = divmod(round(content["wall_seconds"]), 60)
     screen.say(f"Done in {minutes} min {seconds} s. To look at, in {folder}:")
     for path in sorted(folder.iterdir()):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from paig_control.errors import PaigError
 
 Array = NDArray[np.float64]
+Colour = tuple[float, float, float]
 
 
 def number(name: str, value: Any, *, low: float = -math.inf, example: float = 1.0) -> float:
@@ -44,6 +45,45 @@ def image_size(value: Any) -> tuple[int, int]:
             f"size = {value!r}: expected pixels as one number or (height, width), e.g. size=32."
         ) from None
     return whole("size", height, low=4, example=32), whole("size", width, low=4, example=32)
+
+
+def colour(name: str, value: Any) -> Colour:
+    """Return a colour if it is three numbers from 0 to 255."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.shape != (3,) or not ((array >= 0) & (array <= 255)).all():
+        raise PaigError(f"{name} = {value!r}: expected (red, green, blue) from 0 to 255, e.g. (204, 77, 77).")
+    return float(array[0]), float(array[1]), float(array[2])
+
+
+def colours(value: Any, count: int | None = None) -> tuple[Colour, ...]:
+    """Return one colour for each body; ``count`` of them where the scene has so many."""
+    try:
+        given = tuple(value)
+    except TypeError:
+        given = ()
+    if not given or (count is not None and len(given) != count):
+        wanted = "one or more" if count is None else str(count)
+        raise PaigError(f"colours = {value!r}: expected {wanted} colours (red, green, blue), one for each body.")
+    return tuple(colour("colours", one) for one in given)
+
+
+def bodies(name: str, value: Any, count: int) -> tuple[int, ...]:
+    """Return different body numbers below ``count``; all of them for ``None``."""
+    if value is None:
+        return tuple(range(count))
+    try:
+        given = [whole(name, one, low=0, example=0) for one in value]
+    except TypeError:
+        given = []
+    if not given or len(set(given)) < len(given) or max(given) >= count:
+        raise PaigError(
+            f"{name} = {value!r}: expected different numbers of bodies from 0 to {count - 1}, e.g. {name}=[0], "
+            "or None for all."
+        )
+    return tuple(given)
 
 
 def state(name: str, value: Any, objects: int, dims: int) -> Array:

@@ -13,17 +13,14 @@ from typing import Any
 import numpy as np
 
 from paig_control.envs import checks
-from paig_control.envs.checks import Array
+from paig_control.envs.checks import Array, Colour
 from paig_control.envs.painter import Rod, disc
 from paig_control.envs.scene import Scene, SceneEnv
 from paig_control.envs.shell import Tolerance
 from paig_control.envs.vector import SceneVectorEnv
-from paig_control.errors import PaigError
 
 HALF_VIEW = 2.2
 """Metres from the pivot to the edge of the image, as in Pendulum-v1."""
-
-Colour = tuple[float, float, float]
 
 
 class Pendulum(Scene):
@@ -69,11 +66,11 @@ class Pendulum(Scene):
         self.goal_state = np.zeros((2, 1, 1))
         self.tolerance = Tolerance(position=float(np.deg2rad(15.0)), velocity=1.0, angular=True)
         self.background = np.empty((*self.size, 3))
-        self.background[:] = _colour("background_colour", background_colour)
+        self.background[:] = checks.colour("background_colour", background_colour)
         scale = min(self.size) / (2 * HALF_VIEW)
         self._reach = 0.5 * scale * float(np.clip(self.length, 0.5, 2.0))
-        rod = Rod(2 * self._reach, 0.1 * scale, _colour("rod_colour", rod_colour))
-        self.sprites = (rod, disc(0.05 * scale, _colour("axle_colour", axle_colour)))
+        rod = Rod(2 * self._reach, 0.1 * scale, checks.colour("rod_colour", rod_colour))
+        self.sprites = (rod, disc(0.05 * scale, checks.colour("axle_colour", axle_colour)))
 
     @property
     def truth(self) -> dict[str, dict[str, Any]]:
@@ -106,7 +103,7 @@ class Pendulum(Scene):
             speed = np.clip(speed + h / 6 * (a1 + 2 * a2 + 2 * a3 + a4), -self.max_speed, self.max_speed)
         return np.stack([angle, speed], axis=1)
 
-    def reward(self, state: Array, action: Array, next_state: Array) -> Array:
+    def reward(self, state: Array, action: Array, next_state: Array, goal: Array) -> Array:
         """Pendulum-v1's: -(angle² + 0.1 speed² + 0.001 torque²), of the state before the step."""
         angle = np.remainder(state[:, 0, 0, 0] + np.pi, 2 * np.pi) - np.pi
         return -(angle**2 + 0.1 * state[:, 1, 0, 0] ** 2 + 0.001 * action[:, 0] ** 2)
@@ -120,17 +117,6 @@ class Pendulum(Scene):
         poses[:, 0, 1] -= self._reach * np.cos(angle)
         poses[:, 0, 2] = angle
         return poses
-
-
-def _colour(name: str, value: Any) -> Colour:
-    """Return a colour if it is three numbers from 0 to 255."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        array = np.empty(0)
-    if array.shape != (3,) or not ((array >= 0) & (array <= 255)).all():
-        raise PaigError(f"{name} = {value!r}: expected (red, green, blue) from 0 to 255, e.g. (204, 77, 77).")
-    return float(array[0]), float(array[1]), float(array[2])
 
 
 class PendulumEnv(SceneEnv):

@@ -56,13 +56,17 @@ class Scene(ABC):
     def initial(self, rng: np.random.Generator) -> Array:
         """Draw the start ``(2, N, D)`` of one episode."""
 
+    def initials(self, rngs: Sequence[np.random.Generator]) -> Array:
+        """Draw the starts ``(B, 2, N, D)`` of many episodes, each from its own generator."""
+        return np.stack([self.initial(rng) for rng in rngs])
+
     @abstractmethod
     def transition(self, state: Array, action: Array) -> Array:
         """Advance states ``(B, 2, N, D)`` by ``dt`` under actions ``(B, A)`` inside the bounds."""
 
     @abstractmethod
-    def reward(self, state: Array, action: Array, next_state: Array) -> Array:
-        """Reward ``(B,)`` of a transition."""
+    def reward(self, state: Array, action: Array, next_state: Array, goal: Array) -> Array:
+        """Reward ``(B,)`` of a transition towards goals ``(B, 2, N, D)``."""
 
     @abstractmethod
     def poses(self, state: Array) -> Array:
@@ -86,9 +90,22 @@ class Scene(ABC):
         return gym.spaces.Box(self.low.astype(np.float32), self.high.astype(np.float32), dtype=np.float32)
 
 
+def argument_names(kind: type[Scene]) -> list[str]:
+    """Names of a scene's arguments, those included that it passes on to the scene it extends."""
+    names: list[str] = []
+    for base in kind.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        parameters = list(inspect.signature(base).parameters.values())
+        names += [one.name for one in parameters if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        if all(one.kind is not inspect.Parameter.VAR_KEYWORD for one in parameters):
+            break
+    return names
+
+
 def build(kind: type[Scene], arguments: dict[str, Any]) -> Scene:
     """Make a scene; an unknown argument is refused with the nearest right one named."""
-    names = list(inspect.signature(kind).parameters)
+    names = argument_names(kind)
     for name in arguments:
         if name not in names:
             raise PaigError(f"{kind.__name__} has no argument {name!r}; {nearest(name, names)}")
@@ -137,13 +154,15 @@ class SceneEnv(SceneWorld, PixelEnv):
         return self.scene.check_state(name, value)
 
     def _start(self, state: Array | None, seed: int | None) -> None:
-        drawn = self.scene.initial(self.np_random)
-        self._now = (drawn if state is None else state)[None]
+        drawn = self.scene.initials([self.np_random])
+        self._now = drawn if state is None else state[None]
 
     def _advance(self, action: Any) -> tuple[float, bool, bool]:
         before, clipped = self._now, self.scene.clip(action, ())[None]
         self._now = self.scene.transition(before, clipped)
-        return float(self.scene.reward(before, clipped, self._now)[0]), False, False
+        goal = np.asarray(self.goal_state)[None]
+        reward = self.scene.reward(before, clipped, self._now, goal)
+        return float(reward[0]), False, False
 
     def _frame(self) -> Image:
         image: Image = self.scene.paint(self._now)[0]

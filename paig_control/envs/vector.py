@@ -118,10 +118,8 @@ class SceneVectorEnv(SceneWorld, VectorEnv[Image, Array, Any]):
 
     def _begin(self, which: NDArray[np.bool_]) -> None:
         """Draw new starts for some of the environments."""
-        for index in np.flatnonzero(which):
-            generator = self._generators[index]
-            if generator is not None:
-                self._state[index] = self.scene.initial(generator)
+        generators = [self._generators[index] for index in np.flatnonzero(which)]
+        self._state[which] = self.scene.initials([one for one in generators if one is not None])
         self._steps[which] = 0
         self._ended[which] = False
 
@@ -140,7 +138,7 @@ class SceneVectorEnv(SceneWorld, VectorEnv[Image, Array, Any]):
         anew = self._ended.copy()
         before, clipped = self._state, self.scene.clip(actions, (self.num_envs,))
         self._state = self.scene.transition(before, clipped)
-        reward = np.asarray(self.scene.reward(before, clipped, self._state), dtype=np.float64)
+        reward = np.asarray(self.scene.reward(before, clipped, self._state, self._goal), dtype=np.float64)
         self._steps += 1
         if anew.any():
             self._begin(anew)
