@@ -33,12 +33,11 @@ class SpriteRenderer(nn.Module):
         self.content = nn.Parameter(torch.zeros(objects, 3, side, side))
         self.mask = nn.Parameter(torch.full((objects, 1, side, side), -3.0))
         self.background = nn.Parameter(torch.zeros(3, *image_size))
-        height, width = image_size
-        fine = [(torch.arange(n * samples) + 0.5) / samples for n in image_size]
+        count = (window + 1) * samples
+        fine = (torch.arange(count) + 0.5) / samples
         self.points: Tensor
-        grid = torch.stack(torch.meshgrid(fine[1], fine[0], indexing="xy"), -1)
+        grid = torch.stack(torch.meshgrid(fine, fine, indexing="xy"), -1)
         self.register_buffer("points", grid.reshape(-1, 2), persistent=False)
-        self._fine = (height * samples, width * samples)
 
     def sprites(self) -> Tensor:
         """Contents and masks in [0, 1]: ``(N, 4, side, side)``."""
@@ -59,16 +58,32 @@ class SpriteRenderer(nn.Module):
         return frame.reshape(*lead, 3, *self.image_size)
 
     def _layers(self, pose: Tensor) -> Tensor:
-        """Ink (content times mask) and cover of each sprite, ``(B, N, 4, h, w)``, for poses ``(B, N, 3)``."""
-        batch = pose.shape[0]
+        """Ink (content times mask) and cover of each sprite, ``(B, N, 4, h, w)``, for poses ``(B, N, 3)``.
+
+        Only the window's pixels are sampled; the patches are then put into empty frames.
+        """
+        batch, side = pose.shape[0], self.window + 1
         sprites = self.sprites()
         sprites = torch.cat([sprites[:, :3] * sprites[:, 3:], sprites[:, 3:]], 1)
-        offset = self.points - pose[..., None, :2]
+        corner = (pose[..., :2].detach() - self.window / 2).floor()
+        x, y = (self.points + (corner - pose[..., :2]).unsqueeze(-2)).unbind(-1)
         sin, cos = torch.sin(pose[..., 2:]), torch.cos(pose[..., 2:])
-        x, y = offset.unbind(-1)
         local = torch.stack([cos * x - sin * y, sin * x + cos * y], -1) * (2.0 / self.window)
-        grid = local.transpose(0, 1).reshape(self.objects, batch * self._fine[0], self._fine[1], 2)
-        layers = functional.grid_sample(sprites, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        layers = layers.reshape(self.objects, 4, batch, *self._fine).permute(2, 0, 1, 3, 4).flatten(0, 1)
-        layers = functional.avg_pool2d(layers, self.samples)
-        return layers.reshape(batch, self.objects, 4, *self.image_size)
+        fine = side * self.samples
+        grid = local.transpose(0, 1).reshape(self.objects, batch * fine, fine, 2)
+        patches = functional.grid_sample(sprites, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        patches = functional.avg_pool2d(patches, self.samples)
+        patches = patches.reshape(self.objects, 4, batch, side * side).permute(2, 0, 1, 3)
+        return self._put(patches, corner)
+
+    def _put(self, patches: Tensor, corner: Tensor) -> Tensor:
+        """Frames ``(B, N, 4, h, w)`` that are empty but for patches ``(B, N, 4, side²)`` at their corners."""
+        side = self.window + 1
+        height, width = (n + 2 * side for n in self.image_size)
+        limit = torch.tensor([width - side, height - side], device=corner.device)
+        column, row = torch.minimum((corner.long() + side).clamp(min=0), limit).unbind(-1)
+        inside = torch.arange(side, device=corner.device)
+        index = (row[..., None, None] + inside[:, None]) * width + column[..., None, None] + inside
+        index = index.flatten(-2).unsqueeze(2).expand_as(patches)
+        layers = patches.new_zeros(*patches.shape[:3], height * width).scatter(-1, index, patches)
+        return layers.unflatten(-1, (height, width))[..., side:-side, side:-side]
