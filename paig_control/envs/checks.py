@@ -14,14 +14,13 @@ Array = NDArray[np.float64]
 Colour = tuple[float, float, float]
 
 
-def number(name: str, value: Any, *, low: float = -math.inf, example: float = 1.0) -> float:
-    """Return ``value`` as a float if it is a finite number above ``low``."""
+def number(name: str, value: Any, *, low: float = -math.inf, closed: bool = False, example: float = 1.0) -> float:
+    """Return ``value`` as a float if it is a finite number above ``low``, or at it where that is ``closed``."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise PaigError(
-            f"{name} = {value!r} is a {type(value).__name__}: expected a number, e.g. {name}={example}."
-        )
-    if not math.isfinite(value) or not value > low:
-        bound = "a finite number" if math.isinf(low) else f"a finite number above {low:g}"
+        raise PaigError(f"{name} = {value!r} is a {type(value).__name__}: expected a number, e.g. {name}={example}.")
+    if not math.isfinite(value) or value < low or (value == low and not closed):
+        side = f" {'of at least' if closed else 'above'} {low:g}"
+        bound = "a finite number" + ("" if math.isinf(low) else side)
         raise PaigError(f"{name} = {value}: expected {bound}, for example {name}={example}.")
     return float(value)
 
@@ -29,9 +28,7 @@ def number(name: str, value: Any, *, low: float = -math.inf, example: float = 1.
 def whole(name: str, value: Any, *, low: int = 1, example: int = 1) -> int:
     """Return ``value`` as an int if it is a whole number of at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
-        raise PaigError(
-            f"{name} = {value!r}: expected a whole number of at least {low}, for example {name}={example}."
-        )
+        raise PaigError(f"{name} = {value!r}: expected a whole number of at least {low}, for example {name}={example}.")
     return int(value)
 
 
@@ -41,9 +38,7 @@ def image_size(value: Any) -> tuple[int, int]:
     try:
         height, width = pair
     except (TypeError, ValueError):
-        raise PaigError(
-            f"size = {value!r}: expected pixels as one number or (height, width), e.g. size=32."
-        ) from None
+        raise PaigError(f"size = {value!r}: expected pixels as one number or (height, width), e.g. size=32.") from None
     return whole("size", height, low=4, example=32), whole("size", width, low=4, example=32)
 
 
@@ -108,9 +103,7 @@ def actions(value: Any, shape: tuple[int, ...]) -> Array:
     except (TypeError, ValueError):
         raise PaigError(f"The action {value!r} is not an array of numbers: {expected}.") from None
     if array.shape != shape:
-        raise PaigError(
-            f"The action has shape {array.shape}: {expected}; take env.action_space.sample() as a model."
-        )
+        raise PaigError(f"The action has shape {array.shape}: {expected}; take env.action_space.sample() as a model.")
     if not np.isfinite(array).all():
         raise PaigError(f"The action contains NaN or infinity: {expected}; look at what the policy computed.")
     return array

@@ -67,9 +67,7 @@ class Rod:
         corner = _corner(pose, side)
         middle = pose[:, 1::-1] - corner  # (B, 2), row and column inside the square
         along = np.stack([-np.cos(pose[:, 2]), -np.sin(pose[:, 2])], axis=1)  # row, column of the direction
-        across = (
-            np.abs(along[:, 1]) > np.abs(along[:, 0]) if self.length > 0 else np.zeros(len(pose), dtype=bool)
-        )
+        across = np.abs(along[:, 1]) > np.abs(along[:, 0]) if self.length > 0 else np.zeros(len(pose), dtype=bool)
         middle[across], along[across] = middle[across, ::-1], along[across, ::-1]
         alpha = self._scan(middle.astype(np.float32), along.astype(np.float32), side)
         alpha[across] = alpha[across].swapaxes(1, 2)
@@ -92,9 +90,7 @@ class Rod:
             place = np.clip((t + sign * lean) / steep, -0.5 * self.length, 0.5 * self.length)
             room = self.radius**2 - (t - place * steep) ** 2
             inside &= room > 0
-            ends.append(
-                np.asarray(middle[:, 1:] + place * slant + sign * np.sqrt(np.maximum(room, 0)), np.float32)
-            )
+            ends.append(np.asarray(middle[:, 1:] + place * slant + sign * np.sqrt(np.maximum(room, 0)), np.float32))
         left, right = ends[0], np.where(inside, ends[1], ends[0])
         pixel = np.arange(side, dtype=np.float32)
         covered = np.clip(right[..., None] - pixel, 0, 1)
@@ -141,9 +137,7 @@ class Bitmap:
         return Patch(corner, paint[..., 3:], paint[..., :3])
 
 
-def paint(
-    background: NDArray[Any], sprites: Sequence[Sprite], poses: NDArray[np.float64]
-) -> NDArray[np.uint8]:
+def paint(background: NDArray[Any], sprites: Sequence[Sprite], poses: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Paint sprites over a background, the later over the earlier.
 
     Args:

@@ -57,9 +57,7 @@ KNOWN = {
         reset_attributes={"last_u": None},  # the torque's arrow
     )
 }
-NO_IMAGES = (
-    "choose an environment with the render mode 'rgb_array', or add it to its metadata and render method."
-)
+NO_IMAGES = "choose an environment with the render mode 'rgb_array', or add it to its metadata and render method."
 
 
 class Pixels(PixelEnv):
@@ -141,14 +139,10 @@ class Pixels(PixelEnv):
         except TypeError as error:
             if "argument 'render_mode'" in str(error):
                 raise PaigError(f"{self.env_id} cannot render images: {NO_IMAGES}") from error
-            raise PaigError(
-                f"{self.env_id} refuses its arguments env_kwargs={self._env_kwargs}: {error}"
-            ) from error
+            raise PaigError(f"{self.env_id} refuses its arguments env_kwargs={self._env_kwargs}: {error}") from error
         modes = env.metadata.get("render_modes", [])
         if "rgb_array" not in modes:
-            raise PaigError(
-                f"{self.env_id} cannot render images, its render modes are {list(modes)}: {NO_IMAGES}"
-            )
+            raise PaigError(f"{self.env_id} cannot render images, its render modes are {list(modes)}: {NO_IMAGES}")
         if not isinstance(env.action_space, gym.spaces.Box):
             raise PaigError(
                 f"{self.env_id} has the action space {env.action_space}: continuous actions (a Box) are "
@@ -237,16 +231,9 @@ class Pixels(PixelEnv):
             frame = env.render()
         except (ImportError, gym.error.DependencyNotInstalled) as error:
             raise PaigError(f"{self.env_id} cannot render because a package is missing: {error}") from error
-        if not (
-            isinstance(frame, np.ndarray)
-            and frame.dtype == np.uint8
-            and frame.ndim == 3
-            and frame.shape[2] == 3
-        ):
+        if not (isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3):
             got = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
-            raise PaigError(
-                f"{self.env_id} rendered {got}: expected a uint8 image of shape (height, width, 3)."
-            )
+            raise PaigError(f"{self.env_id} rendered {got}: expected a uint8 image of shape (height, width, 3).")
         return area_average(frame, self.size)
 
     def draw(self, state: Any) -> Image:

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import gymnasium as gym
 
-SCENES = {"Pendulum": ("pendulum", 200)}
+SCENES = {
+    "Pendulum": ("pendulum", 200),
+    "BouncingBalls": ("bouncing_balls", 200),
+    "Spring": ("spring", 200),
+    "SpringHalf": ("spring_half", 200),
+    "ThreeBody": ("three_body", 200),
+}
 """Name: module of ``paig_control.envs`` and steps until an episode is truncated."""
 
 

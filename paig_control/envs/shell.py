@@ -102,9 +102,7 @@ class PixelEnv(gym.Env[Image, Any]):
 
     # -- Gymnasium ---------------------------------------------------------------------------------------
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Image, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Image, dict[str, Any]]:
         """Begin an episode; ``options`` may hold a ``state`` and a ``goal``, both ``(2, N, D)``."""
         super().reset(seed=seed)
         given = checks.options(options)

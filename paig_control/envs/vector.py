@@ -91,9 +91,7 @@ class SceneVectorEnv(SceneWorld, VectorEnv[Image, Array, Any]):
         self._begin(everywhere)
         if "state" in given:
             self._state = self._spread("options['state']", given["state"])
-        self._set_goal(
-            everywhere, self._spread("options['goal']", given["goal"]) if "goal" in given else None
-        )
+        self._set_goal(everywhere, self._spread("options['goal']", given["goal"]) if "goal" in given else None)
         self._image = self.scene.paint(self._state)
         return self._image.copy(), self._info()
 
@@ -103,9 +101,7 @@ class SceneVectorEnv(SceneWorld, VectorEnv[Image, Array, Any]):
         if isinstance(seed, (int, np.integer)):
             return [int(seed) + index for index in range(self.num_envs)]
         if len(seed) != self.num_envs:
-            raise PaigError(
-                f"reset got {len(seed)} seeds for {self.num_envs} environments: give one for each."
-            )
+            raise PaigError(f"reset got {len(seed)} seeds for {self.num_envs} environments: give one for each.")
         return [None if one is None else int(one) for one in seed]
 
     def _spread(self, name: str, value: Any) -> Array:

@@ -37,8 +37,7 @@ class Window:
             self._screen = pygame.display.set_mode((size[1] * self._scale, size[0] * self._scale))
         except pygame.error as error:
             raise PaigError(
-                f"No window can be opened here ({error}): use render_mode='rgb_array', or set "
-                "SDL_VIDEODRIVER=dummy."
+                f"No window can be opened here ({error}): use render_mode='rgb_array', or set SDL_VIDEODRIVER=dummy."
             ) from error
         pygame.display.set_caption(title)
         self._clock = pygame.time.Clock()

@@ -1,0 +1,105 @@
+"""Two balls on a spring, PAIG's ``spring_color``.
+
+On ball 0 acts ``-k (|d| - rest_length) d / |d|``, d from ball 1 to ball 0, and on ball 1 the opposite; the
+original's l is half of ``rest_length``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from paig_control.envs import checks
+from paig_control.envs.bound import BoundBodies, direction
+from paig_control.envs.checks import Array
+from paig_control.envs.scene import SceneEnv
+from paig_control.envs.vector import SceneVectorEnv
+from paig_control.errors import PaigError
+
+
+class Spring(BoundBodies):
+    """Two balls on a spring, in free space.
+
+    A start has its centre of mass uniform in the free area, the balls half to one and a half rest lengths apart
+    and each at ``speed`` in a direction of its own.
+
+    Args:
+        stiffness: k, 1/s².
+        rest_length: distance at which the force vanishes, px.
+        speed: of each ball at the start, px/s.
+        max_force: largest component of an action, px/s²; ``None`` takes what holds a ball against the spring
+            wherever a start takes it.
+        **common: as of :class:`~paig_control.envs.bound.BoundBodies`.
+    """
+
+    objects = 2
+    draws: ClassVar[int] = 6
+
+    def __init__(
+        self,
+        stiffness: float = 4.0,
+        rest_length: float = 12.0,
+        speed: float = 8.0,
+        max_force: float | None = None,
+        **common: Any,
+    ) -> None:
+        self.stiffness = checks.number("stiffness", stiffness, low=0.0, example=4.0)
+        self.rest_length = checks.number("rest_length", rest_length, low=0.0, example=12.0)
+        self.speed = checks.number("speed", speed, low=0.0, closed=True, example=8.0)
+        # Energy: k stretch² + (relative speed)² / 2, which at the start are at most half a rest length and 2 speed.
+        stretch = np.sqrt((0.5 * self.rest_length) ** 2 + 2 * self.speed**2 / self.stiffness)
+        super().__init__(max_force=float(self.stiffness * stretch) if max_force is None else max_force, **common)
+        room = self.extent - 2 * self.reach - self.rest_length
+        if not (room >= 0).all():
+            raise PaigError(
+                f"rest_length = {self.rest_length:g} does not fit into an image of {self.size[0]} x {self.size[1]} "
+                f"pixels: with a body of {2 * self.reach:g} px it needs {self.rest_length + 2 * self.reach:g}."
+            )
+        self.goal_state = self.default_goal()
+
+    @property
+    def reach(self) -> float:
+        """Half the width of what is painted for a body, px."""
+        return self.radius
+
+    def default_goal(self) -> Array:
+        """At rest in the middle, side by side."""
+        return self.at_rest(0.5 * self.extent + 0.5 * self.rest_length * np.array([[-1.0, 0.0], [1.0, 0.0]]))
+
+    @property
+    def truth(self) -> dict[str, dict[str, Any]]:
+        """True ``constants`` and the settings of the true ``physics``."""
+        return self.truth_of("spring", {"stiffness": self.stiffness, "rest_length": self.rest_length})
+
+    def forces(self, position: Array) -> Array:
+        """Forces ``(2, 2, B)`` of the spring; none where the balls coincide and so no direction is known."""
+        apart = position[0] - position[1]
+        length = np.sqrt(apart[0] * apart[0] + apart[1] * apart[1])
+        pull = (self.stiffness * self.rest_length / np.maximum(length, 1e-9) - self.stiffness) * apart
+        return np.stack([pull, -pull])
+
+    def free_area(self) -> tuple[Array, Array]:
+        """Lower and upper bounds ``(2,)`` of the centre of mass at the start."""
+        margin = self.reach + 0.5 * self.rest_length
+        return np.full(2, margin), self.extent - margin
+
+    def candidates(self, uniform: Array) -> tuple[Array, Array]:
+        """Positions and velocities ``(2, 2, B)`` from numbers ``(6, B)``."""
+        low, high = self.free_area()
+        centre = low[:, None] + (high - low)[:, None] * uniform[:2]
+        arm = 0.5 * self.rest_length * (0.5 + uniform[2]) * direction(uniform[3])
+        velocity = self.speed * np.stack([direction(uniform[4]), direction(uniform[5])])
+        return np.stack([centre + arm, centre - arm]), velocity
+
+
+class SpringEnv(SceneEnv):
+    """Two balls on a spring as a single environment."""
+
+    kind = Spring
+
+
+class SpringVectorEnv(SceneVectorEnv):
+    """Two balls on a spring as a vector environment."""
+
+    kind = Spring
