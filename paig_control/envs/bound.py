@@ -24,7 +24,7 @@ from paig_control.errors import PaigError
 
 TRIES = 50_000
 """Starts drawn for an episode before the scene is said to have none."""
-SCREEN, SLACK = 4, 0.25
+SCREEN, SLACK = 6, 0.25
 """Candidates are looked through in sub-steps so much longer and with so much leniency, px; the chosen exactly."""
 
 

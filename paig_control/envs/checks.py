@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,22 @@ def bodies(name: str, value: Any, count: int) -> tuple[int, ...]:
             "or None for all."
         )
     return tuple(given)
+
+
+def pair(name: str, value: Any) -> tuple[int, int]:
+    """Return two whole numbers of at least 0."""
+    try:
+        first, second = value
+    except (TypeError, ValueError):
+        raise PaigError(f"{name} = {value!r}: expected two whole numbers, for example (0, 1).") from None
+    return whole(name, first, low=0), whole(name, second, low=0)
+
+
+def path(name: str, value: Any) -> str | None:
+    """Return the path of a file, or ``None``."""
+    if value is None or isinstance(value, (str, os.PathLike)):
+        return None if value is None else str(os.fspath(value))
+    raise PaigError(f"{name} = {value!r}: expected the path of a file.")
 
 
 def state(name: str, value: Any, objects: int, dims: int) -> Array:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
@@ -81,7 +82,19 @@ class Rod:
         disc touches the rod's right edge on this line, or is the end's where the line misses that edge.
         """
         line = (np.arange(side * LINES, dtype=np.float32) + 0.5) / LINES
-        t = line - middle[:, :1]  # (B, lines)
+        t: Float = np.asarray(line - middle[:, :1], np.float32)  # (B, lines)
+        if self.length == 0:
+            half = np.sqrt(np.maximum(self.radius**2 - t * t, 0))
+            left, right = middle[:, 1:] - half, middle[:, 1:] + half
+        else:
+            left, right = self._edges(t, middle, along)
+        pixel = np.arange(side, dtype=np.float32)
+        covered = np.clip(right[..., None] - pixel, 0, 1)
+        covered -= np.clip(left[..., None] - pixel, 0, 1)
+        return np.asarray(covered.reshape(len(t), side, LINES, side).mean(2))
+
+    def _edges(self, t: Float, middle: Float, along: Float) -> tuple[Float, Float]:
+        """Where the rod begins and ends on lines ``(B, lines)`` at a distance ``t`` from its middle."""
         steep, slant = along[:, :1], along[:, 1:]
         lean = np.sign(steep) * slant * self.radius
         ends: list[Float] = []
@@ -91,11 +104,7 @@ class Rod:
             room = self.radius**2 - (t - place * steep) ** 2
             inside &= room > 0
             ends.append(np.asarray(middle[:, 1:] + place * slant + sign * np.sqrt(np.maximum(room, 0)), np.float32))
-        left, right = ends[0], np.where(inside, ends[1], ends[0])
-        pixel = np.arange(side, dtype=np.float32)
-        covered = np.clip(right[..., None] - pixel, 0, 1)
-        covered -= np.clip(left[..., None] - pixel, 0, 1)
-        return np.asarray(covered.reshape(len(t), side, LINES, side).mean(2))
+        return ends[0], np.where(inside, ends[1], ends[0])
 
 
 def disc(radius: float, colour: tuple[float, float, float]) -> Rod:
@@ -121,8 +130,11 @@ class Bitmap:
         premultiplied = np.concatenate([texels[..., :3] * texels[..., 3:], texels[..., 3:]], axis=-1)
         padded = np.pad(premultiplied, ((1, 1), (1, 1), (0, 0)))
         height, width = texels.shape[:2]
-        side = int(np.ceil(np.hypot(height, width))) + 1 if np.any(pose[:, 2]) else max(height, width) + 1
+        turned = bool(np.any(pose[:, 2]))
+        side = int(np.ceil(np.hypot(height, width))) + 1 if turned else max(height, width) + 1
         corner = _corner(pose, side)
+        if not turned and height == width:
+            return _shifted(padded, pose[:, 1::-1] - 0.5 * height, corner)
         grid = np.arange(side) + 0.5
         y = (grid[:, None] - (pose[:, 1] - corner[:, 0])[:, None, None]) + 0 * grid
         x = (grid - (pose[:, 0] - corner[:, 1])[:, None, None]) + 0 * grid[:, None]
@@ -137,8 +149,17 @@ class Bitmap:
         return Patch(corner, paint[..., 3:], paint[..., :3])
 
 
+def _shifted(padded: Float, upper_left: NDArray[np.float64], corner: NDArray[np.intp]) -> Patch:
+    """Bitmap ``(k + 2, k + 2, 4)`` that is not turned: along each axis, all texels lie as far between two pixels."""
+    part = (upper_left - corner).astype(np.float32)  # (B, 2), of a pixel
+    down, right = part[:, 0, None, None, None], part[:, 1, None, None, None]
+    rows = padded[1:] + down * (padded[:-1] - padded[1:])
+    paint = rows[:, :, 1:] + right * (rows[:, :, :-1] - rows[:, :, 1:])
+    return Patch(corner, paint[..., 3:], paint[..., :3])
+
+
 def paint(background: NDArray[Any], sprites: Sequence[Sprite], poses: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Paint sprites over a background, the later over the earlier.
+    """Paint sprites over a background, the later over the earlier; each layer is rounded to whole levels.
 
     Args:
         background: ``(h, w, 3)``, 0 to 255.
@@ -149,14 +170,17 @@ def paint(background: NDArray[Any], sprites: Sequence[Sprite], poses: NDArray[np
         ``(B, h, w, 3)``, uint8.
     """
     height, width = background.shape[:2]
-    batch = np.arange(len(poses))[:, None, None]
-    # One pixel of margin all around swallows what lies outside.
-    canvas = np.empty((len(poses), height + 2, width + 2, 3), dtype=np.float32)
-    canvas[:, 1:-1, 1:-1] = background
-    for index, sprite in enumerate(sprites):
-        corner, alpha, ink = sprite.patch(np.asarray(poses[:, index], dtype=np.float64))
-        offset = np.arange(alpha.shape[1]) + 1
-        rows = np.clip(corner[:, 0, None] + offset, 0, height + 1)[:, :, None]
-        columns = np.clip(corner[:, 1, None] + offset, 0, width + 1)[:, None, :]
-        canvas[batch, rows, columns] = canvas[batch, rows, columns] * (1 - alpha) + ink
-    return np.rint(canvas[:, 1:-1, 1:-1]).astype(np.uint8)
+    batch = np.arange(len(poses))
+    patches = [sprite.patch(np.asarray(poses[:, n], dtype=np.float64)) for n, sprite in enumerate(sprites)]
+    margin = max((patch.alpha.shape[1] for patch in patches), default=0)  # swallows what lies outside
+    canvas = np.zeros((len(poses), height + 2 * margin, width + 2 * margin, 3), dtype=np.uint8)
+    inner = canvas[:, margin : margin + height, margin : margin + width]
+    inner[:] = np.rint(background).astype(np.uint8)
+    for corner, alpha, ink in patches:
+        side = alpha.shape[1]
+        row, column = (np.clip(corner[:, n] + margin, 0, margin + (height, width)[n]) for n in (0, 1))
+        squares = sliding_window_view(canvas, (side, side), (1, 2), writeable=True)  # (B, ., ., 3, side, side)
+        under = squares[batch, row, column].transpose(0, 2, 3, 1)
+        over = np.rint(under * (1 - alpha) + ink).astype(np.uint8)
+        squares[batch, row, column] = over.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(inner)

@@ -13,6 +13,7 @@ SCENES = {
     "BouncingBalls": ("bouncing_balls", 200),
     "Spring": ("spring", 200),
     "SpringHalf": ("spring_half", 200),
+    "DigitSpring": ("digit_spring", 200),
     "ThreeBody": ("three_body", 200),
 }
 """Name: module of ``paig_control.envs`` and steps until an episode is truncated."""

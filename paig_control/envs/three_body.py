@@ -44,7 +44,7 @@ class ThreeBody(BoundBodies):
 
     objects = 3
     draws: ClassVar[int] = 7
-    draws_at_once = 24
+    draws_at_once = 32
 
     def __init__(
         self,
