@@ -139,3 +139,16 @@ def test_a_bitmap_turns_as_a_rod_does():
     left = paint(BLACK, [Bitmap(texels)], np.array([[[20.5, 20.5, np.pi / 2]]]))[0, ..., 0]
     np.testing.assert_array_equal(left[20, 15:21], 255)
     assert left.sum() == 6 * 255
+
+
+def test_a_bitmap_turned_by_nothing_is_painted_as_one_turned_by_next_to_nothing():
+    texels = np.random.default_rng(0).uniform(0, 1, (8, 8, 4)).astype(np.float32)
+    texels[..., :3] *= 255
+    pose = poses(100, turned=False)
+    straight = paint(BLACK, [Bitmap(texels)], pose[:, None]).astype(int)
+    pose[:, 2] = 1e-12
+    assert np.abs(straight - paint(BLACK, [Bitmap(texels)], pose[:, None])).max() <= 1
+
+
+def test_a_background_without_sprites_is_painted_too():
+    np.testing.assert_array_equal(paint(BLACK + 7.4, [], np.zeros((3, 0, 3))), np.full((3, 40, 40, 3), 7))

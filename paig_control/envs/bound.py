@@ -125,6 +125,8 @@ class BoundBodies(Bodies):
         substeps = max(min(2, self.substeps), self.substeps // coarser)
         alive = np.arange(position.shape[-1])
         for step in range(1, self.clear_steps + 1):
+            if not len(alive):
+                break
             kept = np.ones(len(alive), dtype=bool)
             for _ in range(substeps):
                 position, velocity = nystrom(self.forces, position, velocity, self.dt / substeps)

@@ -28,11 +28,11 @@ def _typical(images: NDArray[Any]) -> NDArray[Any]:
 
 
 def _stroke(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Enlarge ``(8, 8)`` to ``(22, 22)``: the ink 20 pixels high, edges one pixel soft."""
+    """Enlarge ``(8, 8)`` to ``(22, 22)``: the ink 18 pixels high, edges one pixel soft."""
     ndimage = importlib.import_module("scipy.ndimage")
     rows, columns = (np.flatnonzero(image.max(axis) > 4) for axis in (1, 0))
     ink = np.pad(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] / 16.0, 1)
-    scale = (SIDE - 2) / max(len(rows), len(columns))
+    scale = (SIDE - 4) / max(len(rows), len(columns))
     large = ndimage.zoom(ink, scale, order=3, mode="grid-constant", grid_mode=True)
     sharp = np.clip((large - 0.5) * 2.2 + 0.5, 0.0, 1.0)
     canvas = np.zeros((3 * SIDE, 3 * SIDE))
