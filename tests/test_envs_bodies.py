@@ -427,3 +427,30 @@ def test_a_vector_is_filmed_much_faster_than_pendulum_v1(name):
     for _ in range(29):
         envs.step(np.zeros(envs.action_space.shape, dtype=np.float32))
     assert 256 * 30 / (time.process_time() - begin) > 25 * theirs  # measured: 150 and more
+
+
+@each
+def test_the_models_physics_built_from_the_truth_agrees_as_its_step_goes_to_zero(name):
+    torch = pytest.importorskip("torch")
+    from paig_control.physics.registry import build_physics
+    from paig_control.types import State
+
+    scene = {kind.__name__: kind for kind in (BouncingBalls, Spring, SpringHalf, DigitSpring, ThreeBody)}[name](
+        actuated=[0]
+    )
+    begin = starts(scene, 8)
+    action = np.random.default_rng(0).uniform(-3, 3, (8, 2))
+    exact = film(scene, begin, 6, action)[-1]
+    errors = []
+    for substeps in (40, 80, 160):
+        model = build_physics(**scene.truth["physics"], substeps=substeps).double()
+        model.set_values(scene.truth["constants"])
+        state = State(*(torch.tensor(begin[:, n]) for n in (0, 1)))
+        with torch.no_grad():
+            for _ in range(6):
+                state = model.step(state, torch.tensor(action))
+        errors.append(np.abs(state.position.numpy() - exact[:, 0]).max())
+    assert errors[-1] < 0.03
+    ratios = np.divide(errors[:-1], errors[1:])
+    assert (ratios > 1.7).all()
+    assert name == "BouncingBalls" or (ratios < 2.3).all()  # at walls the error of a step may cancel
