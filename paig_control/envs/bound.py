@@ -1,9 +1,10 @@
 """Bodies bound by forces: integrated finely, and started so that they keep clear of the image's border.
 
 PAIG's films of springs and gravity hold no wall: a film in which a body touches the border is drawn anew. So a
-start is a draw that, left alone, stays clear for ``clear_steps`` steps. That is rare (one in a hundred), hence
-many candidates are drawn at once, the hopeless are dropped by their centre of mass, which no inner force moves,
-and the others are simulated side by side. Once pushed, a body may leave the image and come back.
+start is a draw that, left alone, stays clear for ``clear_steps`` steps. That is rare (one in ten to one in a
+hundred), hence many candidates are drawn at once, the hopeless are dropped by their centre of mass, which no
+inner force accelerates, and the others are simulated side by side. Once pushed, a body may leave the image and
+come back.
 
 Inside this file the batch is the last axis, ``(N, 2, B)``, which makes NumPy's loops long.
 """
@@ -31,7 +32,7 @@ SCREEN, SLACK = 6, 0.25
 def nystrom(acceleration: Callable[[Array], Array], position: Array, velocity: Array, h: float) -> tuple[Array, Array]:
     """One step of Nyström's method of order five for ``x'' = a(x)``.
 
-    Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.14, table 14.1.
+    Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.14.
     """
     drift = h * velocity
     hh = h * h
