@@ -20,8 +20,9 @@ from safetensors.torch import load_file, save_file
 
 from paig_control.errors import PaigError
 from paig_control.model import PAIG
+from paig_control.physics.integrators import integrate_by
 from paig_control.physics.registry import build_physics
-from paig_control.vision.kinematics import KINEMATICS
+from paig_control.vision.kinematics import build_kinematics
 from paig_control.vision.localizer import Localizer
 from paig_control.vision.renderer import SpriteRenderer
 
@@ -153,7 +154,8 @@ def _describe(model: PAIG) -> dict[str, Any]:
         kind = type(physics).__name__
         raise PaigError(f"{kind} was not built by build_physics: register it and build it by name, so it can be saved.")
     return {
-        "physics": {**physics.spec, "dt": physics.dt, "substeps": physics.substeps},
+        "physics": {**physics.spec, "dt": physics.dt},
+        "integrator": f"{physics.scheme}-{physics.substeps}",
         "kinematics": physics.kinematics,
         "localizer": {"channels": localizer.channels, "sharpness": localizer.sharpness},
         "renderer": {
@@ -169,19 +171,20 @@ def _describe(model: PAIG) -> dict[str, Any]:
 
 def _build(names: dict[str, Any]) -> PAIG:
     physics = build_physics(**names["physics"])
+    integrate_by(physics, names["integrator"])
     height, width = (int(n) for n in names["renderer"]["image_size"])
     sizes = {key: int(names["renderer"][key]) for key in ("window", "density", "samples")}
     if not (8 <= height <= 4096 and 8 <= width <= 4096 and all(0 < n <= 4096 for n in sizes.values())):
         raise PaigError(
             f"model.json asks for frames of {height} x {width} and sprites of {sizes}: that cannot be meant."
         )
-    if names["kinematics"] != physics.kinematics or names["kinematics"] not in KINEMATICS:
+    if names["kinematics"] != physics.kinematics:
         raise PaigError(
             f"The kinematics {names['kinematics']!r} does not belong to the physics {names['physics']['name']!r}."
         )
     return PAIG(
         physics,
-        KINEMATICS[names["kinematics"]](),
+        build_kinematics(physics.kinematics, physics.objects),
         Localizer(physics.objects, int(names["localizer"]["channels"]), float(names["localizer"]["sharpness"])),
         SpriteRenderer((height, width), physics.objects, **sizes),
         int(names["input_frames"]),

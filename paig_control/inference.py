@@ -31,12 +31,18 @@ class Linearised(NamedTuple):
     by_constant: Tensor
 
 
+def history(physics: Physics, start: State, actions: Tensor) -> State:
+    """States at every frame, the first included: ``(*B, T, N, D)`` for actions ``(*B, T - 1, A)``."""
+    first = State(start.position.unsqueeze(-3), start.velocity.unsqueeze(-3))
+    if actions.shape[-2] == 0:
+        return first
+    future = physics.rollout(start, actions)
+    return State(torch.cat([first.position, future.position], -3), torch.cat([first.velocity, future.velocity], -3))
+
+
 def trajectory(physics: Physics, start: State, actions: Tensor) -> Tensor:
     """Positions at every frame, the first included: ``(*B, T, N, D)`` for actions ``(*B, T - 1, A)``."""
-    if actions.shape[-2] == 0:
-        return start.position.unsqueeze(-3)
-    future = physics.rollout(start, actions)
-    return torch.cat([start.position.unsqueeze(-3), future.position], -3)
+    return history(physics, start, actions).position
 
 
 def pack(state: State) -> Tensor:
@@ -107,6 +113,28 @@ def first_guess(physics: Physics, coordinates: Tensor, frames: int = 4) -> Tenso
     return pack(State(position, step[:, 0] / physics.dt))
 
 
+@torch.no_grad()
+def best_start(physics: Physics, coordinates: Tensor, actions: Tensor, frames: int = 4) -> Tensor:
+    """Packed start state ``(B, 2 N D)`` from which least squares finds the right branch.
+
+    Where walls reflect, a step that crosses one tells a wrong velocity, and Gauss-Newton cannot cross back. So each
+    pair of neighbouring frames makes a guess, integrated back to the first frame (with the velocity turned round,
+    physics runs backwards), and the guess whose rollout passes nearest to all frames is taken.
+    """
+    guesses = [first_guess(physics, coordinates, frames)]
+    if physics.walls:
+        for t in range(min(coordinates.shape[1], frames) - 1):
+            velocity = physics.difference(coordinates[:, t + 1], coordinates[:, t]) / physics.dt
+            back = history(physics, State(coordinates[:, t], -velocity), actions[:, :t].flip(1))
+            guesses.append(pack(State(back.position[:, -1], -back.velocity[:, -1])))
+    starts = torch.stack([pack(physics.admissible(unpack(guess, physics))) for guess in guesses])
+    if len(starts) == 1:
+        return starts[0]
+    paths = trajectory(physics, unpack(starts, physics), actions.expand(len(starts), *actions.shape))
+    miss = physics.difference(coordinates, paths).abs().flatten(2).sum(-1)
+    return starts[miss.argmin(0), torch.arange(len(coordinates), device=coordinates.device)]
+
+
 def infer(physics: Physics, coordinates: Tensor, actions: Tensor, steps: int = 3, damping: float = 1e-3) -> State:
     """State at the first frame, the one whose rollout fits the coordinates best in least squares.
 
@@ -118,7 +146,7 @@ def infer(physics: Physics, coordinates: Tensor, actions: Tensor, steps: int = 3
         damping: added to the normal matrix, relative to its diagonal; what the frames cannot tell (the velocity,
             from a single frame) stays at the first guess.
     """
-    start = pack(physics.admissible(unpack(first_guess(physics, coordinates.detach()), physics)))
+    start = best_start(physics, coordinates.detach(), actions)
     for index in range(steps):
         line = linearise(physics, start, actions)
         jacobian = line.by_state

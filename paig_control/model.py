@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from paig_control.errors import PaigError
-from paig_control.inference import infer, trajectory
+from paig_control.inference import history, infer, trajectory
 from paig_control.physics.base import Physics
 from paig_control.types import State
 from paig_control.vision.alignment import align
@@ -125,10 +125,8 @@ class PAIG(nn.Module):
     def estimate(self, coordinates: Tensor, actions: Tensor) -> State:
         """State at the last of T frames from their coordinates ``(B, T, N, D)`` and actions ``(B, T - 1, A)``."""
         state = infer(self.physics, coordinates, actions)
-        if actions.shape[1] == 0:
-            return state
-        future = self.physics.rollout(state, actions)
-        return State(future.position[:, -1], future.velocity[:, -1])
+        states = history(self.physics, state, actions)
+        return State(states.position[:, -1], states.velocity[:, -1])
 
     def predict(self, state: State, actions: Tensor) -> State:
         """States ``(*B, H, N, D)`` after each of the actions ``(*B, H, A)``."""

@@ -163,7 +163,7 @@ def test_what_is_not_known_is_refused_with_the_nearest_that_is(capsys, words, sa
         (["control", "goal_state=3"], "expected a list of numbers"),
         (["train", "model.channels=null"], "expected a whole number"),
         (["train", "dt=fast"], "expected a number or null"),
-        (["train", "recipe.identify.substeps=2"], "a list of whole numbers"),
+        (["train", "recipe.identify.integrators=2"], "a list"),
     ],
 )
 def test_wrong_types_are_refused(capsys, words, said):

@@ -17,7 +17,7 @@ QUICK = [
     "recipe.discover.steps=40",
     "recipe.warm_start.steps=60",
     "recipe.refine.steps=4",
-    "recipe.identify.substeps=[1]",
+    "recipe.identify.integrators=[pefrl-2]",
 ]
 SMALL = ["planner.samples=40", "planner.horizon=15", "steps=12", "hold=3", "timing_steps=3"]
 

@@ -12,6 +12,7 @@ from paig_control.errors import PaigError
 from paig_control.inference import trajectory
 from paig_control.learning.identify import Estimate, Identified, identify
 from paig_control.learning.settings import IdentifySettings
+from paig_control.physics.integrators import integrate_by
 from paig_control.physics.pendulum import Pendulum
 from paig_control.types import State
 from paig_control.vision.kinematics import Rotary
@@ -19,9 +20,10 @@ from paig_control.vision.kinematics import Rotary
 TRUTH = {"gravity": 9.0, "actuation": 1.2}
 
 
-def films(seed: int, noise: float = 0.002, substeps: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+def films(seed: int, noise: float = 0.002, integrator: str = "euler-1") -> tuple[torch.Tensor, torch.Tensor]:
     g = torch.Generator().manual_seed(seed)
-    physics = Pendulum(substeps=substeps)
+    physics = Pendulum()
+    integrate_by(physics, integrator)
     physics.set_values(TRUTH)
     angle = (torch.rand(24, 1, 1, generator=g, dtype=torch.float64) * 2 - 1) * math.pi
     speed = torch.rand(24, 1, 1, generator=g, dtype=torch.float64) * 2 - 1
@@ -32,9 +34,9 @@ def films(seed: int, noise: float = 0.002, substeps: int = 1) -> tuple[torch.Ten
 
 
 def fit(
-    seed: int, noise: float = 0.002, substeps: int = 1, settings: IdentifySettings | None = None
+    seed: int, noise: float = 0.002, integrator: str = "euler-1", settings: IdentifySettings | None = None
 ) -> tuple[Identified, Pendulum]:
-    coordinates, actions = films(seed, noise, substeps)
+    coordinates, actions = films(seed, noise, integrator)
     physics = Pendulum()
     return identify(physics, coordinates, actions, settings, Rotary().gauge(coordinates)), physics
 
@@ -48,16 +50,16 @@ def test_exact_coordinates_give_exact_constants_from_a_start_of_one() -> None:
 def test_error_bars_are_as_wide_as_the_errors() -> None:
     scores = []
     for seed in range(12):
-        found, _ = fit(seed, settings=IdentifySettings(substeps=(1,)))
+        found, _ = fit(seed, settings=IdentifySettings(integrators=("euler-1",)))
         scores += [(found.constants[n].value - v) / found.constants[n].std for n, v in TRUTH.items()]
     assert 0.6 < np.sqrt(np.mean(np.square(scores))) < 1.5
     assert np.max(np.abs(scores)) < 4
 
 
-@pytest.mark.parametrize("substeps", [1, 5])
-def test_the_integrator_that_made_the_films_is_chosen(substeps: int) -> None:
-    _, physics = fit(1, substeps=substeps)
-    assert physics.substeps == substeps
+@pytest.mark.parametrize("integrator", ["euler-1", "pefrl-2"])
+def test_the_integrator_that_made_the_films_is_chosen(integrator: str) -> None:
+    _, physics = fit(1, integrator=integrator)
+    assert f"{physics.scheme}-{physics.substeps}" == integrator
 
 
 def test_outliers_bend_the_constants_little() -> None:

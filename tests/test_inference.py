@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from paig_control.inference import infer, linearise, pack, trajectory, unpack
+from paig_control.inference import first_guess, infer, linearise, pack, trajectory, unpack
+from paig_control.physics.particles import Bouncing
 from paig_control.physics.pendulum import Pendulum
 from paig_control.types import State
 
@@ -74,6 +75,23 @@ def test_gradients_reach_coordinates_and_constants() -> None:
     assert physics.free.grad is not None
     assert float(coordinates.grad.abs().min()) > 0
     assert float(physics.free.grad.abs().min()) > 0
+
+
+def test_walls_hit_within_the_frames_do_not_mislead() -> None:
+    physics = Bouncing(force=False)
+    g = torch.Generator().manual_seed(0)
+    position = torch.rand(300, 2, 2, generator=g, dtype=torch.float64) * 28 + 2
+    angle = torch.rand(300, 2, 1, generator=g, dtype=torch.float64) * 2 * math.pi
+    start = State(position, 8 * torch.cat([angle.cos(), angle.sin()], -1))
+    none = torch.zeros(300, 9, 0, dtype=torch.float64)
+    path = trajectory(physics, start, none)
+
+    def misled(state: State) -> float:
+        wrong = (trajectory(physics, state, none) - path).abs().amax((1, 2, 3)) > 0.1
+        return float(wrong.double().mean())
+
+    assert misled(unpack(first_guess(physics, path[:, :4]), physics)) > 0.2
+    assert misled(infer(physics, path[:, :4], none[:, :3])) < 0.03
 
 
 @pytest.mark.parametrize("frames", [2, 4, 8])

@@ -9,6 +9,7 @@ from scipy.integrate import solve_ivp
 
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
+from paig_control.physics.integrators import integrate_by
 from paig_control.physics.particles import Bouncing, Gravity, Spring
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
@@ -73,6 +74,29 @@ def test_integrator_converges_to_scipy_with_first_order(make: object, start: Sta
     assert np.all((orders > 0.8) & (orders < 1.4))
 
 
+def test_the_fourth_order_scheme_beats_euler_at_less_work() -> None:
+    def flow(_: float, y: np.ndarray) -> np.ndarray:
+        position, velocity = y.reshape(2, 2, 2)
+        return np.concatenate([velocity.ravel(), spring_force(position).ravel()])
+
+    y0 = np.concatenate([APART.position.numpy().ravel(), APART.velocity.numpy().ravel()])
+    truth = solve_ivp(flow, (0, 3.0), y0, rtol=1e-11, atol=1e-11).y[:4, -1]
+    errors = {}
+    for name in ("euler-8", "pefrl-1", "pefrl-2"):
+        physics = spring()
+        integrate_by(physics, name)
+        path = physics.rollout(APART, torch.zeros(10, 4, dtype=torch.float64))
+        errors[name] = np.abs(path.position[-1].detach().numpy().ravel() - truth).max()
+    assert errors["pefrl-1"] < 0.05 * errors["euler-8"]
+    assert 3 < np.log2(errors["pefrl-1"] / errors["pefrl-2"]) < 5
+
+
+@pytest.mark.parametrize("name", ["eulr-5", "euler-0", "pefrl", "pefrl-x"])
+def test_unknown_integrators_are_refused(name: str) -> None:
+    with pytest.raises(PaigError, match="integrator"):
+        integrate_by(spring(), name)
+
+
 @pytest.mark.parametrize(("physics", "start"), [(spring(), APART), (gravity(), THREE)])
 def test_inner_forces_do_not_move_the_centre_of_mass(physics: Physics, start: State) -> None:
     actions = torch.zeros(10, physics.action_size, dtype=torch.float64)
@@ -107,6 +131,13 @@ def test_coinciding_bodies_give_numbers_in_value_and_gradient(physics: Physics) 
     assert bool(path.position.isfinite().all())
     assert position.grad is not None
     assert bool(position.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("physics", [spring(), gravity(), Bouncing()])
+def test_single_precision_stays_single(physics: Physics) -> None:
+    position = torch.rand(4, physics.objects, 2) * 20 + 4
+    path = physics.rollout(State(position, torch.zeros_like(position)), torch.zeros(4, 3, physics.action_size))
+    assert path.position.dtype == torch.float32
 
 
 def test_walls_reflect_without_loss_and_hold() -> None:

@@ -69,7 +69,7 @@ def test_a_killed_run_resumes_to_the_result_of_an_undisturbed_one(run: Run, film
         "from paig_control.learning.recipe import train\n"
         "from paig_control.learning.settings import *\n"
         "from paig_control.physics.registry import build_physics\n"
-        "quick = RecipeSettings(DiscoverSettings(1, 40), WarmStartSettings(60, 16),\n"
+        "quick = RecipeSettings(DiscoverSettings(rounds=1, steps=40), WarmStartSettings(60, 16),\n"
         "    refine=RefineSettings(steps=6, batch=4, prediction_frames=6), checkpoint_seconds=0.2)\n"
         "train(load(Path('films.npz')).split('train'), build_physics('pendulum', 0.05), recipe=quick, seed=5,\n"
         "    out=Path('run'), resume=True)\n"
@@ -97,6 +97,7 @@ def test_the_checkpoint_gives_the_model_back(run: Run, folder: Path, films: Epis
     assert torch.equal(loaded.model.locate(frames), run.model.locate(frames))
     assert loaded.record["constants"]["gravity"]["value"] == run.constants["gravity"].value
     assert loaded.model.physics.substeps == run.model.physics.substeps
+    assert loaded.model.physics.scheme == run.model.physics.scheme
 
 
 def test_resuming_an_ended_run_gives_it_back(run: Run, films: Episodes, quick: RecipeSettings, folder: Path) -> None:
@@ -221,7 +222,7 @@ def test_training_sees_no_truth() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"actions": np.zeros((2, 7, 3), np.float32)}, "actions of size 3"),
+        ({"actions": np.ones((2, 7, 3), np.float32)}, "actions of size 3"),
         ({"frames": np.zeros((2, 4, 16, 16, 3), np.uint8), "actions": None}, "something must be left"),
         ({"frames": np.zeros((2, 8, 16, 16, 3), np.uint8), "actions": None}, "Nothing moves"),
     ],

@@ -31,7 +31,8 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     world.use_threads(config.threads)
     sequences = data.split("train")
     dt = sequences.dt if config.dt is None else config.dt
-    physics = world.model_physics(config.physics, dt)
+    acted = sequences.actions is not None and bool(sequences.actions.any())
+    physics = world.model_physics(config.physics, dt, acted)
     folder = output.folder(config.out, config.overwrite, config.resume)
 
     from paig_control.learning import recipe

@@ -110,18 +110,26 @@ def true_physics(env: Env) -> Physics | None:
     return physics
 
 
-def model_physics(config: DictConfig, dt: float | None) -> Physics:
+def model_physics(config: DictConfig, dt: float | None, acted: bool) -> Physics:
     """Build the physics that is to be learned.
+
+    Args:
+        config: name and options.
+        dt: seconds between frames.
+        acted: whether anything acted in the films; where nothing did, forces are left out unless asked for.
 
     Raises:
         PaigError: for an unknown name or option, or without a time step.
     """
-    from paig_control.physics.registry import build_physics
+    from paig_control.physics.registry import build_physics, options_of
 
     if dt is None:
         raise PaigError("The data do not say the time between two frames: give it in seconds, for example dt=0.05.")
     options = plain(config)
-    return build_physics(options.pop("name"), dt, **options)
+    name = options.pop("name")
+    if not acted and "force" in options_of(name):
+        options.setdefault("force", False)
+    return build_physics(name, dt, **options)
 
 
 def make_planner(config: DictConfig, seed: int) -> SeededPlanner:

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from paig_control.errors import PaigError
-from paig_control.inference import first_guess, linearise, trajectory, unpack
+from paig_control.inference import best_start, linearise, trajectory, unpack
 from paig_control.learning.settings import IdentifySettings
 from paig_control.physics.base import Physics
+from paig_control.physics.integrators import integrate_by
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def identify(
     gauge: Tensor | None = None,
     progress: Callable[[float, str], None] | None = None,
 ) -> Identified:
-    """Fit the constants of ``physics`` (in place, its number of substeps too) to observed coordinates.
+    """Fit the constants of ``physics`` (in place, its integrator too) to observed coordinates.
 
     Args:
         physics: its constants are where the search starts.
@@ -132,23 +133,23 @@ def identify(
         eye = torch.eye(size, dtype=observed.dtype, device=observed.device)
         gauge = eye.reshape(physics.objects, physics.dims, size).expand(*observed.shape, size)
     before = physics.free.detach().clone()
-    best: tuple[Identified, int, Tensor] | None = None
-    for index, substeps in enumerate(settings.substeps):
+    best: tuple[Identified, str, Tensor] | None = None
+    for index, integrator in enumerate(settings.integrators):
         with torch.no_grad():
             physics.free.copy_(before)
-        physics.substeps = substeps
+        integrate_by(physics, integrator)
 
         def tell(part: float, text: str, index: int = index) -> None:
             if progress:
-                progress((index + part) / len(settings.substeps), text)
+                progress((index + part) / len(settings.integrators), text)
 
         found = _match(physics, observed, actions, gauge.detach().double(), settings, tell)
         if best is None or found.rms < best[0].rms:
-            best = (found, substeps, physics.free.detach().clone())
+            best = (found, integrator, physics.free.detach().clone())
     assert best is not None
     with torch.no_grad():
         physics.free.copy_(best[2])
-    physics.substeps = best[1]
+    integrate_by(physics, best[1])
     return best[0]
 
 
@@ -160,12 +161,16 @@ def _match(
     settings: IdentifySettings,
     tell: Callable[[float, str], None],
 ) -> Identified:
-    """Growing horizons at one number of substeps."""
+    """Growing horizons with one integrator."""
     length = observed.shape[1]
     horizons = [min(settings.first_horizon, length)]
     while horizons[-1] < length:
         horizons.append(min(length, max(horizons[-1] + 1, round(horizons[-1] * settings.growth))))
-    start, shifts = first_guess(physics, observed), observed.new_zeros(gauge.shape[-1])
+    first = horizons[0]
+    start, shifts = (
+        best_start(physics, observed[:, :first], actions[:, : first - 1]),
+        observed.new_zeros(gauge.shape[-1]),
+    )
     history: list[dict[str, float]] = []
     for stage, horizon in enumerate(horizons):
         tell(stage / len(horizons), f"{horizon} frames")

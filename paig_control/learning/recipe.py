@@ -20,15 +20,15 @@ import torch
 from paig_control import checkpoint
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
+from paig_control.learning.discover import discover
 from paig_control.learning.identify import Estimate, Identified, identify
-from paig_control.learning.optimise import Loop, LoopState, run_loop, step_generator
+from paig_control.learning.optimise import Loop, LoopState, run_loop
 from paig_control.learning.refine import refine_loop
 from paig_control.learning.settings import ModelSettings, RecipeSettings
 from paig_control.learning.warm_start import warm_start_loop
 from paig_control.model import PAIG, to_images
 from paig_control.physics.base import Physics
 from paig_control.vision.alignment import pixel_weight
-from paig_control.vision.discovery import discover_rotary
 from paig_control.vision.localizer import Localizer
 
 Progress = Callable[[str, float, str], None]
@@ -166,7 +166,7 @@ class _Trainer:
         self.images = to_images(torch.from_numpy(data.frames)).to(device)
         sequences, frames = self.images.shape[:2]
         actions = torch.zeros(sequences, frames - 1, physics.action_size)
-        if data.actions is not None:
+        if data.actions is not None and physics.action_size:
             actions = torch.from_numpy(data.actions)
         self.actions = actions.to(device)
         bounds = [None if b is None else [float(x) for x in b] for b in (data.action_low, data.action_high)]
@@ -180,7 +180,8 @@ class _Trainer:
         }
         self.stage, self.loop_state = 0, LoopState()
         self.model: PAIG | None = None
-        self.coordinates = torch.zeros(0)
+        self.coordinates, self.chosen = torch.zeros(0), torch.zeros(0, dtype=torch.long)
+        self.motion = math.nan
         self.history: dict[str, list[dict[str, float]]] = {}
         self.notes: list[str] = []
         self.spent = (0.0, 0.0)
@@ -210,14 +211,11 @@ class _Trainer:
         return self._conclude(found)
 
     def _discover(self) -> None:
-        torch.manual_seed(self.seed)
-        settings = self.recipe.discover
-        flat = self.images.flatten(0, 1)
-        found = discover_rotary(
-            flat,
-            step_generator(self.seed, "discover", 0),
-            settings.rounds,
-            settings.steps,
+        found, self.chosen = discover(
+            self.images.flatten(0, 1),
+            self.physics,
+            self.recipe.discover,
+            self.seed,
             lambda fraction, text: self.tell("discover", fraction, text),
         )
         localizer = Localizer(self.physics.objects, self.settings.channels, self.settings.sharpness)
@@ -236,7 +234,7 @@ class _Trainer:
         assert self.model is not None
         loop: Loop
         if name == "warm_start":
-            flat = self.images.flatten(0, 1)
+            flat = self.images.flatten(0, 1)[self.chosen]
             loop = warm_start_loop(self.model, flat, self.coordinates, self.recipe.warm_start, self.seed)
         else:
             loop = refine_loop(self.model, self.images, self.actions, self.recipe.refine, self.seed)
@@ -269,18 +267,19 @@ class _Trainer:
             lambda fraction, text: self.tell(name, fraction, text),
         )
         model.kinematics.shift(found.offset)
-        self.coordinates = (coordinates + found.offset.to(coordinates)).flatten(0, 1)
+        steps = model.physics.difference(coordinates[:, 1:], coordinates[:, :-1])
+        self.motion = float(steps.square().mean().sqrt())
         self.history[name] = found.history
         return found
 
     def _conclude(self, found: Identified) -> Run:
         assert self.model is not None
-        motion = float(self.physics.difference(self.coordinates[1:], self.coordinates[:-1]).square().mean().sqrt())
-        converged = found.rms < 0.2 * motion and all(math.isfinite(e.std) for e in found.constants.values())
+        converged = found.rms < 0.2 * self.motion and all(math.isfinite(e.std) for e in found.constants.values())
         if not converged:
             self.notes.append(
-                f"The physics does not explain the motion: residual {found.rms:.3g} against steps of {motion:.3g}. "
-                "Look at the pictures of the sprite, and give longer or more sequences."
+                f"The physics does not explain the motion: residual {found.rms:.3g} "
+                f"against steps of {self.motion:.3g}. Look at the pictures of the sprite, "
+                "and give longer or more sequences."
             )
         cpu, wall = self._time()
         self.record |= {
@@ -317,6 +316,7 @@ class _Trainer:
             "stage": self.stage,
             "loop": {f.name: getattr(state, f.name) for f in dataclasses.fields(state)},
             "coordinates": self.coordinates,
+            "chosen": self.chosen,
             "history": self.history,
             "notes": self.notes,
             "spent": self._time(),
@@ -338,6 +338,7 @@ class _Trainer:
         self.model = model.train()
         self.physics = self.model.physics
         self.stage, self.coordinates = state["stage"], state["coordinates"].to(self.device)
+        self.chosen = state["chosen"].to(self.device)
         self.loop_state = LoopState(**state["loop"])
         self.history, self.notes, self.spent = state["history"], state["notes"], tuple(state["spent"])
         self.notes.append(f"Resumed in stage {STAGES[self.stage]} at step {self.loop_state.step}.")
@@ -358,7 +359,7 @@ def _check(data: Sequences, physics: Physics, model: ModelSettings) -> None:
             f"Sequences of {frames} frames: the state is inferred from {model.input_frames} and something must be left "
             "to predict. Record longer sequences, or set model.input_frames lower."
         )
-    size = 0 if data.actions is None else data.actions.shape[-1]
+    size = 0 if data.actions is None or not data.actions.any() else data.actions.shape[-1]
     if size not in (0, physics.action_size):
         raise PaigError(
             f"The data have actions of size {size}, {type(physics).__name__} takes {physics.action_size}: "

@@ -24,13 +24,15 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class DiscoverSettings:
-    """Stage 1: where the object is and what it looks like, without a network.
+    """Stage 1: where the objects are and what they look like, without a network.
 
     Attributes:
+        frames: so many frames are looked at, at most.
         rounds: times that sprite, coordinates and pivot take turns.
         steps: gradient steps on the sprite in each round.
     """
 
+    frames: int = 1000
     rounds: int = 3
     steps: int = 80
 
@@ -59,14 +61,14 @@ class IdentifySettings:
         growth: each window is so many times as long as the one before, up to the sequences' length.
         iterations: Levenberg-Marquardt steps at each horizon, at most.
         gauge_from: the gauge is solved along in windows of at least so many frames.
-        substeps: integration steps a frame tried; the one with the smallest residual is kept.
+        integrators: tried in turn, with their parts a frame; the one with the smallest residual is kept.
     """
 
     first_horizon: int = 4
     growth: float = 1.5
     iterations: int = 30
     gauge_from: int = 8
-    substeps: tuple[int, ...] = (1, 5)
+    integrators: tuple[str, ...] = ("euler-1", "pefrl-2")
 
 
 @dataclass(frozen=True)

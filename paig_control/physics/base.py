@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from paig_control.errors import PaigError
+from paig_control.physics.integrators import SCHEMES
 from paig_control.types import State
 
 
@@ -63,13 +64,15 @@ class Constant:
 class Physics(nn.Module):
     """Base class of the physics engines.
 
-    A subclass names its constants and writes :meth:`acceleration`. The state is advanced by semi-implicit Euler
-    (Hairer, Lubich and Wanner, Geometric Numerical Integration, I.1.2) in ``substeps`` equal parts of ``dt``, the
-    action held over the step.
+    A subclass names its constants and writes :meth:`acceleration`. The state is advanced in ``substeps`` equal parts
+    of ``dt``, the action held over the step; at first by semi-implicit Euler (Hairer, Lubich and Wanner, Geometric
+    Numerical Integration, I.1.2), or as :func:`~paig_control.physics.integrators.integrate_by` says.
     """
 
     periodic: ClassVar[bool] = False
     """Whether positions are angles, equal modulo 2 pi."""
+    walls: ClassVar[bool] = False
+    """Whether :meth:`reflect` does anything: then least squares must look for the right branch."""
     kinematics: ClassVar[str]
     """How an object's picture follows its coordinates; a name known to :mod:`paig_control.vision.kinematics`."""
 
@@ -81,7 +84,7 @@ class Physics(nn.Module):
             raise PaigError(f"dt = {dt}: expected the positive time between two frames, in seconds.")
         if substeps < 1:
             raise PaigError(f"substeps = {substeps}: expected at least 1.")
-        self.dt, self.substeps = dt, substeps
+        self.dt, self.substeps, self.scheme = dt, substeps, "euler"
         self.objects, self.dims, self.action_size = objects, dims, action_size
         self.constants = tuple(constants)
         starts = [c.to_free(torch.tensor(c.start, dtype=torch.float64)) for c in self.constants]
@@ -159,10 +162,16 @@ class Physics(nn.Module):
     def step(self, state: State, action: Tensor) -> State:
         """Advance by ``dt`` under a constant action ``(*B, A)``."""
         h = self.dt / self.substeps
+        drifts, kicks = SCHEMES[self.scheme]
         for _ in range(self.substeps):
-            velocity = torch.add(state.velocity, self.acceleration(state, action), alpha=h)
-            velocity = self.limit(velocity)
-            state = self.reflect(State(torch.add(state.position, velocity, alpha=h), velocity))
+            position, velocity = state
+            if drifts[0]:
+                position, velocity = self.reflect(State(torch.add(position, velocity, alpha=drifts[0] * h), velocity))
+            for drift, kick in zip(drifts[1:], kicks, strict=True):
+                force = self.acceleration(State(position, velocity), action)
+                velocity = self.limit(torch.add(velocity, force, alpha=kick * h))
+                position, velocity = self.reflect(State(torch.add(position, velocity, alpha=drift * h), velocity))
+            state = State(position, velocity)
         return state
 
     def rollout(self, state: State, actions: Tensor) -> State:

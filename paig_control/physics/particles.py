@@ -64,6 +64,11 @@ class Particles(Physics):
         self.spread: Tensor
         self.register_buffer("spread", spread, persistent=False)
 
+    def pairwise(self, name: str) -> Tensor:
+        """A constant that broadcasts against ``(*B, N, N, 1)``."""
+        value = self.constant(name)
+        return value.unsqueeze(-1) if value.dim() else value
+
     def forces(self, position: Tensor) -> Tensor:
         """Forces ``(*B, N, 2)`` of the bodies on one another, px/s²."""
         return torch.zeros_like(position)
@@ -113,7 +118,7 @@ class Spring(Particles):
     def forces(self, position: Tensor) -> Tensor:
         """Pull of longer and push of shorter springs: ``(*B, N, 2)``."""
         vector, length = pull(position)
-        stretch = self.constant("stiffness").unsqueeze(-1) * (length - self.constant("rest_length").unsqueeze(-1))
+        stretch = self.pairwise("stiffness") * (length - self.pairwise("rest_length"))
         return (stretch * vector / length).sum(-2)
 
 
@@ -152,7 +157,7 @@ class Gravity(Particles):
     def forces(self, position: Tensor) -> Tensor:
         """Sum of the attractions: ``(*B, N, 2)``."""
         vector, length = pull(position)
-        strength = self.constant("gravity").unsqueeze(-1) / length.clamp(self.nearest, self.farthest) ** 3
+        strength = self.pairwise("gravity") / length.clamp(self.nearest, self.farthest) ** 3
         return (strength * vector).sum(-2)
 
 
@@ -171,6 +176,8 @@ class Bouncing(Particles):
         radius: of the balls, px.
     """
 
+    walls: ClassVar[bool] = True
+
     def __init__(
         self,
         dt: float = 0.3,
@@ -186,8 +193,8 @@ class Bouncing(Particles):
         if not 0 < 2 * radius < min(width, height):
             raise PaigError(f"Walls {width} x {height} px apart: expected more than the ball's diameter, {2 * radius}.")
         super().__init__(dt, substeps, objects, actuated, force, damping)
-        self.walls: Tensor
-        self.register_buffer("walls", torch.tensor([width, height]) - 2 * radius, persistent=False)
+        self.room: Tensor
+        self.register_buffer("room", torch.tensor([width, height]) - 2 * radius, persistent=False)
         self.radius = radius
 
     def reflect(self, state: State) -> State:
@@ -195,7 +202,7 @@ class Bouncing(Particles):
 
         A reflection is a change of sign, so the gradient of a rollout goes through it wherever it exists.
         """
-        room = self.walls.to(state.position)
+        room = self.room.to(state.position)
         along = torch.remainder(state.position - self.radius, 2 * room)
         back = along > room
         position = self.radius + torch.where(back, 2 * room - along, along)

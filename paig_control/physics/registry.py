@@ -38,6 +38,17 @@ register("gravity")(Gravity)
 register("bouncing")(Bouncing)
 
 
+def options_of(name: str) -> list[str]:
+    """Options of a registered physics.
+
+    Raises:
+        PaigError: for an unknown name.
+    """
+    if name not in PHYSICS:
+        raise PaigError(f"Unknown physics {name!r}; {nearest(name, list(PHYSICS))}")
+    return [option for option in inspect.signature(PHYSICS[name]).parameters if option != "dt"]
+
+
 def build_physics(name: str, dt: float, **options: object) -> Physics:
     """Build a registered physics.
 
@@ -49,11 +60,9 @@ def build_physics(name: str, dt: float, **options: object) -> Physics:
     Raises:
         PaigError: for an unknown name or option, or a value of the wrong type.
     """
-    if name not in PHYSICS:
-        raise PaigError(f"Unknown physics {name!r}; {nearest(name, list(PHYSICS))}")
+    allowed = options_of(name)
     cls = PHYSICS[name]
     parameters = inspect.signature(cls).parameters
-    allowed = [p for p in parameters if p != "dt"]
     for key, value in options.items():
         if key not in allowed:
             raise PaigError(f"The physics {name!r} has no option {key!r}; {nearest(key, allowed)}")

@@ -10,31 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from paig_control.errors import PaigError
 from paig_control.vision.alignment import align, pixel_weight
+from paig_control.vision.fitting import Discovered, fit_sprites
 from paig_control.vision.kinematics import Rotary
 from paig_control.vision.renderer import SpriteRenderer
-
-
-class Discovered(NamedTuple):
-    """What discovery found.
-
-    Attributes:
-        coordinates: ``(M, 1, 1)``, the angle in each frame.
-        kinematics: with the pivot.
-        renderer: with sprite and background.
-        weight: ``(h, w)``, weights of the pixels.
-    """
-
-    coordinates: Tensor
-    kinematics: Rotary
-    renderer: SpriteRenderer
-    weight: Tensor
 
 
 def discover_rotary(
@@ -67,7 +51,7 @@ def discover_rotary(
     pick = 1 / density
     for index in range(rounds + 1):
         tell(index / (rounds + 1), "sprite")
-        _fit_sprite(renderer, kinematics, angles, frames, weight, pick, generator, steps)
+        fit_sprites(renderer, kinematics.pose(angles[:, None]).detach(), frames, weight, pick, generator, steps)
         pick = torch.ones_like(pick)
         angles = _match(renderer, kinematics, frames, weight)
         weight = pixel_weight(renderer, kinematics.pose(angles[:, None]).detach(), frames)
@@ -145,28 +129,6 @@ def _blank(frames: Tensor, background: Tensor, pivot: Tensor) -> SpriteRenderer:
     with torch.no_grad():
         renderer.background.copy_(torch.logit(background.clamp(0.02, 0.98)))
     return renderer
-
-
-def _fit_sprite(
-    renderer: SpriteRenderer,
-    kinematics: Rotary,
-    angles: Tensor,
-    frames: Tensor,
-    weight: Tensor,
-    pick: Tensor,
-    generator: torch.Generator,
-    steps: int,
-) -> None:
-    """Fit sprite and background by gradient, angles held."""
-    optimiser = torch.optim.Adam(renderer.parameters(), lr=0.1)
-    share = pick.cpu()
-    for _ in range(steps):
-        index = torch.multinomial(share, 64, replacement=True, generator=generator).to(frames.device)
-        image = renderer(kinematics.pose(angles[index, None]).detach())
-        loss = (weight * (image - frames[index]).square()).sum((1, 2, 3)).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
 
 
 @torch.no_grad()

@@ -1,14 +1,16 @@
 """Between coordinates and sprite poses: where an object's picture stands when its coordinates are given.
 
-A pendulum's coordinate is its angle, and its picture turns about a pivot; the localiser finds a key point on it and
-the angle follows. Pixel (row i, column j) covers [j, j+1) x [i, i+1), x to the right, y down; angles are
-counter-clockwise from up.
+A ball's coordinates are its place. A pendulum's coordinate is its angle, and its picture turns about a pivot; the
+localiser finds a key point on it and the angle follows. Pixel (row i, column j) covers [j, j+1) x [i, i+1), x to the
+right, y down; angles are counter-clockwise from up.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from paig_control.errors import PaigError
 
 
 class Kinematics(nn.Module):
@@ -81,4 +83,51 @@ class Rotary(Kinematics):
         self.zero += offset.reshape(()).to(self.zero)
 
 
-KINEMATICS: dict[str, type[Kinematics]] = {Rotary.name: Rotary}
+class Planar(Kinematics):
+    """Objects whose coordinates are their places in the image.
+
+    Args:
+        objects: number of objects N.
+    """
+
+    name = "planar"
+
+    def __init__(self, objects: int = 1) -> None:
+        super().__init__()
+        self.zero: Tensor
+        self.register_buffer("zero", torch.zeros(objects, 2))
+
+    def pose(self, position: Tensor) -> Tensor:
+        """The sprite sits at the place, upright."""
+        return torch.cat([position - self.zero, torch.zeros_like(position[..., :1])], -1)
+
+    def keypoints(self, position: Tensor) -> Tensor:
+        """The place itself."""
+        return position - self.zero
+
+    def coordinates(self, keypoints: Tensor) -> Tensor:
+        """The key point itself."""
+        return keypoints + self.zero
+
+    def gauge(self, position: Tensor) -> Tensor:
+        """An offset of each coordinate of each object: ``(*B, N, 2, 2 N)``."""
+        count = self.zero.numel()
+        eye = torch.eye(count, dtype=position.dtype, device=position.device)
+        return eye.reshape(*self.zero.shape, count).expand(*position.shape, count)
+
+    def shift(self, offset: Tensor) -> None:
+        """Move the point of each picture that counts as its place."""
+        self.zero += offset.to(self.zero)
+
+
+def build_kinematics(name: str, objects: int) -> Kinematics:
+    """Kinematics by name, for ``objects`` objects.
+
+    Raises:
+        PaigError: for an unknown name, or more objects than it can carry.
+    """
+    if name == Planar.name:
+        return Planar(objects)
+    if name == Rotary.name and objects == 1:
+        return Rotary()
+    raise PaigError(f"There is no kinematics {name!r} for {objects} objects: known are planar, and rotary for one.")

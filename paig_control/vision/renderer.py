@@ -48,24 +48,32 @@ class SpriteRenderer(nn.Module):
         return torch.sigmoid(self.background)
 
     def forward(self, pose: Tensor) -> Tensor:
-        """Render poses ``(*B, N, 3)`` to frames ``(*B, 3, h, w)`` in [0, 1]."""
-        lead = pose.shape[:-2]
-        layers = self._layers(pose.reshape(-1, self.objects, 3))
-        frame = self.scene().expand(layers.shape[0], -1, -1, -1)
-        for n in range(self.objects):
-            ink, cover = layers[:, n, :3], layers[:, n, 3:]
-            frame = frame * (1 - cover) + ink
-        return frame.reshape(*lead, 3, *self.image_size)
+        """Render poses ``(*B, N, 3)`` to frames ``(*B, 3, h, w)`` in [0, 1].
 
-    def _layers(self, pose: Tensor) -> Tensor:
-        """Ink (content times mask) and cover of each sprite, ``(B, N, 4, h, w)``, for poses ``(B, N, 3)``.
-
-        Only the window's pixels are sampled; the patches are then put into empty frames.
+        Only the windows' pixels are sampled and laid, one sprite after another, over a background with a margin in
+        which what is outside the frame gets lost.
         """
+        lead, flat = pose.shape[:-2], pose.reshape(-1, self.objects, 3)
+        corner = (flat[..., :2].detach() - self.window / 2).floor()
+        patches, index = self._patches(flat, corner), self._index(corner)
+        side = self.window + 1
+        canvas = functional.pad(self.scene(), (side, side, side, side))
+        size = canvas.shape[-2:]
+        canvas = canvas.flatten(1).expand(len(flat), -1, -1).clone()
+        for n in range(self.objects):
+            where = index[:, n, None].expand(-1, 3, -1)
+            under = canvas.gather(-1, where)
+            put = canvas.scatter if torch.is_grad_enabled() else canvas.scatter_
+            canvas = put(-1, where, under * (1 - patches[:, n, 3:]) + patches[:, n, :3])
+        frames = canvas.unflatten(-1, size)[..., side:-side, side:-side]
+        laid: Tensor = frames.reshape(*lead, 3, *self.image_size)
+        return laid
+
+    def _patches(self, pose: Tensor, corner: Tensor) -> Tensor:
+        """Ink (content times mask) and cover of each sprite in the pixels of its window: ``(B, N, 4, side²)``."""
         batch, side = pose.shape[0], self.window + 1
         sprites = self.sprites()
         sprites = torch.cat([sprites[:, :3] * sprites[:, 3:], sprites[:, 3:]], 1)
-        corner = (pose[..., :2].detach() - self.window / 2).floor()
         x, y = (self.points + (corner - pose[..., :2]).unsqueeze(-2)).unbind(-1)
         sin, cos = torch.sin(pose[..., 2:]), torch.cos(pose[..., 2:])
         local = torch.stack([cos * x - sin * y, sin * x + cos * y], -1) * (2.0 / self.window)
@@ -73,17 +81,14 @@ class SpriteRenderer(nn.Module):
         grid = local.transpose(0, 1).reshape(self.objects, batch * fine, fine, 2)
         patches = functional.grid_sample(sprites, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
         patches = functional.avg_pool2d(patches, self.samples)
-        patches = patches.reshape(self.objects, 4, batch, side * side).permute(2, 0, 1, 3)
-        return self._put(patches, corner)
+        return patches.reshape(self.objects, 4, batch, side * side).permute(2, 0, 1, 3)
 
-    def _put(self, patches: Tensor, corner: Tensor) -> Tensor:
-        """Frames ``(B, N, 4, h, w)`` that are empty but for patches ``(B, N, 4, side²)`` at their corners."""
+    def _index(self, corner: Tensor) -> Tensor:
+        """Where the windows' pixels lie in the flattened frame with its margin: ``(B, N, side²)``."""
         side = self.window + 1
         height, width = (n + 2 * side for n in self.image_size)
         limit = torch.tensor([width - side, height - side], device=corner.device)
         column, row = torch.minimum((corner.long() + side).clamp(min=0), limit).unbind(-1)
         inside = torch.arange(side, device=corner.device)
         index = (row[..., None, None] + inside[:, None]) * width + column[..., None, None] + inside
-        index = index.flatten(-2).unsqueeze(2).expand_as(patches)
-        layers = patches.new_zeros(*patches.shape[:3], height * width).scatter(-1, index, patches)
-        return layers.unflatten(-1, (height, width))[..., side:-side, side:-side]
+        return index.flatten(-2)

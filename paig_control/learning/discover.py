@@ -1,0 +1,41 @@
+"""Stage 1, for any kinematics: a sample of the frames is looked at by the discovery that fits how objects move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from paig_control.errors import PaigError
+from paig_control.learning.optimise import step_generator
+from paig_control.learning.settings import DiscoverSettings
+from paig_control.physics.base import Physics
+from paig_control.vision.discovery import discover_rotary
+from paig_control.vision.fitting import Discovered
+from paig_control.vision.pursuit import discover_planar
+
+
+def discover(
+    images: Tensor,
+    physics: Physics,
+    settings: DiscoverSettings,
+    seed: int,
+    progress: Callable[[float, str], None] | None = None,
+) -> tuple[Discovered, Tensor]:
+    """What moves in the images ``(M, 3, h, w)``, and the numbers ``(m,)`` of the images that were looked at.
+
+    Raises:
+        PaigError: when what moves does not fit the physics, or nothing does.
+    """
+    torch.manual_seed(seed)
+    generator = step_generator(seed, "discover", 0)
+    count = min(settings.frames, len(images))
+    chosen = torch.randperm(len(images), generator=generator)[:count].sort().values.to(images.device)
+    if physics.kinematics == "rotary":
+        found = discover_rotary(images[chosen], generator, settings.rounds, settings.steps, progress)
+    elif physics.kinematics == "planar":
+        found = discover_planar(images[chosen], physics.objects, generator, settings.rounds, settings.steps, progress)
+    else:
+        raise PaigError(f"There is no discovery for {physics.kinematics!r} kinematics: known are rotary and planar.")
+    return found, chosen

@@ -1,0 +1,50 @@
+"""How a physics is advanced over one part of a step: splittings into kicks (of velocities) and drifts (of positions).
+
+A scheme is a row of coefficients: drift by d0 h, kick by k0 h, drift by d1 h, kick, ... Semi-implicit Euler is of first
+order and what PAIG and Gymnasium's Pendulum-v1 use; PEFRL, the position-extended Forest-Ruth-like scheme (Omelyan,
+Mryglod and Folk, Computer Physics Communications 146, 2002), is of fourth order, and at a few parts a frame as good as
+exact. Both are symplectic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from paig_control.errors import PaigError, nearest
+
+if TYPE_CHECKING:
+    from paig_control.physics.base import Physics
+
+
+class Scheme(NamedTuple):
+    """Coefficients of a splitting; there may be one drift more than kicks.
+
+    Attributes:
+        drifts: fractions of the step, the first before the first kick.
+        kicks: fractions of the step.
+    """
+
+    drifts: tuple[float, ...]
+    kicks: tuple[float, ...]
+
+
+_X, _L, _C = 0.1786178958448091, -0.2123418310626054, -0.06626458266981849
+
+SCHEMES = {
+    "euler": Scheme((0.0, 1.0), (1.0,)),
+    "pefrl": Scheme((_X, _C, 1 - 2 * (_C + _X), _C, _X), (0.5 - _L, _L, _L, 0.5 - _L)),
+}
+
+
+def integrate_by(physics: Physics, name: str) -> None:
+    """Choose a physics' scheme and number of parts a frame by a name such as ``euler-5`` or ``pefrl-2``.
+
+    Raises:
+        PaigError: for an unknown scheme or no number of parts.
+    """
+    scheme, _, parts = name.rpartition("-")
+    if scheme not in SCHEMES:
+        raise PaigError(f"There is no integrator {name!r}; {nearest(name, [f'{known}-5' for known in SCHEMES])}")
+    if not parts.isdigit() or int(parts) < 1:
+        raise PaigError(f"integrator = {name!r}: expected a scheme and its parts a frame, for example {scheme}-5.")
+    physics.scheme, physics.substeps = scheme, int(parts)

@@ -1,0 +1,177 @@
+"""Discovery of several objects: matching pursuit on what moves, without labels and without a network.
+
+The background is the median over time. Patches at the residual's peaks are candidate sprites; the one that explains
+most of the residual's energy when placed at its best match in every frame is kept, averaged over its matches, and
+painted out, and the next object is looked for in what is left. Then sprites, background and places are fitted in
+turns, through the renderer. Nothing of colours, sizes or the scene is assumed but the number of objects.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from paig_control.errors import PaigError
+from paig_control.vision.alignment import align, pixel_weight
+from paig_control.vision.fitting import Discovered, fit_sprites
+from paig_control.vision.kinematics import Planar
+from paig_control.vision.renderer import SpriteRenderer
+
+
+def discover_planar(
+    frames: Tensor,
+    objects: int,
+    generator: torch.Generator,
+    rounds: int = 3,
+    steps: int = 80,
+    progress: Callable[[float, str], None] | None = None,
+) -> Discovered:
+    """Find ``objects`` things that move in the plane.
+
+    Args:
+        frames: ``(M, 3, h, w)`` in [0, 1], at least some tens.
+        objects: how many.
+        generator: the source of candidates and minibatches.
+        rounds: times that sprites and places take turns.
+        steps: gradient steps on the sprites in each round.
+        progress: called with the fraction done and a line of text.
+
+    Raises:
+        PaigError: when nothing moves, or fewer objects are seen than asked for.
+    """
+    tell = progress or (lambda fraction, text: None)
+    tell(0.0, "background")
+    background = frames.median(0).values
+    residual = frames - background
+    if float(residual.square().sum(1).max()) < 1e-3:
+        raise PaigError("Nothing moves in these frames: all are alike. Record with actions, or from other starts.")
+    side = _patch_side(residual)
+    places, energies = [], []
+    for index in range(objects):
+        tell(0.3 * index / objects, f"object {index + 1}")
+        patch, gain = _pursue(residual, side, generator)
+        corner, residual = _paint_out(residual, patch)
+        places.append(corner + side / 2 + _centroid(patch))
+        energies.append(gain)
+        if gain < 0.05 * energies[0]:
+            raise PaigError(
+                f"{objects} objects were asked for, but only {index} are seen to move: what is left explains "
+                f"{100 * gain / energies[0]:.1f} % as much as the first. "
+                f"Ask for {index}, or record films in which all move."
+            )
+    coordinates = torch.stack(places, 1)
+    kinematics = Planar(objects).to(frames.device)
+    renderer = SpriteRenderer((frames.shape[-2], frames.shape[-1]), objects, side).to(frames.device)
+    with torch.no_grad():
+        renderer.background.copy_(torch.logit(background.clamp(0.02, 0.98)))
+    weight = frames.new_ones(frames.shape[-2:])
+    pick = torch.ones(len(frames))
+    shape = coordinates.shape[1:]
+    for index in range(rounds + 1):
+        tell(0.3 + 0.7 * index / (rounds + 1), "sprites")
+        fit_sprites(renderer, kinematics.pose(coordinates), frames, weight, pick, generator, steps)
+        flat = align(
+            renderer,
+            lambda v: kinematics.pose(v.unflatten(-1, shape)),
+            coordinates.flatten(1),
+            frames,
+            weight,
+            coordinates.new_full((2 * objects,), 0.1),
+            2,
+        )
+        coordinates = flat.unflatten(1, shape)
+    weight = pixel_weight(renderer, kinematics.pose(coordinates), frames)
+    tell(1.0, "done")
+    return Discovered(coordinates, kinematics, renderer, weight)
+
+
+def _patch_side(residual: Tensor) -> int:
+    """Side of the patches, odd: from how far the residual's energy is like itself, between 9 px and half the image."""
+    energy = residual.square().sum(1)
+    height, width = energy.shape[-2:]
+    spectrum = torch.fft.rfft2(energy, s=(2 * height, 2 * width)).abs().square().mean(0)
+    alike = torch.fft.irfft2(spectrum, s=(2 * height, 2 * width))
+    alike = alike / alike[0, 0]
+    reach = max(int((alike[0, : width // 2] > 0.1).sum()), int((alike[: height // 2, 0] > 0.1).sum()))
+    side = min(max(9, 2 * reach + 5), min(height, width) // 2)
+    return side + 1 - side % 2
+
+
+def _pursue(residual: Tensor, side: int, generator: torch.Generator, tries: int = 32) -> tuple[Tensor, float]:
+    """The patch ``(3, side, side)`` that explains most, and the energy a frame that it explains."""
+    count = len(residual)
+    some = residual[torch.randperm(count, generator=generator)[:300].to(residual.device)]
+    chosen = residual[torch.randint(count, (tries,), generator=generator).to(residual.device)]
+    energy = functional.avg_pool2d(chosen.square().sum(1, keepdim=True), 3, 1, 1).flatten(1)
+    peak = energy.argmax(1)
+    patches = _cut(chosen, peak, side)
+    gain = _score(some, patches).amax((2, 3)).clamp(min=0).mean(0)
+    patch = patches[int(gain.argmax())]
+    for _ in range(3):
+        score = _score(some, patch[None])[:, 0]
+        best = score.flatten(1).max(1)
+        wanted = best.values > 0.5 * best.values.quantile(0.9)
+        patch = _cut(some[wanted], best.indices[wanted], side).mean(0)
+    return patch, float(_score(some, patch[None]).amax((1, 2, 3)).clamp(min=0).mean())
+
+
+def _cut(frames: Tensor, centre: Tensor, side: int) -> Tensor:
+    """Patches ``(M, 3, side, side)`` about the pixels ``(M,)``, counted along the rows, of frames ``(M, 3, h, w)``."""
+    half, width = side // 2, frames.shape[-1]
+    padded = functional.pad(frames, (half, half, half, half))
+    return padded[_window(centre // width, centre % width, side)]
+
+
+def _window(row: Tensor, column: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Index of the windows with these first rows and columns ``(M,)`` in frames ``(M, 3, h, w)``."""
+    inside = torch.arange(side, device=row.device)
+    frame = torch.arange(len(row), device=row.device)[:, None, None, None]
+    channel = torch.arange(3, device=row.device)[None, :, None, None]
+    return frame, channel, (row[:, None] + inside)[:, None, :, None], (column[:, None] + inside)[:, None, None, :]
+
+
+def _score(frames: Tensor, patches: Tensor) -> Tensor:
+    """Energy ``(M, K, h, w)`` that each patch explains when centred at each pixel."""
+    half = patches.shape[-1] // 2
+    return 2 * functional.conv2d(frames, patches, padding=half) - patches.square().sum((1, 2, 3))[:, None, None]
+
+
+def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
+    """Best places of a patch's corner ``(M, 2)``, to parts of a pixel, and what is left without it."""
+    side, (height, width) = patch.shape[-1], residual.shape[-2:]
+    half = side // 2
+    score = torch.cat([_score(part, patch[None])[:, 0] for part in residual.split(256)])
+    best = score.flatten(1).argmax(1)
+    row, column = best // width, best % width
+    each = torch.arange(len(score), device=score.device)
+    padded = functional.pad(score, (1, 1, 1, 1), value=-math.inf)
+
+    def part(dr: int, dc: int) -> Tensor:
+        value = padded[each, row + 1 + dr, column + 1 + dc]
+        return torch.where(value.isfinite(), value, padded[each, row + 1, column + 1] - 1e-6)
+
+    here = part(0, 0)
+    shift = torch.stack(
+        [
+            0.5 * (part(0, 1) - part(0, -1)) / (2 * here - part(0, 1) - part(0, -1)).clamp(min=1e-6),
+            0.5 * (part(1, 0) - part(-1, 0)) / (2 * here - part(1, 0) - part(-1, 0)).clamp(min=1e-6),
+        ],
+        -1,
+    ).clamp(-0.5, 0.5)
+    corner = torch.stack([column, row], -1).to(residual) - half
+    padded = functional.pad(residual, (half, half, half, half)).clone()
+    ink = patch.square().sum(0)
+    keep = (ink < 0.05 * ink.max()).to(patch)
+    padded[_window(row, column, side)] *= keep
+    return corner + shift, padded[..., half : half + height, half : half + width]
+
+
+def _centroid(patch: Tensor) -> Tensor:
+    """Centre of a patch's energy, from its middle, pixels: x and y."""
+    energy = patch.square().sum(0)
+    at = torch.arange(len(energy), device=patch.device) + 0.5 - len(energy) / 2
+    return torch.stack([(energy * at).sum(), (energy * at[:, None]).sum()]) / energy.sum()
