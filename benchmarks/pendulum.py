@@ -75,7 +75,8 @@ def control(folder: Path, seed: int) -> dict[str, dict[str, Any]]:
     common = ("control", f"run={folder / f'run{seed}'}", "env=gym_pendulum", "episodes=60", "seed=1000", "film=0")
     command(*common, f"goal={goal}", f"out={folder / 'goal'}")
     command(*common, "objective=reward", f"out={folder / 'reward'}")
-    return {name: summary(folder / name) for name in ("goal", "reward")}
+    found = {name: summary(folder / name) for name in ("goal", "reward")}
+    return {name: {key: f[key] for key in f if key not in ("command", "options")} for name, f in found.items()}
 
 
 def main() -> None:

@@ -106,9 +106,17 @@ def test_resuming_an_ended_run_gives_it_back(run: Run, films: Episodes, quick: R
     assert again.history == run.history
 
 
-def test_a_run_with_other_options_is_not_resumed(run: Run, films: Episodes, folder: Path) -> None:
+def test_a_run_with_other_options_or_films_is_not_resumed(
+    run: Run, films: Episodes, quick: RecipeSettings, folder: Path
+) -> None:
+    data = films.split("train")
     with pytest.raises(PaigError, match="its seed differs"):
-        train(films.split("train"), build_physics("pendulum", 0.05), seed=6, out=folder, resume=True)
+        train(data, build_physics("pendulum", 0.05), seed=6, out=folder, resume=True)
+    with pytest.raises(PaigError, match="its physics differs"):
+        train(data, build_physics("pendulum", 0.05, length=2.0), recipe=quick, seed=5, out=folder, resume=True)
+    with pytest.raises(PaigError, match="its data differs"):
+        other = dataclasses.replace(data, frames=data.frames[::-1].copy())
+        train(other, build_physics("pendulum", 0.05), recipe=quick, seed=5, out=folder, resume=True)
 
 
 def copied(folder: Path, to: Path) -> Path:

@@ -7,6 +7,7 @@ made sure of. A run that was stopped goes on from its last checkpoint to the sam
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import resource
 import time
@@ -176,6 +177,8 @@ class _Trainer:
             "action_high": bounds[1],
             "dt": physics.dt,
             "frames": sequences * frames,
+            "data": hashlib.sha256(data.frames.tobytes()).hexdigest()[:16],
+            "physics": physics.spec,
             "settings": {"model": dataclasses.asdict(model), "recipe": dataclasses.asdict(recipe)},
         }
         self.stage, self.loop_state = 0, LoopState()
@@ -326,7 +329,7 @@ class _Trainer:
 
     def check_same(self, loaded: checkpoint.Loaded) -> None:
         """Refuse a checkpoint that belongs to another training."""
-        for key in ("seed", "settings", "frames", "dt"):
+        for key in ("seed", "settings", "data", "physics", "dt"):
             if _plain(loaded.record.get(key)) != _plain(self.record[key]):
                 raise PaigError(
                     f"The checkpoint belongs to another training: its {key} differs. "
