@@ -114,8 +114,8 @@ def test_a_run_with_other_options_or_films_is_not_resumed(
         train(data, build_physics("pendulum", 0.05), seed=6, out=folder, resume=True)
     with pytest.raises(PaigError, match="its physics differs"):
         train(data, build_physics("pendulum", 0.05, length=2.0), recipe=quick, seed=5, out=folder, resume=True)
+    other = dataclasses.replace(data, frames=data.frames[::-1].copy())
     with pytest.raises(PaigError, match="its data differs"):
-        other = dataclasses.replace(data, frames=data.frames[::-1].copy())
         train(other, build_physics("pendulum", 0.05), recipe=quick, seed=5, out=folder, resume=True)
 
 
