@@ -7,7 +7,9 @@ through the renderer, the state is a least-squares fit through the physics, and 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from paig_control.errors import PaigError
@@ -31,6 +33,12 @@ def to_images(frames: Tensor) -> Tensor:
             f"Frames of type {frames.dtype} and shape {tuple(frames.shape)}: expected uint8 (..., height, width, 3)."
         )
     return frames.movedim(-1, -3).float() / 255
+
+
+def to_pictures(images: Tensor) -> NDArray[np.uint8]:
+    """The way back: images ``(*B, 3, h, w)`` in [0, 1] to ``(*B, h, w, 3)`` uint8, as screens and files want them."""
+    shown: NDArray[np.uint8] = images.clamp(0, 1).mul(255).round().byte().movedim(-3, -1).cpu().numpy()
+    return shown
 
 
 class PAIG(nn.Module):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from paig_control.agents.mpc import MPCAgent
+from paig_control.model import to_pictures
 from paig_control.types import State
 
 Frames = NDArray[np.uint8]
@@ -172,7 +173,7 @@ class Recorder:
             length = int(played.lengths[i])
             imagined = State(*(torch.stack([s[part][i] for s in self.foreseen[:length]]) for part in (0, 1)))
             with torch.no_grad():
-                painted = model.render(imagined).clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1)
+                painted = to_pictures(model.render(imagined))
             estimate = np.stack([[x[i].cpu().numpy() for x in s] for s in self.estimates[:length]])
             films.append(
                 Film(
@@ -180,7 +181,7 @@ class Recorder:
                     dt,
                     np.stack([f[i] for f in self.frames[:length]]),
                     goal,
-                    painted.cpu().numpy(),
+                    painted,
                     self.ahead,
                     estimate.astype(np.float64),
                     None if played.states is None else played.states[i, :length],

@@ -35,10 +35,7 @@ def evaluate_prediction(model: PAIG, data: Sequences, prediction_frames: int = 1
             "evaluate on longer ones."
         )
     images = to_images(torch.from_numpy(data.frames).to(model.device))
-    actions = torch.zeros(count, frames - 1, model.physics.action_size)
-    if data.actions is not None:
-        actions = torch.from_numpy(data.actions)
-    actions = actions.to(model.device)
+    actions = torch.from_numpy(data.actions_for(model.physics.action_size)).to(model.device)
     rows = [
         torch.stack(paig_losses(model, i, a, prediction_frames, polish=True)) * len(i)
         for i, a in zip(images.split(16), actions.split(16), strict=True)

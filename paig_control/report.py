@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from paig_control.data.episodes import Sequences
 from paig_control.learning.recipe import Run
-from paig_control.model import PAIG
+from paig_control.model import PAIG, to_pictures
 from paig_control.types import State
 
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ def rollout_strip(model: PAIG, data: Sequences, rows: int = 3, columns: int = 12
     """Camera above prediction, for the first ``rows`` sequences; what was predicted from starts behind a gap."""
     frames = data.frames[:rows]
     length = frames.shape[1]
-    actions = torch.zeros(len(frames), length - 1, model.physics.action_size)
-    if data.actions is not None:
-        actions = torch.from_numpy(data.actions[:rows])
+    actions = torch.from_numpy(data.actions_for(model.physics.action_size)[:rows])
     inputs = model.input_frames
     seen = model.locate(torch.from_numpy(frames[:, :inputs]))
     path = model.unroll(seen, actions.to(model.device))
@@ -188,9 +186,3 @@ def enlarge(image: Picture, scale: int) -> Image.Image:
     """Each pixel as a square."""
     height, width = image.shape[:2]
     return Image.fromarray(image).resize((width * scale, height * scale), Image.Resampling.NEAREST)
-
-
-def to_pictures(images: torch.Tensor) -> Picture:
-    """Images ``(*B, 3, h, w)`` in [0, 1] to ``(*B, h, w, 3)`` uint8."""
-    shown: Picture = images.clamp(0, 1).mul(255).round().byte().movedim(-3, -1).cpu().numpy()
-    return shown

@@ -47,6 +47,12 @@ class Sequences:
         """Count the sequences."""
         return len(self.frames)
 
+    def actions_for(self, size: int) -> NDArray[np.float32]:
+        """Actions ``(S, T - 1, size)`` for a physics that takes so many numbers; zeros where nothing acts."""
+        if self.actions is not None and size:
+            return self.actions
+        return np.zeros((len(self.frames), self.frames.shape[1] - 1, size), np.float32)
+
 
 @dataclass(frozen=True)
 class Truth:

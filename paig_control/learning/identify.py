@@ -45,19 +45,13 @@ class Identified:
     Attributes:
         constants: value and standard deviation by name.
         offset: ``(N, D)``, constant to be added to the observed coordinates.
-        start: ``(B, 2 N D)``, packed start states.
         rms: root mean square of the residuals, in coordinates' units, outliers included.
-        scale: robust scale of the residuals.
-        loss: the robust loss reached, a mean over residuals.
         history: one row a step: horizon, loss and the constants' values.
     """
 
     constants: dict[str, Estimate]
     offset: Tensor
-    start: Tensor
     rms: float
-    scale: float
-    loss: float
     history: list[dict[str, float]]
 
 
@@ -167,10 +161,8 @@ def _match(
     while horizons[-1] < length:
         horizons.append(min(length, max(horizons[-1] + 1, round(horizons[-1] * settings.growth))))
     first = horizons[0]
-    start, shifts = (
-        best_start(physics, observed[:, :first], actions[:, : first - 1]),
-        observed.new_zeros(gauge.shape[-1]),
-    )
+    start = best_start(physics, observed[:, :first], actions[:, : first - 1])
+    shifts = observed.new_zeros(gauge.shape[-1])
     history: list[dict[str, float]] = []
     for stage, horizon in enumerate(horizons):
         tell(stage / len(horizons), f"{horizon} frames")
@@ -178,7 +170,7 @@ def _match(
         unknown = len(physics.names) + (len(shifts) if horizon >= settings.gauge_from else 0)
         start, shifts, scale, loss = _descend(problem, start, shifts, unknown, settings.iterations)
         history.append({"horizon": float(horizon), "loss": loss, **physics.values()})
-    return _summarise(problem, start, shifts, scale, loss, unknown, history)
+    return _summarise(problem, start, shifts, scale, unknown, history)
 
 
 def _descend(
@@ -228,7 +220,6 @@ def _summarise(
     start: Tensor,
     shifts: Tensor,
     scale: float,
-    loss: float,
     unknown: int,
     history: list[dict[str, float]],
 ) -> Identified:
@@ -249,4 +240,4 @@ def _summarise(
         constants[constant.name] = Estimate(float(value.detach()), std, constant.unit)
     offset = shifts[: physics.objects * physics.dims].reshape(physics.objects, physics.dims)
     rms = float(problem.residuals(start, shifts).square().mean().sqrt())
-    return Identified(constants, offset, start, rms, scale, loss, history)
+    return Identified(constants, offset, rms, history)

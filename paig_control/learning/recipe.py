@@ -166,10 +166,7 @@ class _Trainer:
         self.physics = physics.to(device)
         self.images = to_images(torch.from_numpy(data.frames)).to(device)
         sequences, frames = self.images.shape[:2]
-        actions = torch.zeros(sequences, frames - 1, physics.action_size)
-        if data.actions is not None and physics.action_size:
-            actions = torch.from_numpy(data.actions)
-        self.actions = actions.to(device)
+        self.actions = torch.from_numpy(data.actions_for(physics.action_size)).to(device)
         bounds = [None if b is None else [float(x) for x in b] for b in (data.action_low, data.action_high)]
         self.record: dict[str, Any] = {
             "seed": seed,
@@ -188,7 +185,8 @@ class _Trainer:
         self.history: dict[str, list[dict[str, float]]] = {}
         self.notes: list[str] = []
         self.spent = (0.0, 0.0)
-        self.began = self.saved = (time.process_time(), time.monotonic())
+        self.began = (time.process_time(), time.monotonic())
+        self.saved = self.began[1]
 
     # -- stages ------------------------------------------------------------------------------------------
 
@@ -312,7 +310,7 @@ class _Trainer:
         """Write a checkpoint if it is time to."""
         if self.out is None or self.model is None:
             return
-        if not force and time.monotonic() - self.saved[1] < self.recipe.checkpoint_seconds:
+        if not force and time.monotonic() - self.saved < self.recipe.checkpoint_seconds:
             return
         state = self.loop_state
         trainer = {
@@ -325,7 +323,7 @@ class _Trainer:
             "spent": self._time(),
         }
         checkpoint.save(self.out, self.model, self.record, trainer)
-        self.saved = (time.process_time(), time.monotonic())
+        self.saved = time.monotonic()
 
     def check_same(self, loaded: checkpoint.Loaded) -> None:
         """Refuse a checkpoint that belongs to another training."""
