@@ -3,7 +3,8 @@
 A few frames tell where things are, each with a little noise; physics tells how they must move. The state at
 the first frame is the one whose rollout passes nearest to all the observed coordinates, found by a few damped
 Gauss-Newton steps on the whole batch at once. The last step alone is differentiable, with its gain held
-fixed, so that gradients reach the coordinates (and the localiser behind them) and the constants.
+fixed, so that gradients reach the coordinates (and the localiser behind them) and the constants. Coordinates count
+as much as they are trusted, so that an object may be hidden in some of the frames.
 """
 
 from __future__ import annotations
@@ -114,15 +115,18 @@ def first_guess(physics: Physics, coordinates: Tensor, frames: int = 4) -> Tenso
 
 
 @torch.no_grad()
-def best_start(physics: Physics, coordinates: Tensor, actions: Tensor, frames: int = 4) -> Tensor:
+def best_start(
+    physics: Physics, coordinates: Tensor, actions: Tensor, trust: Tensor | None = None, frames: int = 4
+) -> Tensor:
     """Packed start state ``(B, 2 N D)`` from which least squares finds the right branch.
 
-    Where walls reflect, a step that crosses one tells a wrong velocity, and Gauss-Newton cannot cross back. So each
-    pair of neighbouring frames makes a guess, integrated back to the first frame (with the velocity turned round,
-    physics runs backwards), and the guess whose rollout passes nearest to all frames is taken.
+    Where walls reflect, a step that crosses one tells a wrong velocity, and Gauss-Newton cannot cross back; where an
+    object is hidden, what is said of its place misleads. So each pair of neighbouring frames makes a guess, integrated
+    back to the first frame (with the velocity turned round, physics runs backwards). One more guess puts together
+    for each object the one that suits it best. The guess whose rollout passes nearest to all that is trusted is taken.
     """
     guesses = [first_guess(physics, coordinates, frames)]
-    if physics.walls:
+    if physics.walls or trust is not None:
         for t in range(min(coordinates.shape[1], frames) - 1):
             velocity = physics.difference(coordinates[:, t + 1], coordinates[:, t]) / physics.dt
             back = history(physics, State(coordinates[:, t], -velocity), actions[:, :t].flip(1))
@@ -130,30 +134,59 @@ def best_start(physics: Physics, coordinates: Tensor, actions: Tensor, frames: i
     starts = torch.stack([pack(physics.admissible(unpack(guess, physics))) for guess in guesses])
     if len(starts) == 1:
         return starts[0]
-    paths = trajectory(physics, unpack(starts, physics), actions.expand(len(starts), *actions.shape))
-    miss = physics.difference(coordinates, paths).abs().flatten(2).sum(-1)
-    return starts[miss.argmin(0), torch.arange(len(coordinates), device=coordinates.device)]
+
+    def miss(tried: Tensor) -> Tensor:
+        """Trusted distance ``(K, B, N)`` of each object's path from what was seen."""
+        paths = trajectory(physics, unpack(tried, physics), actions.expand(len(tried), *actions.shape))
+        distance = physics.difference(coordinates, paths).abs()
+        return (distance if trust is None else distance * relative(trust)).sum((2, 4))
+
+    apart = miss(starts)
+    each = torch.arange(len(coordinates), device=coordinates.device)
+    if physics.objects > 1:
+        parts = unpack(starts, physics)
+        which = apart.argmin(0)
+        object_ = torch.arange(physics.objects, device=coordinates.device)
+        mixed = State(*(part[which, each[:, None], object_] for part in parts))
+        starts = torch.cat([starts, pack(mixed)[None]])
+        apart = torch.cat([apart, miss(starts[-1:])])
+    return starts[apart.sum(-1).argmin(0), each]
 
 
-def infer(physics: Physics, coordinates: Tensor, actions: Tensor, steps: int = 3, damping: float = 1e-3) -> State:
+def relative(trust: Tensor) -> Tensor:
+    """Trust ``(B, T, N, D)`` in parts of the largest of each coordinate over the frames."""
+    return trust / trust.amax(1, keepdim=True).clamp(min=1e-30)
+
+
+def infer(
+    physics: Physics,
+    coordinates: Tensor,
+    actions: Tensor,
+    trust: Tensor | None = None,
+    steps: int = 3,
+    damping: float = 1e-3,
+) -> State:
     """State at the first frame, the one whose rollout fits the coordinates best in least squares.
 
     Args:
         physics: the engine; its constants are used as they are.
         coordinates: ``(B, T, N, D)`` observed, pixels or radians.
         actions: ``(B, T - 1, A)`` between the frames.
+        trust: ``(B, T, N, D)``, inverse variances of the coordinates up to a common factor; all alike by default.
         steps: Gauss-Newton steps; only the last one carries gradients, to coordinates and constants.
         damping: added to the normal matrix, relative to its diagonal; what the frames cannot tell (the velocity,
             from a single frame) stays at the first guess.
     """
-    start = best_start(physics, coordinates.detach(), actions)
+    start = best_start(physics, coordinates.detach(), actions, trust)
+    weight = None if trust is None else relative(trust).flatten(1).unsqueeze(-1)
     for index in range(steps):
         line = linearise(physics, start, actions)
         jacobian = line.by_state
-        normal = jacobian.transpose(-1, -2) @ jacobian
+        weighted = jacobian if weight is None else weight * jacobian
+        normal = weighted.mT @ jacobian
         diagonal = normal.diagonal(dim1=-2, dim2=-1)
         normal = normal + torch.diag_embed(damping * diagonal + 1e-9)
-        gain = torch.linalg.solve(normal, jacobian.transpose(-1, -2))
+        gain = torch.linalg.solve(normal, weighted.mT)
         if index < steps - 1:
             residual = physics.difference(coordinates.detach(), line.positions).flatten(1)
             start = start + (gain @ residual.unsqueeze(-1)).squeeze(-1)

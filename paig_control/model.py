@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from paig_control.errors import PaigError
 from paig_control.inference import history, infer, trajectory
 from paig_control.physics.base import Physics
-from paig_control.types import State
+from paig_control.types import Reading, State
 from paig_control.vision.alignment import align
 from paig_control.vision.kinematics import Kinematics
 from paig_control.vision.localizer import Localizer
@@ -87,9 +87,13 @@ class PAIG(nn.Module):
         """Coordinates ``(M, N, D)`` by the localiser alone, differentiable, from images ``(M, 3, h, w)``."""
         return self.kinematics.coordinates(self.localizer(images))
 
-    @torch.no_grad()
     def locate(self, frames: Tensor) -> Tensor:
-        """Coordinates ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the localiser's, polished.
+        """Coordinates ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the positions that :meth:`read` gives."""
+        return self.read(frames).position
+
+    @torch.no_grad()
+    def read(self, frames: Tensor) -> Reading:
+        """Coordinates and their trust ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the localiser's, polished.
 
         Raises:
             PaigError: for frames of another size or type.
@@ -101,20 +105,25 @@ class PAIG(nn.Module):
                 f"Frames of {images.shape[-2]} x {images.shape[-1]} pixels: the model was trained on "
                 f"{height} x {width}, so record or resize them to that."
             )
+        return self.read_images(images)
+
+    @torch.no_grad()
+    def read_images(self, images: Tensor) -> Reading:
+        """Coordinates and their trust ``(*B, N, D)`` in images ``(*B, 3, h, w)`` of the model's size."""
         lead = images.shape[:-3]
         images = images.reshape(-1, *images.shape[-3:])
         seen = torch.cat([self.see(part) for part in images.split(256)])
-        return self.polished(seen, images).reshape(*lead, *seen.shape[1:])
+        return Reading(*(part.reshape(*lead, *seen.shape[1:]) for part in self.polished(seen, images)))
 
-    def polished(self, seen: Tensor, images: Tensor) -> Tensor:
-        """Coordinates ``(M, N, D)`` corrected until the rendered frame is the seen one."""
+    def polished(self, seen: Tensor, images: Tensor) -> Reading:
+        """Coordinates ``(M, N, D)`` corrected until the rendered frame is the seen one, and their trust."""
         if not self.polish:
-            return seen
+            return Reading(seen, torch.ones_like(seen))
         shape = seen.shape[1:]
         flat = seen.flatten(1)
         width = 0.02 if self.physics.periodic else 0.1
         widths = flat.new_full((flat.shape[1],), width)
-        moved = align(
+        moved, trust = align(
             self.renderer,
             lambda v: self.kinematics.pose(v.unflatten(-1, shape)),
             flat,
@@ -123,16 +132,17 @@ class PAIG(nn.Module):
             widths,
             self.polish,
         )
-        return moved.reshape(seen.shape)
+        return Reading(moved.reshape(seen.shape), trust.reshape(seen.shape))
 
     def infer(self, frames: Tensor, actions: Tensor) -> State:
         """State at the first of the frames ``(B, T, h, w, 3)``, given the actions ``(B, T - 1, A)`` between them."""
-        return infer(self.physics, self.locate(frames), actions)
+        seen = self.read(frames)
+        return infer(self.physics, seen.position, actions, seen.trust)
 
     @torch.no_grad()
-    def estimate(self, coordinates: Tensor, actions: Tensor) -> State:
-        """State at the last of T frames from their coordinates ``(B, T, N, D)`` and actions ``(B, T - 1, A)``."""
-        state = infer(self.physics, coordinates, actions)
+    def estimate(self, coordinates: Tensor, actions: Tensor, trust: Tensor | None = None) -> State:
+        """State at the last of T frames from coordinates and trust ``(B, T, N, D)`` and actions ``(B, T - 1, A)``."""
+        state = infer(self.physics, coordinates, actions, trust)
         states = history(self.physics, state, actions)
         return State(states.position[:, -1], states.velocity[:, -1])
 
@@ -145,11 +155,12 @@ class PAIG(nn.Module):
         images: Tensor = self.renderer(self.kinematics.pose(state.position))
         return images
 
-    def unroll(self, coordinates: Tensor, actions: Tensor) -> Tensor:
+    def unroll(self, coordinates: Tensor, actions: Tensor, trust: Tensor | None = None) -> Tensor:
         """Positions at all T frames, inferred from the first ``input_frames`` coordinates ``(B, I, N, D)``.
 
-        ``actions`` ``(B, T - 1, A)`` cover the input frames and the future.
+        ``actions`` ``(B, T - 1, A)`` cover the input frames and the future; ``trust`` is that of the coordinates.
         """
         inputs = min(self.input_frames, coordinates.shape[1])
-        start = infer(self.physics, coordinates[:, :inputs], actions[:, : inputs - 1])
+        known = None if trust is None else trust[:, :inputs]
+        start = infer(self.physics, coordinates[:, :inputs], actions[:, : inputs - 1], known)
         return trajectory(self.physics, start, actions)

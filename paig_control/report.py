@@ -106,8 +106,8 @@ def rollout_strip(model: PAIG, data: Sequences, rows: int = 3, columns: int = 12
     length = frames.shape[1]
     actions = torch.from_numpy(data.actions_for(model.physics.action_size)[:rows])
     inputs = model.input_frames
-    seen = model.locate(torch.from_numpy(frames[:, :inputs]))
-    path = model.unroll(seen, actions.to(model.device))
+    seen = model.read(torch.from_numpy(frames[:, :inputs]))
+    path = model.unroll(seen.position, actions.to(model.device), seen.trust)
     drawn = to_pictures(model.render(State(path, path)))
     future = np.unique(np.linspace(inputs, length - 1, max(columns - inputs, 1)).round().astype(int))
     font = ImageFont.load_default(size=13)

@@ -24,6 +24,18 @@ class State(NamedTuple):
     velocity: Tensor
 
 
+class Reading(NamedTuple):
+    """Where things were seen, and how much that is to be believed.
+
+    Attributes:
+        position: ``(*B, N, D)``, pixels or radians.
+        trust: ``(*B, N, D)``, inverse variance up to a common factor; nearly zero for what is hidden.
+    """
+
+    position: Tensor
+    trust: Tensor
+
+
 class Plan(NamedTuple):
     """What a planner found.
 

@@ -66,7 +66,7 @@ def test_alignment_recovers_a_displaced_sprite() -> None:
         return torch.cat([v, torch.zeros_like(v[..., :1])], -1)[..., None, :]
 
     frames = renderer(pose_of(truth)).detach()
-    found = align(renderer, pose_of, truth + 0.4, frames, torch.ones(24, 24), torch.tensor([0.1, 0.1]), steps=4)
+    found, _ = align(renderer, pose_of, truth + 0.4, frames, torch.ones(24, 24), torch.tensor([0.1, 0.1]), steps=4)
     assert torch.allclose(found, truth, atol=0.005)
 
 

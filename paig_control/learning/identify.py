@@ -5,7 +5,9 @@ from what physics does: a constant offset, a misplaced pivot) are fitted togethe
 sequence's start state is eliminated by a Schur complement, so a step costs one batched rollout. The loss is robust,
 the horizon grows, and a step that raises the loss is refused, so a stage can only improve. The covariance of the
 constants is the linearised jackknife over sequences (Efron and Stein 1981; CR3 of Bell and McCaffrey 2002), which
-stays honest when errors within a sequence are correlated, or when a few sequences carry most of what is known.
+stays honest when errors within a sequence are correlated, or when a few sequences carry most of what is known. To it
+comes what readings that look alike share across sequences (see :func:`_shared_variance`): many films average noise
+away, but not what the eyes get wrong every time.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,7 +24,7 @@ from paig_control.errors import PaigError
 from paig_control.inference import best_start, linearise, trajectory, unpack
 from paig_control.learning.settings import IdentifySettings
 from paig_control.physics.base import Physics
-from paig_control.physics.integrators import integrate_by
+from paig_control.physics.integrators import CONVERGENT, integrate_by
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,28 @@ class Identified:
 
 
 class _Problem:
-    """One horizon's least-squares problem: residuals, robust weights, and the reduced normal equations."""
+    """One horizon's least-squares problem: residuals, robust weights, and the reduced normal equations.
 
-    def __init__(self, physics: Physics, observed: Tensor, actions: Tensor, gauge: Tensor) -> None:
-        self.physics, self.observed, self.actions, self.gauge = physics, observed, actions, gauge
+    Args:
+        physics: the engine.
+        observed: coordinates ``(B, T, N, D)``.
+        actions: ``(B, T - 1, A)``.
+        gauge: ``(B, T, N, D, G)``.
+        trust: ``(B, T, N, D)``, from 0 to 1.
+    """
+
+    def __init__(self, physics: Physics, observed: Tensor, actions: Tensor, gauge: Tensor, trust: Tensor) -> None:
+        self.physics, self.observed, self.actions, self.gauge, self.trust = physics, observed, actions, gauge, trust
+
+    def first(self, horizon: int, films: Tensor | slice = slice(None)) -> _Problem:
+        """The same problem on the first frames of some of the films."""
+        parts = (self.observed, self.actions, self.gauge, self.trust)
+        cut = [part[films, : horizon - (part is self.actions)] for part in parts]
+        return _Problem(self.physics, *cut)
+
+    def best_start(self) -> Tensor:
+        """Packed start states on the right branch."""
+        return best_start(self.physics, self.observed, self.actions, self.trust)
 
     def _against(self, path: Tensor, shifts: Tensor) -> Tensor:
         return self.physics.difference(self.observed + self.gauge @ shifts, path).flatten(1)
@@ -69,20 +90,25 @@ class _Problem:
         with torch.no_grad():
             return self._against(trajectory(self.physics, unpack(start, self.physics), self.actions), shifts)
 
+    def rms(self, start: Tensor, shifts: Tensor) -> float:
+        """Root mean square of the residuals, each counted as it is trusted."""
+        squares = self.residuals(start, shifts).square() * self.trust.flatten(1)
+        return float((squares.sum() / self.trust.sum()).sqrt())
+
+    def scale(self, start: Tensor, shifts: Tensor) -> float:
+        """Where the loss turns from square to absolute: three robust standard deviations."""
+        return max(3 * 1.4826 * float(self.residuals(start, shifts).abs().median()), 1e-6)
+
     def loss(self, start: Tensor, shifts: Tensor, scale: float) -> float:
         """Mean pseudo-Huber loss."""
         ratio = self.residuals(start, shifts) / scale
-        return float((torch.sqrt(1 + ratio**2) - 1).mean())
+        return float((self.trust.flatten(1) * (torch.sqrt(1 + ratio**2) - 1)).mean())
 
-    def reduced(self, start: Tensor, shifts: Tensor, scale: float, damping: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Normal equations in the shared unknowns (free constants, gauge) of each sequence, and its way back.
-
-        Returns the matrix ``(B, S, S)`` and the right-hand side ``(B, S)`` with the start state eliminated, and
-        ``(B, P, S + 1)``, from which the start state's step follows once the shared step is known.
-        """
+    def reduced(self, start: Tensor, shifts: Tensor, scale: float, damping: float) -> _Reduced:
+        """Normal equations in the shared unknowns (free constants, gauge), each film's start state eliminated."""
         line = linearise(self.physics, start, self.actions, step=1e-3, constants=True)
         residual = self._against(line.positions, shifts)
-        weight = (1 / torch.sqrt(1 + (residual / scale) ** 2))[..., None]
+        weight = (self.trust.flatten(1) / torch.sqrt(1 + (residual / scale) ** 2))[..., None]
         own, shared = line.by_state, torch.cat([line.by_constant, -self.gauge.flatten(1, 3)], -1)
         matrix = own.mT @ (weight * own)
         matrix = matrix + torch.diag_embed(damping * matrix.diagonal(dim1=-2, dim2=-1) + 1e-12)
@@ -91,7 +117,33 @@ class _Problem:
         back = torch.linalg.solve(matrix, torch.cat([mixed, target], -1))
         hess = shared.mT @ (weight * shared) - mixed.mT @ back[..., :-1]
         score = shared.mT @ (weight * residual[..., None]) - mixed.mT @ back[..., -1:]
-        return hess, score.squeeze(-1), back
+        pulls = (shared - own @ back[..., :-1]) * (weight * residual[..., None])
+        return _Reduced(hess, score.squeeze(-1), back, pulls)
+
+
+class _Reduced(NamedTuple):
+    """Normal equations with the start states eliminated; S shared unknowns, P numbers of a start state.
+
+    Attributes:
+        hess: ``(B, S, S)``.
+        score: ``(B, S)``, the right-hand side.
+        back: ``(B, P, S + 1)``, from which a start state's step follows once the shared step is known.
+        pulls: ``(B, M, S)``, what each reading adds to the right-hand side.
+    """
+
+    hess: Tensor
+    score: Tensor
+    back: Tensor
+    pulls: Tensor
+
+
+class _Fit(NamedTuple):
+    """Where a descent ended: start states, gauge, the loss's scale, the loss."""
+
+    start: Tensor
+    shifts: Tensor
+    scale: float
+    loss: float
 
 
 def identify(
@@ -100,9 +152,13 @@ def identify(
     actions: Tensor,
     settings: IdentifySettings | None = None,
     gauge: Tensor | None = None,
+    trust: Tensor | None = None,
     progress: Callable[[float, str], None] | None = None,
 ) -> Identified:
     """Fit the constants of ``physics`` (in place, its integrator too) to observed coordinates.
+
+    A part of the films, the scouts, walk through the growing horizons with each integrator in turn, and tell how much
+    the constants owe to the chosen integrator's step; all films then go to the full horizon with what they found.
 
     Args:
         physics: its constants are where the search starts.
@@ -111,78 +167,130 @@ def identify(
         settings: horizons and steps.
         gauge: ``(B, T, N, D, G)``, ways in which all coordinates may be off together, the first N D of them
             constant offsets; those offsets alone if not given.
+        trust: ``(B, T, N, D)``, inverse variances of the coordinates up to a common factor; all alike by default.
         progress: called with the fraction done and a line of text.
 
     Raises:
         PaigError: when there are too few frames or sequences to tell the constants.
     """
     settings = settings or IdentifySettings()
-    if coordinates.shape[1] < 3:
-        raise PaigError(f"Sequences of {coordinates.shape[1]} frames: at least 3 are needed to see an acceleration.")
-    if coordinates.shape[0] < 2:
+    batch, length = coordinates.shape[:2]
+    if length < 3:
+        raise PaigError(f"Sequences of {length} frames: at least 3 are needed to see an acceleration.")
+    if batch < 2:
         raise PaigError("One sequence alone gives no error bars: at least 2 are needed, some tens are good.")
     observed, actions = coordinates.detach().double(), actions.detach().double()
     size = physics.objects * physics.dims
     if gauge is None:
         eye = torch.eye(size, dtype=observed.dtype, device=observed.device)
         gauge = eye.reshape(physics.objects, physics.dims, size).expand(*observed.shape, size)
-    before = physics.free.detach().clone()
-    best: tuple[Identified, str, Tensor] | None = None
-    for index, integrator in enumerate(settings.integrators):
-        with torch.no_grad():
-            physics.free.copy_(before)
-        integrate_by(physics, integrator)
-
-        def tell(part: float, text: str, index: int = index) -> None:
-            if progress:
-                progress((index + part) / len(settings.integrators), text)
-
-        found = _match(physics, observed, actions, gauge.detach().double(), settings, tell)
-        if best is None or found.rms < best[0].rms:
-            best = (found, integrator, physics.free.detach().clone())
-    assert best is not None
-    with torch.no_grad():
-        physics.free.copy_(best[2])
-    integrate_by(physics, best[1])
-    return best[0]
-
-
-def _match(
-    physics: Physics,
-    observed: Tensor,
-    actions: Tensor,
-    gauge: Tensor,
-    settings: IdentifySettings,
-    tell: Callable[[float, str], None],
-) -> Identified:
-    """Growing horizons with one integrator."""
-    length = observed.shape[1]
-    horizons = [min(settings.first_horizon, length)]
-    while horizons[-1] < length:
-        horizons.append(min(length, max(horizons[-1] + 1, round(horizons[-1] * settings.growth))))
-    first = horizons[0]
-    start = best_start(physics, observed[:, :first], actions[:, : first - 1])
-    shifts = observed.new_zeros(gauge.shape[-1])
+    if trust is None:
+        trust = torch.ones_like(observed)
+    believed = (trust / trust.median()).clamp(max=1.0).double()
+    whole = _Problem(physics, observed, actions, gauge.detach().double(), believed)
+    few = scouts(batch, settings.scouts).to(observed.device)
+    tell = progress or (lambda fraction, text: None)
     history: list[dict[str, float]] = []
-    for stage, horizon in enumerate(horizons):
-        tell(stage / len(horizons), f"{horizon} frames")
-        problem = _Problem(physics, observed[:, :horizon], actions[:, : horizon - 1], gauge[:, :horizon])
-        unknown = len(physics.names) + (len(shifts) if horizon >= settings.gauge_from else 0)
-        start, shifts, scale, loss = _descend(problem, start, shifts, unknown, settings.iterations)
-        history.append({"horizon": float(horizon), "loss": loss, **physics.values()})
-    return _summarise(problem, start, shifts, scale, unknown, history)
+    before = physics.free.detach().clone()
+    best: tuple[float, str, Tensor, _Fit, list[dict[str, float]]] | None = None
+    for index, integrator in enumerate(settings.integrators):
+        tell(0.6 * index / len(settings.integrators), integrator)
+        _set_free(physics, before)
+        integrate_by(physics, integrator)
+        horizons = _horizons(settings.first_horizon, length, settings.growth)
+        fit, history = _walk(whole, few, horizons, None, settings)
+        rms = whole.first(length, few).rms(fit.start, fit.shifts)
+        if best is None or rms < best[0]:
+            best = (rms, integrator, physics.free.detach().clone(), fit, history)
+    assert best is not None
+    _, integrator, free, fit, history = best
+    _set_free(physics, free)
+    integrate_by(physics, integrator)
+    owed = torch.zeros_like(free)
+    if physics.scheme in CONVERGENT:
+        tell(0.6, "integrator's step")
+        owed = _owed_to_step(whole.first(length, few), fit, settings)
+    if len(few) < batch:
+        horizons = _horizons(settings.first_horizon, length, settings.growth**2)
+        fit, more = _walk(
+            whole, slice(None), horizons, fit.shifts, settings, lambda part: tell(0.6 + 0.4 * part, "all")
+        )
+        history += more
+    _set_free(physics, physics.free.detach() - owed)
+    return _summarise(whole, fit, _unknown(whole, length, settings), history)
 
 
-def _descend(
-    problem: _Problem, start: Tensor, shifts: Tensor, unknown: int, iterations: int
-) -> tuple[Tensor, Tensor, float, float]:
-    """Levenberg-Marquardt on one horizon; the first ``unknown`` shared numbers move. Refuses steps that do not help."""
+def scouts(batch: int, most: int) -> Tensor:
+    """Numbers of at most so many films out of ``batch``, evenly spread."""
+    return torch.linspace(0, batch - 1, min(most, batch)).round().long()
+
+
+def _set_free(physics: Physics, free: Tensor) -> None:
+    with torch.no_grad():
+        physics.free.copy_(free)
+
+
+def _horizons(first: int, length: int, growth: float) -> list[int]:
+    """Growing windows, the last one of full length."""
+    horizons = [min(first, length)]
+    while horizons[-1] < length:
+        horizons.append(min(length, max(horizons[-1] + 1, round(horizons[-1] * growth))))
+    return horizons
+
+
+def _unknown(problem: _Problem, horizon: int, settings: IdentifySettings) -> int:
+    """Shared numbers that are solved for in a window: the constants, and the gauge where it is long enough."""
+    return len(problem.physics.names) + (problem.gauge.shape[-1] if horizon >= settings.gauge_from else 0)
+
+
+def _walk(
+    whole: _Problem,
+    films: Tensor | slice,
+    horizons: list[int],
+    shifts: Tensor | None,
+    settings: IdentifySettings,
+    tell: Callable[[float], None] = lambda part: None,
+) -> tuple[_Fit, list[dict[str, float]]]:
+    """Fit growing horizons in turn; the gauge starts at ``shifts``, or at none."""
+    start = whole.first(horizons[0], films).best_start()
+    if shifts is None:
+        shifts = whole.observed.new_zeros(whole.gauge.shape[-1])
+    history: list[dict[str, float]] = []
+    for index, horizon in enumerate(horizons):
+        tell(index / len(horizons))
+        problem = whole.first(horizon, films)
+        last = horizon == horizons[-1]
+        unknown = _unknown(whole, horizon, settings)
+        fit = _descend(problem, start, shifts, unknown, settings.iterations, 1e-6 if last else 1e-3)
+        start, shifts = fit.start, fit.shifts
+        history.append({"horizon": float(horizon), "loss": fit.loss, **whole.physics.values()})
+    return fit, history
+
+
+def _owed_to_step(problem: _Problem, fit: _Fit, settings: IdentifySettings) -> Tensor:
+    """By how much the free constants exceed those that half the integrator's step would give, on the same films."""
+    physics = problem.physics
+    unknown = _unknown(problem, problem.observed.shape[1], settings)
+    found, parts = physics.free.detach().clone(), physics.substeps
+    physics.substeps = 2 * parts
+    _descend(problem, fit.start, fit.shifts, unknown, settings.iterations, 1e-6)
+    owed = found - physics.free.detach()
+    physics.substeps = parts
+    _set_free(physics, found)
+    return owed
+
+
+def _descend(problem: _Problem, start: Tensor, shifts: Tensor, unknown: int, iterations: int, tolerance: float) -> _Fit:
+    """Levenberg-Marquardt on one horizon; the first ``unknown`` shared numbers move. Refuses steps that do not help.
+
+    It ends when a step lowers the loss by less than a part ``tolerance`` of it.
+    """
     physics, count = problem.physics, len(problem.physics.names)
     damping = 1e-3
-    scale = _scale(problem.residuals(start, shifts))
+    scale = problem.scale(start, shifts)
     loss = problem.loss(start, shifts, scale)
     for _ in range(iterations):
-        hess, score, back = problem.reduced(start, shifts, scale, damping)
+        hess, score, back, _ = problem.reduced(start, shifts, scale, damping)
         total, gradient = hess.sum(0)[:unknown, :unknown], score.sum(0)[:unknown]
         step = score.new_zeros(score.shape[1])
         damped = total + torch.diag(damping * total.diagonal() + 1e-12)
@@ -191,46 +299,35 @@ def _descend(
         new_start = start + back[..., -1] - back[..., :-1] @ step
         new_shifts = shifts + step[count:]
         free = physics.free.detach().clone()
-        with torch.no_grad():
-            physics.free.add_(step[:count].to(free))
+        _set_free(physics, free + step[:count].to(free))
         new_loss = problem.loss(new_start, new_shifts, scale)
         if new_loss < loss:
-            small = loss - new_loss < 1e-7 * new_loss
+            small = loss - new_loss < tolerance * new_loss
             start, shifts, damping = new_start, new_shifts, max(damping / 5, 1e-9)
-            scale = min(scale, _scale(problem.residuals(start, shifts)))
+            scale = min(scale, problem.scale(start, shifts))
             loss = problem.loss(start, shifts, scale)
             if small:
                 break
         else:
-            with torch.no_grad():
-                physics.free.copy_(free)
+            _set_free(physics, free)
             damping *= 10
             if damping > 1e3:
                 break
-    return start, shifts, scale, loss
+    return _Fit(start, shifts, scale, loss)
 
 
-def _scale(residual: Tensor) -> float:
-    """Where the loss turns from square to absolute: three robust standard deviations."""
-    return max(3 * 1.4826 * float(residual.abs().median()), 1e-6)
-
-
-def _summarise(
-    problem: _Problem,
-    start: Tensor,
-    shifts: Tensor,
-    scale: float,
-    unknown: int,
-    history: list[dict[str, float]],
-) -> Identified:
-    """Error bars by the jackknife over sequences, and the residuals' size."""
+def _summarise(problem: _Problem, fit: _Fit, unknown: int, history: list[dict[str, float]]) -> Identified:
+    """Error bars and the residuals' size."""
     physics = problem.physics
-    hess, score, _ = problem.reduced(start, shifts, scale, 0.0)
-    hess, score = hess[:, :unknown, :unknown], score[:, :unknown]
+    reduced = problem.reduced(fit.start, fit.shifts, fit.scale, 0.0)
+    hess, score = reduced.hess[:, :unknown, :unknown], reduced.score[:, :unknown]
     inverse = torch.linalg.pinv(hess.sum(0) - hess, hermitian=True)
     moved = (inverse @ score[..., None]).squeeze(-1)
     batch = score.shape[0]
     variance = moved.square().sum(0) * ((batch - 1) / batch)
+    pulls = reduced.pulls[..., :unknown] @ torch.linalg.pinv(hess.sum(0), hermitian=True)
+    for cells in _alike(problem):
+        variance = variance + _shared_variance(pulls, cells)
     constants = {}
     for i, constant in enumerate(physics.constants):
         point = physics.free[i].detach().requires_grad_(True)
@@ -238,6 +335,43 @@ def _summarise(
         (slope,) = torch.autograd.grad(value, point)
         std = float(slope) * math.sqrt(float(variance[i]))
         constants[constant.name] = Estimate(float(value.detach()), std, constant.unit)
-    offset = shifts[: physics.objects * physics.dims].reshape(physics.objects, physics.dims)
-    rms = float(problem.residuals(start, shifts).square().mean().sqrt())
-    return Identified(constants, offset, rms, history)
+    offset = fit.shifts[: physics.objects * physics.dims].reshape(physics.objects, physics.dims)
+    return Identified(constants, offset, problem.rms(fit.start, fit.shifts), history)
+
+
+def _alike(problem: _Problem) -> list[Tensor]:
+    """Readings ``(B, M)`` numbered by what they look like, in several ways: their errors may be the same in all films.
+
+    By place in the image (or angle), and by distance to the nearest other object.
+    """
+    observed, dims = problem.observed, problem.physics.dims
+    reach = (observed.amax((0, 1, 2)) - observed.amin((0, 1, 2))).clamp(min=1e-9)
+    cell = ((observed - observed.amin((0, 1, 2))) / reach * 8).long().clamp(max=7)
+    place = torch.zeros_like(cell[..., 0])
+    for d in range(dims):
+        place = 8 * place + cell[..., d]
+    looks = [place]
+    if problem.physics.objects > 1:
+        far = torch.cdist(observed, observed)
+        far = far + torch.diag_embed(torch.full_like(far[..., 0], math.inf))
+        near = far.amin(-1)
+        looks.append((near / near.amax() * 16).long())
+    each = torch.arange(problem.physics.objects, device=observed.device)
+    return [(look * len(each) + each)[..., None].expand_as(observed).flatten(1) for look in looks]
+
+
+def _shared_variance(pulls: Tensor, cells: Tensor) -> Tensor:
+    """Variance that readings of one number share across films, beyond what they share within each: ``(S,)``.
+
+    Two-way clustering (Cameron, Gelbach and Miller, Journal of Business and Economic Statistics 29, 2011).
+
+    Args:
+        pulls: ``(B, M, S)``, by how much each reading moves the result.
+        cells: ``(B, M)``, numbers.
+    """
+    batch, count = cells.shape[0], int(cells.max()) + 1
+    size = pulls.shape[-1]
+    inside = pulls.new_zeros(batch, count, size)
+    inside.scatter_add_(1, cells[..., None].expand_as(pulls), pulls)
+    together = inside.sum(0).square().sum(0) * (count / max(count - 1, 1))
+    return (together - inside.square().sum((0, 1))).clamp(min=0.0)

@@ -41,12 +41,14 @@ def paig_losses(model: PAIG, images: Tensor, actions: Tensor, prediction_frames:
     inputs = model.input_frames
     shown = min(inputs + prediction_frames, images.shape[1])
     flat = images[:, :shown].flatten(0, 1)
-    seen = model.see(flat)
+    seen, trust = model.see(flat), None
+    lead = images[:, :shown].shape[:2]
     if polish:
-        seen = model.polished(seen, flat)
-    seen = seen.unflatten(0, images[:, :shown].shape[:2])
+        seen, trust = model.polished(seen, flat)
+        trust = trust.unflatten(0, lead)
+    seen = seen.unflatten(0, lead)
     recons = frame_errors(model.render(State(seen, seen)), images[:, :shown]).mean()
-    path = model.unroll(seen[:, :inputs], actions)[:, inputs:]
+    path = model.unroll(seen, actions, trust)[:, inputs:]
     errors = frame_errors(model.render(State(path, path)), images[:, inputs:])
     cut = shown - inputs
     return Losses(

@@ -22,7 +22,7 @@ from paig_control import checkpoint
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
 from paig_control.learning.discover import discover
-from paig_control.learning.identify import Estimate, Identified, identify
+from paig_control.learning.identify import Estimate, Identified, identify, scouts
 from paig_control.learning.optimise import Loop, LoopState, run_loop
 from paig_control.learning.refine import refine_loop
 from paig_control.learning.settings import ModelSettings, RecipeSettings
@@ -252,19 +252,21 @@ class _Trainer:
     def _identify(self, name: str) -> Identified:
         assert self.model is not None
         model = self.model
-        flat = self.images.flatten(0, 1)
+        few = scouts(len(self.images), self.recipe.identify.scouts).to(self.device)
+        some = self.images[few].flatten(0, 1)
+        seen = model.read_images(some).position
         with torch.no_grad():
-            seen = torch.cat([model.see(part) for part in flat.split(256)])
-            seen = model.polished(seen, flat)
-            model.weight.copy_(pixel_weight(model.renderer, model.kinematics.pose(seen), flat))
-            seen = model.polished(seen, flat)
-        coordinates = seen.unflatten(0, self.images.shape[:2])
+            model.weight.copy_(pixel_weight(model.renderer, model.kinematics.pose(seen), some))
+        films = few if name == "identify" else slice(None)
+        reading = model.read_images(self.images[films])
+        coordinates = reading.position
         found = identify(
             model.physics,
             coordinates,
-            self.actions,
+            self.actions[films],
             self.recipe.identify,
             model.kinematics.gauge(coordinates),
+            reading.trust,
             lambda fraction, text: self.tell(name, fraction, text),
         )
         model.kinematics.shift(found.offset)

@@ -61,6 +61,8 @@ class IdentifySettings:
         growth: each window is so many times as long as the one before, up to the sequences' length.
         iterations: Levenberg-Marquardt steps at each horizon, at most.
         gauge_from: the gauge is solved along in windows of at least so many frames.
+        scouts: films, at most, that look for the integrator and the way; stage 2 needs no more than these, and only
+            the identification after refinement uses all films.
         integrators: tried in turn, with their parts a frame; the one with the smallest residual is kept.
     """
 
@@ -68,6 +70,7 @@ class IdentifySettings:
     growth: float = 1.5
     iterations: int = 30
     gauge_from: int = 8
+    scouts: int = 100
     integrators: tuple[str, ...] = ("euler-1", "pefrl-2")
 
 

@@ -36,6 +36,11 @@ SCHEMES = {
 }
 
 
+CONVERGENT = ("pefrl",)
+"""Schemes that stand for exact motion: of these a finer step is nearer to the truth. Euler's first-order step is chosen
+where the world itself is advanced by it."""
+
+
 def integrate_by(physics: Physics, name: str) -> None:
     """Choose a physics' scheme and number of parts a frame by a name such as ``euler-5`` or ``pefrl-2``.
 

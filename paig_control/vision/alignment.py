@@ -2,7 +2,9 @@
 
 A few damped Gauss-Newton steps on the squared pixel error, batched over frames, with derivatives by central
 differences through the renderer. Pixels are weighted by how well the renderer explains them at all, so that what
-the model does not know (a torque arrow, a shadow) pulls little.
+the model does not know (a torque arrow, a shadow) pulls little. What the last step knows of the error's slope also
+says how much a found place is to be trusted: not at all where an object is hidden, little where the frame is not
+explained.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from paig_control.vision.renderer import SpriteRenderer
 
 PoseOf = Callable[[Tensor], Tensor]
 
+UNEXPLAINED = 0.1
+"""Squared error of a frame, summed over pixels and channels, up to which all frames are trusted alike."""
+
 
 @torch.no_grad()
 def align(
@@ -27,8 +32,10 @@ def align(
     widths: Tensor,
     steps: int = 1,
     chunk: int = 128,
-) -> Tensor:
-    """Move ``unknowns`` towards the least weighted pixel error.
+) -> tuple[Tensor, Tensor]:
+    """Move ``unknowns`` towards the least weighted pixel error; also returns their trust ``(M, P)``.
+
+    Trust is the inverse variance of an unknown, all others free, up to a common factor.
 
     Args:
         renderer: poses to frames.
@@ -41,7 +48,8 @@ def align(
         chunk: frames handled at once.
     """
     parts = zip(unknowns.split(chunk), frames.split(chunk), strict=True)
-    return torch.cat([_align(renderer, pose_of, u, f, weight, widths, steps) for u, f in parts])
+    found = [_align(renderer, pose_of, u, f, weight, widths, steps) for u, f in parts]
+    return torch.cat([moved for moved, _ in found]), torch.cat([trust for _, trust in found])
 
 
 def _align(
@@ -52,19 +60,24 @@ def _align(
     weight: Tensor,
     widths: Tensor,
     steps: int,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     size = unknowns.shape[-1]
     root = weight.sqrt()
     nudges = torch.cat([torch.diag(widths), -torch.diag(widths), widths.new_zeros(1, size)])
+    trust = torch.ones_like(unknowns)
     for _ in range(steps):
         images = (renderer(pose_of(unknowns + nudges[:, None])) * root).flatten(2)
         jacobian = ((images[:size] - images[size:-1]) / (2 * widths[:, None, None])).permute(1, 2, 0)
         residual = (frames * root).flatten(1) - images[-1]
         normal = jacobian.mT @ jacobian
         normal = normal + torch.diag_embed(1e-3 * normal.diagonal(dim1=-2, dim2=-1) + 1e-8)
-        move = torch.linalg.solve(normal, jacobian.mT @ residual[..., None]).squeeze(-1)
-        unknowns = unknowns + torch.minimum(torch.maximum(move, -10 * widths), 10 * widths)
-    return unknowns
+        inverse = torch.linalg.inv(normal)
+        move = (inverse @ jacobian.mT @ residual[..., None]).squeeze(-1)
+        move = torch.minimum(torch.maximum(move, -10 * widths), 10 * widths)
+        unknowns = unknowns + move
+        left = (residual - (jacobian @ move[..., None]).squeeze(-1)).square().sum(-1, keepdim=True)
+        trust = 1 / (inverse.diagonal(dim1=-2, dim2=-1) * (left + UNEXPLAINED))
+    return unknowns, trust
 
 
 @torch.no_grad()

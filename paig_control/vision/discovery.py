@@ -58,7 +58,7 @@ def discover_rotary(
         if index < rounds:
             tell((index + 0.6) / (rounds + 1), "pivot")
             _move_pivot(renderer, kinematics, angles, frames, weight)
-    angles = align(
+    angles, _ = align(
         renderer,
         lambda v: kinematics.pose(v[..., None]),
         angles,
@@ -160,7 +160,7 @@ def _move_pivot(
     stride = max(1, len(frames) // most)
     pose = kinematics.pose(angles[::stride, None])[:, 0]
     widths = pose.new_tensor([0.1, 0.1, 0.02])
-    pose = align(renderer, lambda v: v[..., None, :], pose, frames[::stride], weight, widths, 2)
+    pose, _ = align(renderer, lambda v: v[..., None, :], pose, frames[::stride], weight, widths, 2)
     sin, cos = pose[:, 2].sin(), pose[:, 2].cos()
     one, zero = torch.ones_like(sin), torch.zeros_like(sin)
     rows = torch.cat([torch.stack([one, zero, cos, sin], 1), torch.stack([zero, one, -sin, cos], 1)]).double()

@@ -74,7 +74,7 @@ def discover_planar(
     for index in range(rounds + 1):
         tell(0.3 + 0.7 * index / (rounds + 1), "sprites")
         fit_sprites(renderer, kinematics.pose(coordinates), frames, weight, pick, generator, steps)
-        flat = align(
+        flat, _ = align(
             renderer,
             lambda v: kinematics.pose(v.unflatten(-1, shape)),
             coordinates.flatten(1),
