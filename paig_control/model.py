@@ -108,16 +108,20 @@ class PAIG(nn.Module):
         return self.read_images(images)
 
     @torch.no_grad()
-    def read_images(self, images: Tensor) -> Reading:
-        """Coordinates and their trust ``(*B, N, D)`` in images ``(*B, 3, h, w)`` of the model's size."""
+    def read_images(self, images: Tensor, steps: int | None = None) -> Reading:
+        """Coordinates and their trust ``(*B, N, D)`` in images ``(*B, 3, h, w)`` of the model's size.
+
+        They are polished in so many steps, by default the model's own number.
+        """
         lead = images.shape[:-3]
         images = images.reshape(-1, *images.shape[-3:])
         seen = torch.cat([self.see(part) for part in images.split(256)])
-        return Reading(*(part.reshape(*lead, *seen.shape[1:]) for part in self.polished(seen, images)))
+        return Reading(*(part.reshape(*lead, *seen.shape[1:]) for part in self.polished(seen, images, steps)))
 
-    def polished(self, seen: Tensor, images: Tensor) -> Reading:
+    def polished(self, seen: Tensor, images: Tensor, steps: int | None = None) -> Reading:
         """Coordinates ``(M, N, D)`` corrected until the rendered frame is the seen one, and their trust."""
-        if not self.polish:
+        steps = self.polish if steps is None else steps
+        if not steps:
             return Reading(seen, torch.ones_like(seen))
         shape = seen.shape[1:]
         flat = seen.flatten(1)
@@ -130,7 +134,7 @@ class PAIG(nn.Module):
             images,
             self.weight,
             widths,
-            self.polish,
+            steps,
         )
         return Reading(moved.reshape(seen.shape), trust.reshape(seen.shape))
 

@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import solve_ivp
 
 from paig_control.errors import PaigError
 from paig_control.inference import trajectory
 from paig_control.learning.identify import Estimate, Identified, identify
 from paig_control.learning.settings import IdentifySettings
 from paig_control.physics.integrators import integrate_by
+from paig_control.physics.particles import Spring
 from paig_control.physics.pendulum import Pendulum
 from paig_control.types import State
 from paig_control.vision.kinematics import Rotary
@@ -80,6 +82,73 @@ def test_estimates_are_printed_to_two_digits_of_their_error() -> None:
     assert str(Estimate(10.0123, 0.0312, "m/s²")) == "10.012 ± 0.031 m/s²"
     assert str(Estimate(0.99987, 0.00123, "")) == "0.9999 ± 0.0012"
     assert str(Estimate(123.4, 12.0, "px")) == "123 ± 12 px"
+
+
+SPRING = {"stiffness": 4.0, "rest_length": 12.0}
+
+
+def spring_films(seed: int, count: int = 24) -> torch.Tensor:
+    """Two balls on a spring, 12 frames 0.3 s apart, by a solver that knows nothing of ours."""
+    rng = np.random.default_rng(seed)
+    turn, way = rng.uniform(0, 2 * np.pi, (2, count, 1))
+    arm = 6 * rng.uniform(0.5, 1.5, (count, 1)) * np.concatenate([np.cos(turn), np.sin(turn)], 1)
+    flight = 8 * np.concatenate([np.cos(way), np.sin(way)], 1)
+    start = np.stack([np.stack([16 + arm, 16 - arm], 1), np.stack([flight, -flight], 1)])
+
+    def slope(_: float, flat: np.ndarray) -> np.ndarray:
+        position, velocity = flat.reshape(start.shape)
+        away = position[:, 0] - position[:, 1]
+        length = np.linalg.norm(away, axis=-1, keepdims=True)
+        pull = -SPRING["stiffness"] * (length - SPRING["rest_length"]) * away / length
+        return np.stack([velocity, np.stack([pull, -pull], 1)]).ravel()
+
+    times = 0.3 * np.arange(12)
+    found = solve_ivp(slope, (0, times[-1]), start.ravel(), "DOP853", times, rtol=1e-11, atol=1e-11)
+    return torch.tensor(found.y.T.reshape(12, *start.shape)[:, 0].swapaxes(0, 1).copy())
+
+
+def fit_spring(films: torch.Tensor, trust: torch.Tensor | None = None) -> Identified:
+    settings = IdentifySettings(scouts=12, integrators=("pefrl-2",))
+    none = torch.zeros(len(films), films.shape[1] - 1, 0)
+    return identify(Spring(force=False), films, none, settings, trust=trust)
+
+
+def off(found: Identified) -> dict[str, float]:
+    return {name: found.constants[name].value / value - 1 for name, value in SPRING.items()}
+
+
+def test_constants_owe_nothing_to_the_integrators_step() -> None:
+    found = fit_spring(spring_films(0))
+    assert max(abs(v) for v in off(found).values()) < 2e-6  # two steps of fourth order a frame alone: 4e-6
+
+
+def test_what_is_not_trusted_does_not_count() -> None:
+    films = spring_films(1)
+    g = torch.Generator().manual_seed(0)
+    films = films + 0.005 * torch.randn(films.shape, generator=g, dtype=torch.float64)
+    hidden = torch.rand(films.shape[:2], generator=g) < 0.4
+    trust = torch.ones_like(films)
+    trust[:, :, 1] = torch.where(hidden, 1e-4, 1.0)[..., None]
+    films[:, :, 1] += torch.where(hidden, 2.0, 0.0)[..., None]
+    found = fit_spring(films, trust)
+    assert max(abs(v) for v in off(found).values()) < 1e-3
+    assert found.rms < 0.02
+    assert max(abs(v) for v in off(fit_spring(films)).values()) > 3e-3
+
+
+def test_error_bars_do_not_shrink_for_ever() -> None:
+    coordinates, actions = films(4)
+    few, many = (
+        identify(
+            Pendulum(),
+            coordinates.repeat(n, 1, 1, 1),
+            actions.repeat(n, 1, 1),
+            IdentifySettings(integrators=("euler-1",)),
+        )
+        for n in (1, 20)
+    )
+    shrunk = many.constants["gravity"].std / few.constants["gravity"].std
+    assert 20**-0.5 < 0.4 < shrunk < 0.5
 
 
 @pytest.mark.parametrize(("shape", "says"), [((24, 2), "at least 3"), ((1, 8), "no error bars")])

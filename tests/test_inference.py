@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from paig_control.inference import first_guess, infer, linearise, pack, trajectory, unpack
-from paig_control.physics.particles import Bouncing
+from paig_control.physics.particles import Bouncing, Spring
 from paig_control.physics.pendulum import Pendulum
 from paig_control.types import State
 
@@ -92,6 +92,26 @@ def test_walls_hit_within_the_frames_do_not_mislead() -> None:
 
     assert misled(unpack(first_guess(physics, path[:, :4]), physics)) > 0.2
     assert misled(infer(physics, path[:, :4], none[:, :3])) < 0.03
+
+
+@pytest.mark.parametrize("physics", [Bouncing(force=False), Spring(force=False)], ids=["bouncing", "spring"])
+@pytest.mark.parametrize("hidden", range(4))
+def test_an_object_may_be_hidden_in_one_of_the_frames(physics: Bouncing | Spring, hidden: int) -> None:
+    g = torch.Generator().manual_seed(hidden)
+    position = torch.rand(100, 2, 2, generator=g, dtype=torch.float64) * 20 + 6
+    start = State(position, torch.rand(100, 2, 2, generator=g, dtype=torch.float64) * 10 - 5)
+    none = torch.zeros(100, 5, 0, dtype=torch.float64)
+    path = trajectory(physics, start, none).detach()
+    seen, trust = path[:, :4].clone(), torch.ones_like(path[:, :4])
+    seen[:, hidden, 1] = seen[:, hidden, 0]
+    trust[:, hidden, 1] = 1e-4
+
+    def wrong(found: State) -> float:
+        apart = (trajectory(physics, found, none) - path).abs().amax((1, 2, 3))
+        return float((apart > 0.1).double().mean())
+
+    assert wrong(infer(physics, seen, none[:, :3], trust)) <= 0.02
+    assert wrong(infer(physics, seen, none[:, :3])) > 0.5
 
 
 @pytest.mark.parametrize("frames", [2, 4, 8])

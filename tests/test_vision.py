@@ -19,13 +19,14 @@ from paig_control.vision.localizer import Localizer, soft_argmax
 from paig_control.vision.renderer import SpriteRenderer
 
 
-def disc_renderer(size: int = 24, radius: float = 3.0) -> SpriteRenderer:
-    """A white disc on black, its texels drawn by hand."""
-    renderer = SpriteRenderer((size, size), 1, window=11, density=4, samples=4)
+def disc_renderer(size: int = 24, radius: float = 3.0, objects: int = 1) -> SpriteRenderer:
+    """White discs on black, the later ones darker, their texels drawn by hand."""
+    renderer = SpriteRenderer((size, size), objects, window=11, density=4, samples=4)
     texel = (torch.arange(44) + 0.5) / 4 - 5.5
     inside = (texel**2 + texel[:, None] ** 2) < radius**2
     with torch.no_grad():
         renderer.content.fill_(12.0)
+        renderer.content[1:] = 0.5
         renderer.mask.copy_(torch.where(inside, 12.0, -12.0))
         renderer.background.fill_(-12.0)
     return renderer
@@ -68,6 +69,24 @@ def test_alignment_recovers_a_displaced_sprite() -> None:
     frames = renderer(pose_of(truth)).detach()
     found, _ = align(renderer, pose_of, truth + 0.4, frames, torch.ones(24, 24), torch.tensor([0.1, 0.1]), steps=4)
     assert torch.allclose(found, truth, atol=0.005)
+
+
+def test_what_is_hidden_or_not_explained_is_not_trusted() -> None:
+    renderer = disc_renderer(objects=2)
+    places = torch.tensor([[[6.0, 7.0], [16.0, 15.0]], [[12.0, 12.0], [12.2, 12.1]], [[6.0, 7.0], [16.0, 15.0]]])
+
+    def pose_of(v: torch.Tensor) -> torch.Tensor:
+        places = v.unflatten(-1, (2, 2))
+        return torch.cat([places, torch.zeros_like(places[..., :1])], -1)
+
+    flat = places.flatten(1)
+    frames = renderer(pose_of(flat)).detach()
+    frames[2, :, 4:12, 4:12] = 0.5
+    _, trust = align(renderer, pose_of, flat, frames, torch.ones(24, 24), torch.full((4,), 0.1), steps=1)
+    apart, over, spoiled = trust.unflatten(-1, (2, 2)).amin(-1)
+    assert apart.min() > 0.3 * apart.max()  # the second one has less contrast
+    assert over[0] < 0.3 * apart[0]
+    assert spoiled.max() < 0.2 * apart.min()
 
 
 def test_soft_argmax_speaks_of_pixel_centres() -> None:

@@ -258,7 +258,7 @@ class _Trainer:
         with torch.no_grad():
             model.weight.copy_(pixel_weight(model.renderer, model.kinematics.pose(seen), some))
         films = few if name == "identify" else slice(None)
-        reading = model.read_images(self.images[films])
+        reading = model.read_images(self.images[films], steps=2 * model.polish)
         coordinates = reading.position
         found = identify(
             model.physics,
