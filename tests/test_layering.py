@@ -14,7 +14,7 @@ COLOURS = np.array([[230, 40, 40], [40, 220, 60], [60, 80, 240]], np.uint8)
 
 
 def hand_painted(order: tuple[int, ...], frames: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Square plates of 5 pixels at random whole places on grey, painted in this order; and the middles ``(M, N, 2)``."""
+    """Plates of 5 pixels at random whole places on grey, painted in this order; and their corners ``(M, N, 2)``."""
     corner = np.random.default_rng(seed).integers(0, 20, (frames, len(order), 2))
     film = np.full((frames, 24, 24, 3), 70, np.uint8)
     for n in order:
