@@ -23,6 +23,7 @@ SYSTEMS = {
     "spring_half": ("spring", 12, 30, 4, 6, []),
     "three_body": ("gravity", 20, 40, 4, 12, ["physics.objects=3"]),
     "bouncing": ("bouncing", 12, 30, 4, 6, []),
+    "digit_spring": ("spring", 12, 30, 3, 7, []),
 }
 MEASURES = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss", "cpu_seconds", "peak_mb")
 

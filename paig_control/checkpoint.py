@@ -182,11 +182,12 @@ def _build(names: dict[str, Any]) -> PAIG:
         raise PaigError(
             f"The kinematics {names['kinematics']!r} does not belong to the physics {names['physics']['name']!r}."
         )
+    kinematics = build_kinematics(physics.kinematics, physics.objects)
     return PAIG(
         physics,
-        build_kinematics(physics.kinematics, physics.objects),
+        kinematics,
         Localizer(physics.objects, int(names["localizer"]["channels"]), float(names["localizer"]["sharpness"])),
-        SpriteRenderer((height, width), physics.objects, **sizes),
+        SpriteRenderer((height, width), physics.objects, **sizes, turns=kinematics.turns),
         int(names["input_frames"]),
         int(names["polish"]),
     )

@@ -31,7 +31,7 @@ def align(
     weight: Tensor,
     widths: Tensor,
     steps: int = 1,
-    chunk: int = 128,
+    chunk: int = 32,
 ) -> tuple[Tensor, Tensor]:
     """Move ``unknowns`` towards the least weighted pixel error; also returns their trust ``(M, P)``.
 
@@ -45,7 +45,7 @@ def align(
         weight: ``(h, w)`` weights of the pixels.
         widths: ``(P,)`` perturbations of the central differences.
         steps: Gauss-Newton steps.
-        chunk: frames handled at once.
+        chunk: frames handled at once; few, so that they stay in a processor's cache.
     """
     parts = zip(unknowns.split(chunk), frames.split(chunk), strict=True)
     found = [_align(renderer, pose_of, u, f, weight, widths, steps) for u, f in parts]

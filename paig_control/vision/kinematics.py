@@ -14,9 +14,15 @@ from paig_control.errors import PaigError
 
 
 class Kinematics(nn.Module):
-    """The map between coordinates ``(*B, N, D)``, sprite poses ``(*B, N, 3)`` and key points ``(*B, N, 2)``."""
+    """The map between coordinates ``(*B, N, D)``, sprite poses ``(*B, N, 3)`` and key points ``(*B, N, 2)``.
+
+    Attributes:
+        name: by which it is built.
+        turns: whether pictures turn.
+    """
 
     name: str
+    turns: bool
 
     def pose(self, position: Tensor) -> Tensor:
         """Pose of each sprite: x, y in pixels and angle in radians."""
@@ -51,6 +57,7 @@ class Rotary(Kinematics):
     """
 
     name = "rotary"
+    turns = True
 
     def __init__(self, pivot: tuple[float, float] = (0.0, 0.0), reach: float = 1.0) -> None:
         super().__init__()
@@ -91,6 +98,7 @@ class Planar(Kinematics):
     """
 
     name = "planar"
+    turns = False
 
     def __init__(self, objects: int = 1) -> None:
         super().__init__()

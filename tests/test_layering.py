@@ -1,0 +1,64 @@
+"""Sprites laid over one another: what is painted, its gradient, and which of them lies on top."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from paig_control.model import to_images
+from paig_control.vision.pursuit import discover_planar
+from paig_control.vision.renderer import Layering, SpriteRenderer
+
+COLOURS = np.array([[230, 40, 40], [40, 220, 60], [60, 80, 240]], np.uint8)
+
+
+def hand_painted(order: tuple[int, ...], frames: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Plates of 5 pixels at random whole places on grey, painted in this order; and their corners ``(M, N, 2)``."""
+    corner = np.random.default_rng(seed).integers(0, 20, (frames, len(order), 2))
+    film = np.full((frames, 24, 24, 3), 70, np.uint8)
+    for n in order:
+        for frame, (x, y) in zip(film, corner[:, n], strict=True):
+            frame[y : y + 5, x : x + 5] = COLOURS[n]
+    return film, corner
+
+
+def random_renderer(turns: bool) -> SpriteRenderer:
+    torch.manual_seed(0)
+    renderer = SpriteRenderer((20, 26), 2, 7, turns=turns)
+    for weights in renderer.parameters():
+        torch.nn.init.normal_(weights)
+    return renderer
+
+
+def test_shifting_sprites_paints_what_turning_them_by_nothing_paints_on_and_off_the_frame() -> None:
+    shifted, turned = random_renderer(turns=False), random_renderer(turns=True)
+    place = torch.rand(40, 2, 2, generator=torch.Generator().manual_seed(1)) * 44 - 10
+    frames, slopes = [], []
+    for renderer in (shifted, turned):
+        pose = torch.cat([place, torch.zeros(40, 2, 1)], -1).requires_grad_(True)
+        image = renderer(pose)
+        slope = torch.autograd.grad(image.square().sum(), [pose, *renderer.parameters()])
+        frames.append(image.detach())
+        slopes.append([slope[0][..., :2], *slope[1:]])
+    assert torch.allclose(frames[0], frames[1], atol=1e-5)
+    for one, other in zip(*slopes, strict=True):
+        assert torch.allclose(one, other, atol=1e-4 * float(other.abs().max()))
+
+
+def test_layering_has_the_gradient_that_differences_show() -> None:
+    random = torch.Generator().manual_seed(0)
+    scene = torch.rand(3, 6, 7, generator=random, dtype=torch.double, requires_grad=True)
+    paint = torch.rand(3, 2, 4, 3, 3, generator=random, dtype=torch.double, requires_grad=True)
+    corner = torch.tensor([[[0, 0], [5, -2]], [[1, 1], [4, -1]], [[-40, 3], [2, 50]]])
+    assert torch.autograd.gradcheck(lambda s, p: Layering.apply(s, p, corner), (scene, paint))
+
+
+def test_the_order_in_which_plates_were_painted_is_found() -> None:
+    for seed, order in enumerate([(2, 0, 1), (1, 2, 0)]):
+        film, corner = hand_painted(order, frames=250, seed=seed)
+        images = to_images(torch.from_numpy(film))
+        found = discover_planar(images, 3, torch.Generator().manual_seed(seed), rounds=1, steps=60)
+        far = [np.abs(corner[:, n] + 2.5 - found.coordinates[:, m].numpy()).mean() for m in range(3) for n in range(3)]
+        plate = np.reshape(far, (3, 3)).argmin(1)
+        assert tuple(plate[found.renderer.order.numpy()]) == order
