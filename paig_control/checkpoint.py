@@ -18,16 +18,18 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from paig_control.errors import PaigError
+from paig_control.blackbox import BlackBox
+from paig_control.errors import PaigError, nearest
 from paig_control.model import PAIG
+from paig_control.original import OriginalPAIG
 from paig_control.physics.integrators import integrate_by
 from paig_control.physics.registry import build_physics
 from paig_control.vision.kinematics import build_kinematics
-from paig_control.vision.localizer import Localizer
-from paig_control.vision.renderer import SpriteRenderer
+from paig_control.vision.registry import build_eyes, build_renderer, described
 
-FORMAT = 1
+FORMAT = 2
 FOLDER = "checkpoint"
+MODELS: dict[str, type[PAIG]] = {kind.kind: kind for kind in (PAIG, OriginalPAIG, BlackBox)}
 
 
 class Loaded(NamedTuple):
@@ -149,45 +151,36 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _describe(model: PAIG) -> dict[str, Any]:
     """Names and numbers from which :func:`_build` makes the same model."""
-    physics, renderer, localizer = model.physics, model.renderer, model.localizer
+    physics = model.physics
     if not physics.spec:
         kind = type(physics).__name__
         raise PaigError(f"{kind} was not built by build_physics: register it and build it by name, so it can be saved.")
     return {
+        "kind": model.kind,
         "physics": {**physics.spec, "dt": physics.dt},
         "integrator": f"{physics.scheme}-{physics.substeps}",
         "kinematics": physics.kinematics,
-        "localizer": {"channels": localizer.channels, "sharpness": localizer.sharpness},
-        "renderer": {
-            "image_size": list(renderer.image_size),
-            "window": renderer.window,
-            "density": renderer.density,
-            "samples": renderer.samples,
-        },
+        "localizer": described(model.localizer),
+        "renderer": described(model.renderer),
         "input_frames": model.input_frames,
         "polish": model.polish,
     }
 
 
 def _build(names: dict[str, Any]) -> PAIG:
+    if names["kind"] not in MODELS:
+        raise PaigError(f"Unknown kind of model {names['kind']!r}; {nearest(str(names['kind']), MODELS)}")
     physics = build_physics(**names["physics"])
     integrate_by(physics, names["integrator"])
-    height, width = (int(n) for n in names["renderer"]["image_size"])
-    sizes = {key: int(names["renderer"][key]) for key in ("window", "density", "samples")}
-    if not (8 <= height <= 4096 and 8 <= width <= 4096 and all(0 < n <= 4096 for n in sizes.values())):
-        raise PaigError(
-            f"model.json asks for frames of {height} x {width} and sprites of {sizes}: that cannot be meant."
-        )
     if names["kinematics"] != physics.kinematics:
         raise PaigError(
             f"The kinematics {names['kinematics']!r} does not belong to the physics {names['physics']['name']!r}."
         )
-    kinematics = build_kinematics(physics.kinematics, physics.objects)
-    return PAIG(
+    return MODELS[names["kind"]](
         physics,
-        kinematics,
-        Localizer(physics.objects, int(names["localizer"]["channels"]), float(names["localizer"]["sharpness"])),
-        SpriteRenderer((height, width), physics.objects, **sizes, turns=kinematics.turns),
+        build_kinematics(physics.kinematics, physics.objects),
+        build_eyes(names["localizer"], physics.objects),
+        build_renderer(names["renderer"], physics.objects),
         int(names["input_frames"]),
         int(names["polish"]),
     )

@@ -7,6 +7,9 @@ through the renderer, the state is a least-squares fit through the physics, and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import ClassVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,8 +21,8 @@ from paig_control.physics.base import Physics
 from paig_control.types import Reading, State
 from paig_control.vision.alignment import align
 from paig_control.vision.kinematics import Kinematics
-from paig_control.vision.localizer import Localizer
-from paig_control.vision.renderer import SpriteRenderer
+from paig_control.vision.localizer import Eyes
+from paig_control.vision.renderer import Renderer
 
 
 def to_images(frames: Tensor) -> Tensor:
@@ -53,12 +56,15 @@ class PAIG(nn.Module):
         polish: Gauss-Newton steps through the renderer after the localiser.
     """
 
+    kind: ClassVar[str] = "paig"
+    """The name by which a checkpoint asks for it."""
+
     def __init__(
         self,
         physics: Physics,
         kinematics: Kinematics,
-        localizer: Localizer,
-        renderer: SpriteRenderer,
+        localizer: Eyes,
+        renderer: Renderer,
         input_frames: int = 4,
         polish: int = 1,
     ) -> None:
@@ -82,6 +88,10 @@ class PAIG(nn.Module):
     def device(self) -> torch.device:
         """Where the model lives."""
         return self.weight.device
+
+    def dynamics(self) -> Iterator[nn.Parameter]:
+        """What is learned about motion: the physics' constants."""
+        return self.physics.parameters()
 
     def see(self, images: Tensor) -> Tensor:
         """Coordinates ``(M, N, D)`` by the localiser alone, differentiable, from images ``(M, 3, h, w)``."""

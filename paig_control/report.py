@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from paig_control.data.episodes import Sequences
-from paig_control.learning.recipe import Run
+from paig_control.learning.trainer import Run
 from paig_control.model import PAIG, to_pictures
 from paig_control.types import State
 

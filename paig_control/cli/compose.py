@@ -40,7 +40,7 @@ def register_schemas() -> None:
     for group, records in RECORDS.items():
         for name in records:
             extra: dict[str, tuple[Any, Any]] = {}
-            if group in ("planner", "objective"):
+            if group in ("planner", "objective", "recipe"):
                 extra["name"] = (str, name)
             store.store(group=group, name=f"schema_{name}", node=schema(record(group, name), **extra))
 

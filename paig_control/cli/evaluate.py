@@ -32,7 +32,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     folder = output.folder(config.out, config.overwrite)
     frames = config.prediction_frames
     if frames is None:
-        frames = loaded.record["settings"]["recipe"]["refine"]["prediction_frames"]
+        frames = loaded.record["prediction_frames"]
     figures: dict[str, Any] = {
         "constants": beside_truth(loaded.record.get("constants", {}), data),
         **evaluate_prediction(loaded.model, sequences, frames),

@@ -270,7 +270,10 @@ COMMANDS: dict[str, type[Common]] = {
 RECORDS: dict[str, dict[str, str]] = {
     "env": {"env": "paig_control.cli.schema:Env"},
     "model": {"model": "paig_control.learning.settings:ModelSettings"},
-    "recipe": {"recipe": "paig_control.learning.settings:RecipeSettings"},
+    "recipe": {
+        "default": "paig_control.learning.settings:RecipeSettings",
+        "paper": "paig_control.learning.settings:PaperSettings",
+    },
     "agent": {"mpc": "paig_control.agents.settings:AgentSettings"},
     "planner": {"cem": "paig_control.agents.settings:CEMSettings"},
     "objective": {

@@ -27,7 +27,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         raise PaigError("resume=true goes on with a run and overwrite=true begins it anew: choose one.")
     data = episodes.load(config.data)
     model_settings = world.settings(config.model, "model", "model")
-    recipe_settings = world.settings(config.recipe, "recipe", "recipe")
+    recipe_settings = world.settings(config.recipe, "recipe", config.recipe.name)
     world.use_threads(config.threads)
     sequences = data.split("train")
     dt = sequences.dt if config.dt is None else config.dt
@@ -59,7 +59,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         "eval_extrap_loss": None,
     }
     if split is not None:
-        frames = recipe_settings.refine.prediction_frames
+        frames = recipe_settings.prediction_frames
         figures |= evaluate_prediction(learned.model, data.split(split), frames)
     figures |= {
         "evaluated_on": split,

@@ -2,13 +2,15 @@
 
 Minibatches of step i come from a generator seeded by (seed, stage, i), so a run that was killed and resumed draws what
 an undisturbed one draws. Every few steps the weights are put aside; when loss or gradient is no longer finite, the
-last good ones come back with a smaller step, and that is said.
+last good ones come back with a smaller step, and that is said. A loop ends after so many steps or, where it is given
+seconds, after so much CPU time; then how far it gets depends on the machine.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +36,7 @@ class LoopState:
 
     Attributes:
         step: steps done.
+        spent: CPU-seconds that they took.
         optimiser: state of the optimiser, ``None`` before the first step.
         shrink: factor on the learning rate after restorations.
         restored: times that a good state had to be restored.
@@ -41,10 +44,21 @@ class LoopState:
     """
 
     step: int = 0
+    spent: float = 0.0
     optimiser: dict[str, Any] | None = None
     shrink: float = 1.0
     restored: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+
+
+def cosine(done: float, floor: float = 0.03) -> float:
+    """Decay of the learning rate from 1 to ``floor``."""
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def clip_norm(parameters: list[Tensor]) -> Tensor:
+    """Clip the norm of all gradients together to 10; returns it as it was."""
+    return torch.nn.utils.clip_grad_norm_(parameters, 10.0)
 
 
 @dataclass(frozen=True)
@@ -57,9 +71,11 @@ class Loop:
         loss: of a step.
         steps: how many.
         seed: of the run.
+        seconds: CPU-seconds after which it ends, instead of after ``steps``.
         ramp: steps of linear warm-up.
-        floor: of the cosine decay, as a fraction of the learning rate.
-        clip: largest norm of the gradient.
+        decay: factor on the learning rate, of the part done, from 0 to 1.
+        optimiser: of the groups.
+        clip: limits the gradients in place and returns their size.
         restores: times that a not finite loss is forgiven.
     """
 
@@ -68,10 +84,18 @@ class Loop:
     loss: LossOf
     steps: int
     seed: int
+    seconds: float | None = None
     ramp: int = 10
-    floor: float = 0.03
-    clip: float = 10.0
+    decay: Callable[[float], float] = cosine
+    optimiser: Callable[[list[dict[str, Any]]], torch.optim.Optimizer] = torch.optim.Adam
+    clip: Callable[[list[Tensor]], Tensor] = clip_norm
     restores: int = 5
+
+    def done(self, state: LoopState) -> float:
+        """The part that is done, from 0 to 1."""
+        if self.seconds is None:
+            return min(1.0, state.step / self.steps) if self.steps > 0 else 1.0
+        return min(1.0, state.spent / self.seconds) if self.seconds > 0 else 1.0
 
 
 def run_loop(
@@ -95,20 +119,21 @@ def run_loop(
     Raises:
         PaigError: when the loss is not finite time and again.
     """
-    optimiser = torch.optim.Adam([dict(group) for group in loop.groups])
+    optimiser = loop.optimiser([dict(group) for group in loop.groups])
     base = [group["lr"] for group in optimiser.param_groups]
     if state.optimiser is not None:
         optimiser.load_state_dict(state.optimiser)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     good = (copy.deepcopy(model.state_dict()), copy.deepcopy(optimiser.state_dict()), state.step)
-    while state.step < loop.steps:
-        rate = state.shrink * _schedule(loop, state.step)
+    mark = time.process_time()
+    while (done := loop.done(state)) < 1:
+        rate = state.shrink * loop.decay(done) * min(1.0, (state.step + 1) / max(loop.ramp, 1))
         for group, lr in zip(optimiser.param_groups, base, strict=True):
             group["lr"] = lr * rate
         loss, figures = loop.loss(state.step, step_generator(loop.seed, loop.stage, state.step))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(parameters, loop.clip)
+        norm = loop.clip(parameters)
         if not (math.isfinite(float(loss.detach())) and math.isfinite(float(norm))):
             _restore(loop, model, optimiser, state, good)
             note(
@@ -118,20 +143,15 @@ def run_loop(
             continue
         optimiser.step()
         state.step += 1
-        if state.step % 10 == 0 or state.step == loop.steps:
+        state.spent, mark = state.spent + time.process_time() - mark, time.process_time()
+        done = loop.done(state)
+        if state.step % 10 == 0 or done == 1:
             state.history.append({"step": float(state.step), "loss": float(loss.detach()), **figures})
-            progress(state.step / loop.steps, " ".join(f"{k} {v:.3g}" for k, v in figures.items()))
+            progress(done, " ".join(f"{k} {v:.3g}" for k, v in figures.items()))
         if state.step % 25 == 0:
             good = (copy.deepcopy(model.state_dict()), copy.deepcopy(optimiser.state_dict()), state.step)
         state.optimiser = optimiser.state_dict()
         checkpoint(state)
-
-
-def _schedule(loop: Loop, step: int) -> float:
-    """Linear ramp, then cosine decay to the floor."""
-    ramp = min(1.0, (step + 1) / max(loop.ramp, 1))
-    decay = 0.5 * (1 + math.cos(math.pi * step / max(loop.steps, 1)))
-    return ramp * (loop.floor + (1 - loop.floor) * decay)
 
 
 def _restore(

@@ -33,6 +33,6 @@ def refine_loop(model: PAIG, images: Tensor, actions: Tensor, settings: RefineSe
     groups = [
         {"params": list(model.localizer.parameters()), "lr": rate},
         {"params": [*model.renderer.parameters(), *model.kinematics.parameters()], "lr": rate},
-        {"params": [model.physics.free], "lr": 0.3 * rate},
+        {"params": list(model.dynamics()), "lr": 0.3 * rate},
     ]
     return Loop("refine", groups, loss, settings.steps, seed)

@@ -94,6 +94,21 @@ class RefineSettings:
 
 
 @dataclass(frozen=True)
+class ForeseeSettings:
+    """Stage 2 with physics=lstm, where there are no constants to identify: the network learns from coordinates.
+
+    Attributes:
+        steps: gradient steps.
+        batch: sequences in each.
+        learning_rate: of Adam, with a short ramp and a cosine decay.
+    """
+
+    steps: int = 2000
+    batch: int = 64
+    learning_rate: float = 3e-3
+
+
+@dataclass(frozen=True)
 class RecipeSettings:
     """The three stages, run in order; identification runs once more at the end, with the refined eyes.
 
@@ -101,12 +116,48 @@ class RecipeSettings:
         discover: stage 1.
         warm_start: the localiser's start.
         identify: stage 2.
+        foresee: stage 2 with physics=lstm.
         refine: stage 3.
+        cpu_seconds: refinement goes on until training has taken so many, whatever its steps (with physics=lstm,
+            foresight takes half of what the start leaves); null goes by steps.
         checkpoint_seconds: time between checkpoints inside a stage.
     """
 
     discover: DiscoverSettings = field(default_factory=DiscoverSettings)
     warm_start: WarmStartSettings = field(default_factory=WarmStartSettings)
     identify: IdentifySettings = field(default_factory=IdentifySettings)
+    foresee: ForeseeSettings = field(default_factory=ForeseeSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
+    cpu_seconds: float | None = None
+    checkpoint_seconds: float = 10.0
+
+    @property
+    def prediction_frames(self) -> int:
+        """Frames that count as predicted; further ones are extrapolated."""
+        return self.refine.prediction_frames
+
+
+@dataclass(frozen=True)
+class PaperSettings:
+    """The paper's recipe: everything from random weights at once, on pixels.
+
+    Loss = prediction + alpha x reconstruction, RMSProp, gradients clipped to 1 element by element, the learning rate
+    divided by 5 at 75 %. Its networks are the paper's; of the model's settings only input_frames applies.
+
+    Attributes:
+        epochs: passes through the films.
+        batch: films in each gradient step.
+        learning_rate: of RMSProp.
+        alpha: weight of the reconstruction.
+        prediction_frames: frames predicted after the input frames.
+        cpu_seconds: training ends after so many, whatever its epochs; null goes by epochs.
+        checkpoint_seconds: time between checkpoints.
+    """
+
+    epochs: int = 500
+    batch: int = 100
+    learning_rate: float = 3e-4
+    alpha: float = 3.0
+    prediction_frames: int = 6
+    cpu_seconds: float | None = None
     checkpoint_seconds: float = 10.0

@@ -14,17 +14,19 @@ from paig_control.learning.optimise import Loop
 from paig_control.learning.settings import WarmStartSettings
 from paig_control.model import PAIG
 from paig_control.types import State
-from paig_control.vision.localizer import heat_target_loss, soft_argmax
+from paig_control.vision.localizer import Localizer, heat_target_loss, soft_argmax
 
 
 def warm_start_loop(model: PAIG, images: Tensor, coordinates: Tensor, settings: WarmStartSettings, seed: int) -> Loop:
     """The loop over images ``(M, 3, h, w)`` with found coordinates ``(M, N, D)``."""
+    eyes = model.localizer
+    assert isinstance(eyes, Localizer)
 
     def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         index = torch.randint(len(images), (settings.batch,), generator=generator).to(images.device)
         batch = images[index]
         target = model.kinematics.keypoints(coordinates[index]).detach()
-        heat = model.localizer.heat(batch)
+        heat = eyes.heat(batch)
         points = soft_argmax(heat)
         seen = model.kinematics.coordinates(points)
         recons = frame_errors(model.render(State(seen, seen)), batch).mean()

@@ -18,6 +18,20 @@ from paig_control.physics.base import Constant, Physics
 from paig_control.types import State
 
 
+def acted_on(objects: int, actuated: Sequence[int] | None, force: bool) -> list[int]:
+    """Numbers of the bodies on which a force acts: those ``actuated``, all if None, and none without ``force``.
+
+    Raises:
+        PaigError: for a body that there is not, or twice the same.
+    """
+    bodies = list(range(objects)) if actuated is None else list(actuated)
+    if not force:
+        return []
+    if len(set(bodies)) != len(bodies) or not all(0 <= n < objects for n in bodies):
+        raise PaigError(f"actuated = {bodies}: expected different numbers from 0 to {objects - 1}.")
+    return bodies
+
+
 class Particles(Physics):
     """Base class of planar systems; a subclass writes :meth:`forces`.
 
@@ -46,12 +60,7 @@ class Particles(Physics):
     ) -> None:
         if objects < self.least_objects:
             raise PaigError(f"objects = {objects}: {type(self).__name__} needs at least {self.least_objects}.")
-        bodies = list(range(objects)) if actuated is None else list(actuated)
-        if not force:
-            bodies = []
-        wrong = [n for n in bodies if not 0 <= n < objects]
-        if wrong or len(set(bodies)) != len(bodies):
-            raise PaigError(f"actuated = {bodies}: expected different numbers from 0 to {objects - 1}.")
+        bodies = acted_on(objects, actuated, force)
         constants = [*own]
         if bodies:
             constants.append(Constant("actuation"))

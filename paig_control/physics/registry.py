@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from paig_control.errors import PaigError, nearest
 from paig_control.physics.base import Physics
+from paig_control.physics.lstm import Lstm
 from paig_control.physics.particles import Bouncing, Gravity, Spring
 from paig_control.physics.pendulum import Pendulum
 
@@ -36,6 +37,7 @@ register("pendulum")(Pendulum)
 register("spring")(Spring)
 register("gravity")(Gravity)
 register("bouncing")(Bouncing)
+register("lstm")(Lstm)
 
 
 def options_of(name: str) -> list[str]:

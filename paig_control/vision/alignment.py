@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from paig_control.vision.renderer import SpriteRenderer
+from paig_control.vision.renderer import Renderer
 
 PoseOf = Callable[[Tensor], Tensor]
 
@@ -24,7 +24,7 @@ UNEXPLAINED = 0.1
 
 @torch.no_grad()
 def align(
-    renderer: SpriteRenderer,
+    renderer: Renderer,
     pose_of: PoseOf,
     unknowns: Tensor,
     frames: Tensor,
@@ -53,7 +53,7 @@ def align(
 
 
 def _align(
-    renderer: SpriteRenderer,
+    renderer: Renderer,
     pose_of: PoseOf,
     unknowns: Tensor,
     frames: Tensor,
@@ -81,7 +81,7 @@ def _align(
 
 
 @torch.no_grad()
-def pixel_weight(renderer: SpriteRenderer, pose: Tensor, frames: Tensor, floor: float = 0.003) -> Tensor:
+def pixel_weight(renderer: Renderer, pose: Tensor, frames: Tensor, floor: float = 0.003) -> Tensor:
     """Weight of each pixel, ``(h, w)`` with maximum 1: the inverse of its mean squared error plus ``floor``."""
     error = torch.zeros(renderer.image_size, device=frames.device)
     for p, f in zip(pose.split(128), frames.split(128), strict=True):

@@ -6,9 +6,22 @@ pixel centres at +0.5, so a key point is in the same pixel geometry as renderer 
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+class Eyes(nn.Module):
+    """What finds key points ``(M, N, 2)``, x and y in pixels, in images ``(M, 3, h, w)`` in [0, 1]."""
+
+    kind: ClassVar[str]
+    """The name by which a checkpoint asks for it."""
+
+    def options(self) -> dict[str, Any]:
+        """Plain arguments that build the same module, the number of objects apart."""
+        raise NotImplementedError
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
@@ -22,7 +35,7 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-class Localizer(nn.Module):
+class Localizer(Eyes):
     """U-Net with a spatial soft-argmax.
 
     Args:
@@ -30,6 +43,8 @@ class Localizer(nn.Module):
         channels: of the first of three levels.
         sharpness: factor on the logits.
     """
+
+    kind: ClassVar[str] = "heat_maps"
 
     def __init__(self, objects: int, channels: int = 8, sharpness: float = 5.0) -> None:
         super().__init__()
@@ -40,6 +55,10 @@ class Localizer(nn.Module):
         self.up_second = _block(6 * channels, 2 * channels)
         self.up_first = _block(3 * channels, channels)
         self.head = nn.Conv2d(channels, objects, 1)
+
+    def options(self) -> dict[str, Any]:
+        """Channels and sharpness."""
+        return {"channels": self.channels, "sharpness": self.sharpness}
 
     def heat(self, frames: Tensor) -> Tensor:
         """Logits ``(M, N, h, w)`` of frames ``(M, 3, h, w)`` in [0, 1]; any size of at least 8 pixels."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,35 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 
-class SpriteRenderer(nn.Module):
+class Renderer(nn.Module):
+    """What draws poses ``(*B, N, 3)`` as frames ``(*B, 3, h, w)`` in [0, 1].
+
+    Args:
+        image_size: height and width of the frames, pixels.
+        objects: number of things drawn N.
+    """
+
+    kind: ClassVar[str]
+    """The name by which a checkpoint asks for it."""
+
+    def __init__(self, image_size: tuple[int, int], objects: int) -> None:
+        super().__init__()
+        self.image_size, self.objects = image_size, objects
+
+    def options(self) -> dict[str, Any]:
+        """Plain arguments that build the same module, the number of objects apart."""
+        return {"image_size": list(self.image_size)}
+
+    def sprites(self) -> Tensor:
+        """Contents and masks in [0, 1]: ``(N, 4, side, side)``."""
+        raise NotImplementedError
+
+    def scene(self) -> Tensor:
+        """The background in [0, 1]: ``(3, h, w)``."""
+        raise NotImplementedError
+
+
+class SpriteRenderer(Renderer):
     """Learned sprites over a learned background.
 
     Args:
@@ -33,6 +61,8 @@ class SpriteRenderer(nn.Module):
         order: ``(N,)``, the sprites' numbers from the lowest layer to the highest.
     """
 
+    kind: ClassVar[str] = "sprites"
+
     def __init__(
         self,
         image_size: tuple[int, int],
@@ -42,15 +72,19 @@ class SpriteRenderer(nn.Module):
         samples: int = 2,
         turns: bool = True,
     ) -> None:
-        super().__init__()
-        self.image_size, self.objects, self.window = image_size, objects, window
-        self.density, self.samples, self.turns = density, samples, turns
+        super().__init__(image_size, objects)
+        self.window, self.density, self.samples, self.turns = window, density, samples, turns
         side = window * density
         self.content = nn.Parameter(torch.zeros(objects, 3, side, side))
         self.mask = nn.Parameter(torch.full((objects, 1, side, side), -3.0))
         self.background = nn.Parameter(torch.zeros(3, *image_size))
         self.order: Tensor
         self.register_buffer("order", torch.arange(objects))
+
+    def options(self) -> dict[str, Any]:
+        """Image size, window, density, samples and whether sprites turn."""
+        names = ("window", "density", "samples", "turns")
+        return {**super().options(), **{name: getattr(self, name) for name in names}}
 
     def sprites(self) -> Tensor:
         """Contents and masks in [0, 1]: ``(N, 4, side, side)``."""

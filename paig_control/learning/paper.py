@@ -1,0 +1,125 @@
+"""The paper's recipe: eyes, renderer, velocity and constants together from random weights, on pixels alone.
+
+RMSProp with gradients clipped element by element, batches drawn epoch by epoch, the learning rate divided once near
+the end: the procedure of the original code (Jaques, Burke and Hospedales, ICLR 2020), whose model is
+:mod:`paig_control.original`. Constants come without error bars.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from paig_control.errors import PaigError
+from paig_control.learning.foresee import foreseen
+from paig_control.learning.identify import Estimate
+from paig_control.learning.losses import frame_errors, paig_losses
+from paig_control.learning.optimise import Loop, step_generator
+from paig_control.learning.settings import ModelSettings, PaperSettings
+from paig_control.learning.trainer import CLOSE, Conclusion, Trainer
+from paig_control.model import PAIG
+from paig_control.original import OriginalPAIG
+from paig_control.types import State
+from paig_control.vision.kinematics import build_kinematics
+from paig_control.vision.masks import MaskedLocalizer
+from paig_control.vision.templates import TemplateRenderer
+
+
+def annealed(done: float) -> float:
+    """A fifth of the learning rate from three quarters on."""
+    return 1.0 if done < 0.75 else 0.2
+
+
+def rmsprop(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """RMSProp as the original's framework has it: decay 0.9, and mean squares that begin at one."""
+    optimiser = torch.optim.RMSprop(groups, alpha=0.9, eps=1e-10)
+    for group in optimiser.param_groups:
+        for p in group["params"]:
+            optimiser.state[p] = {"step": torch.zeros(()), "square_avg": torch.ones_like(p)}
+    return optimiser
+
+
+def clip_elements(parameters: list[Tensor]) -> Tensor:
+    """Clip gradients to 1, element by element; returns the largest before."""
+    largest = torch.stack([p.grad.abs().max() for p in parameters if p.grad is not None and p.grad.numel()]).max()
+    torch.nn.utils.clip_grad_value_(parameters, 1.0)
+    return largest
+
+
+def joint_loop(model: PAIG, images: Tensor, actions: Tensor, settings: PaperSettings, seed: int) -> Loop:
+    """The loop over sequences of images ``(S, T, 3, h, w)`` with actions ``(S, T - 1, A)``, from their first frames."""
+    count, shown = len(images), model.input_frames + settings.prediction_frames
+    images, actions = images[:, :shown], actions[:, : shown - 1]
+    batches = math.ceil(count / settings.batch)
+
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        order = torch.randperm(count, generator=step_generator(seed, "epoch", step // batches))
+        first = step % batches * settings.batch
+        row = order[first : first + settings.batch]
+        found = paig_losses(model, images[row], actions[row], settings.prediction_frames)
+        figures = {"pred": float(found.pred.detach()), "recons": float(found.recons.detach())}
+        return found.pred + settings.alpha * found.recons, {**figures, **model.physics.values()}
+
+    groups = [{"params": list(model.parameters()), "lr": settings.learning_rate}]
+    steps = settings.epochs * batches
+    return Loop("joint", groups, loss, steps, seed, ramp=1, decay=annealed, optimiser=rmsprop, clip=clip_elements)
+
+
+class Joint(Trainer[PaperSettings]):
+    """One stage that does everything."""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The loop, and a look at what came of it."""
+        return ("joint", "conclude")
+
+    def perform(self, stage: str) -> None:
+        """Train, or judge."""
+        if stage == "joint":
+            if self.model is None:
+                self._build()
+            loop = joint_loop(self.trained, self.images, self.actions, self.recipe, self.seed)
+            self.optimise(replace(loop, seconds=self.seconds_left()))
+        else:
+            self.conclusion = self._judge()
+
+    def _build(self) -> None:
+        own, usual = self.settings, ModelSettings(input_frames=self.settings.input_frames)
+        if own != usual:
+            raise PaigError(
+                f"{own}: the paper's networks are fixed, of the model's settings only input_frames applies with "
+                "recipe=paper. Leave the others out."
+            )
+        physics, size = self.physics, (self.images.shape[-2], self.images.shape[-1])
+        torch.manual_seed(self.seed)
+        self.model = OriginalPAIG(
+            physics,
+            build_kinematics(physics.kinematics, physics.objects),
+            MaskedLocalizer(physics.objects, size),
+            TemplateRenderer(size, physics.objects),
+            own.input_frames,
+        ).to(self.device)
+
+    @torch.no_grad()
+    def _judge(self) -> Conclusion:
+        """Whether the pictures are explained, and the motion of what is seen in them."""
+        model, flat = self.trained, self.images.flatten(0, 1)
+        seen = torch.cat([model.see(part) for part in flat.split(256)])
+        parts = zip(seen.split(256), flat.split(256), strict=True)
+        recons = torch.cat([frame_errors(model.render(State(s, s)), f) for s, f in parts]).mean()
+        empty = frame_errors(flat.median(0).values, flat).mean()
+        missed, motion = foreseen(model, seen.unflatten(0, self.images.shape[:2]), self.actions)
+        unseen = float(recons / empty)
+        converged = unseen < CLOSE and missed < CLOSE * motion
+        if not converged:
+            self.notes.append(
+                f"The paper's recipe has not converged: {100 * unseen:.0f} % of what moves in the frames is not "
+                f"reconstructed, predictions are off by {missed:.3g} against steps of {motion:.3g}, and the constants "
+                "mean little. Give it more epochs or another seed, or use recipe=default."
+            )
+        constants = {c.name: Estimate(model.physics.values()[c.name], math.nan, c.unit) for c in self.physics.constants}
+        return Conclusion(constants, missed, converged)

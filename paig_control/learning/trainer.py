@@ -1,0 +1,272 @@
+"""What every recipe shares: the data, the stages' order, checkpoints, the clock and the record of what was found.
+
+A recipe is a :class:`Trainer` that names its stages and performs them. A run that was stopped goes on from its last
+checkpoint to the same result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+
+from paig_control import checkpoint
+from paig_control.data.episodes import Sequences
+from paig_control.errors import PaigError
+from paig_control.learning.identify import Estimate
+from paig_control.learning.optimise import Loop, LoopState, run_loop
+from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
+from paig_control.model import PAIG, to_images
+from paig_control.physics.base import Physics
+
+Progress = Callable[[str, float, str], None]
+"""Stage, fraction of it done, and a line of text."""
+CLOSE = 0.2
+"""Residuals below so much of the motion between two frames count as converged."""
+R = TypeVar("R", bound=RecipeSettings | PaperSettings)
+
+
+@dataclass
+class Run:
+    """A trained model and what is known about it.
+
+    Attributes:
+        model: the model.
+        constants: with error bars, by name.
+        history: rows of figures by stage.
+        converged: whether the residuals of the identification are small against the motion.
+        notes: what a user should know.
+        frames: frames that training saw.
+        cpu_seconds: of the process, interrupted parts up to their last checkpoint included.
+        wall_seconds: likewise.
+        residual: root mean square of the identification's residuals, in coordinates' units.
+        record: what the checkpoint says.
+    """
+
+    model: PAIG
+    constants: dict[str, Estimate]
+    history: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    converged: bool = False
+    notes: list[str] = field(default_factory=list)
+    frames: int = 0
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    residual: float = math.nan
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def finished_run(loaded: checkpoint.Loaded) -> Run:
+    """The run that a checkpoint without a trainer's state is the end of."""
+    record = loaded.record
+    return Run(
+        loaded.model,
+        {name: Estimate(**found) for name, found in record["constants"].items()},
+        record["history"],
+        record["converged"],
+        record["notes"],
+        record["frames"],
+        record["cpu_seconds"],
+        record["wall_seconds"],
+        record["residual"],
+        record,
+    )
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a recipe found at its end.
+
+    Attributes:
+        constants: by name.
+        residual: root mean square of what the motion leaves unexplained, in coordinates' units.
+        converged: whether that is little.
+    """
+
+    constants: dict[str, Estimate]
+    residual: float
+    converged: bool
+
+
+class Trainer(Generic[R]):
+    """Holds what the stages share; arguments as :func:`paig_control.learning.recipe.train`."""
+
+    def __init__(
+        self,
+        recipe: R,
+        data: Sequences,
+        physics: Physics,
+        model: ModelSettings,
+        seed: int,
+        device: torch.device,
+        out: Path | None,
+        progress: Progress | None,
+    ) -> None:
+        _check(data, physics, model)
+        self.settings, self.recipe, self.seed, self.device, self.out = model, recipe, seed, device, out
+        self.tell: Progress = progress or (lambda stage, fraction, text: None)
+        self.physics = physics.to(device)
+        self.images = to_images(torch.from_numpy(data.frames)).to(device)
+        sequences, frames = self.images.shape[:2]
+        self.actions = torch.from_numpy(data.actions_for(physics.action_size)).to(device)
+        bounds = [None if b is None else [float(x) for x in b] for b in (data.action_low, data.action_high)]
+        self.record: dict[str, Any] = {
+            "seed": seed,
+            "action_low": bounds[0],
+            "action_high": bounds[1],
+            "dt": physics.dt,
+            "frames": sequences * frames,
+            "data": hashlib.sha256(data.frames.tobytes()).hexdigest()[:16],
+            "physics": physics.spec,
+            "prediction_frames": recipe.prediction_frames,
+            "settings": {"model": dataclasses.asdict(model), "recipe": dataclasses.asdict(recipe)},
+        }
+        self.stage, self.loop_state = 0, LoopState()
+        self.model: PAIG | None = None
+        self.coordinates, self.chosen = torch.zeros(0), torch.zeros(0, dtype=torch.long)
+        self.conclusion: Conclusion | None = None
+        self.history: dict[str, list[dict[str, float]]] = {}
+        self.notes: list[str] = []
+        self.spent = (0.0, 0.0)
+        self.began = (time.process_time(), time.monotonic())
+        self.saved = self.began[1]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Their names, in order."""
+        raise NotImplementedError
+
+    @property
+    def trained(self) -> PAIG:
+        """The model, once a stage has made it."""
+        assert self.model is not None
+        return self.model
+
+    def perform(self, stage: str) -> None:
+        """Do a stage; the last one leaves a conclusion."""
+        raise NotImplementedError
+
+    def run(self) -> Run:
+        """All stages that are still to do."""
+        while self.stage < len(self.stages):
+            name = self.stages[self.stage]
+            self.tell(name, 0.0, "")
+            self.perform(name)
+            self.tell(name, 1.0, "")
+            self.stage, self.loop_state = self.stage + 1, LoopState()
+            if self.conclusion is None:
+                self._save(force=True)
+        assert self.conclusion is not None
+        return self._finish(self.conclusion)
+
+    def optimise(self, loop: Loop) -> None:
+        """Run a gradient loop from where it stands."""
+        if loop.seconds is not None and loop.seconds <= 0:
+            self.notes.append(f"{loop.stage} was left out: the CPU-seconds were used up before it.")
+        run_loop(
+            loop,
+            self.trained,
+            self.loop_state,
+            lambda state: self._save(),
+            lambda fraction, text: self.tell(loop.stage, fraction, text),
+            self.notes.append,
+        )
+        self.history[loop.stage] = self.loop_state.history
+
+    def seconds_left(self) -> float | None:
+        """CPU-seconds that the recipe allows the stage at hand, counted from its beginning; None for no limit."""
+        if self.recipe.cpu_seconds is None:
+            return None
+        return self.recipe.cpu_seconds - (self._time()[0] - self.loop_state.spent)
+
+    def _finish(self, found: Conclusion) -> Run:
+        model = self.trained.eval()
+        cpu, wall = self._time()
+        self.record |= {
+            "constants": {n: dataclasses.asdict(e) for n, e in found.constants.items()},
+            "converged": found.converged,
+            "residual": found.residual,
+            "history": self.history,
+            "notes": self.notes,
+            "cpu_seconds": cpu,
+            "wall_seconds": wall,
+        }
+        if self.out is not None:
+            checkpoint.save(self.out, model, self.record)
+        return finished_run(checkpoint.Loaded(model, self.record, None))
+
+    # -- checkpoints -------------------------------------------------------------------------------------
+
+    def _time(self) -> tuple[float, float]:
+        """CPU and wall seconds so far."""
+        return (
+            self.spent[0] + time.process_time() - self.began[0],
+            self.spent[1] + time.monotonic() - self.began[1],
+        )
+
+    def _save(self, force: bool = False) -> None:
+        """Write a checkpoint if it is time to."""
+        if self.out is None or self.model is None:
+            return
+        if not force and time.monotonic() - self.saved < self.recipe.checkpoint_seconds:
+            return
+        state = self.loop_state
+        trainer = {
+            "stage": self.stage,
+            "loop": {f.name: getattr(state, f.name) for f in dataclasses.fields(state)},
+            "coordinates": self.coordinates,
+            "chosen": self.chosen,
+            "history": self.history,
+            "notes": self.notes,
+            "spent": self._time(),
+        }
+        checkpoint.save(self.out, self.model, self.record, trainer)
+        self.saved = time.monotonic()
+
+    def check_same(self, loaded: checkpoint.Loaded) -> None:
+        """Refuse a checkpoint that belongs to another training."""
+        for key in ("seed", "settings", "data", "physics", "dt"):
+            if _plain(loaded.record.get(key)) != _plain(self.record[key]):
+                raise PaigError(
+                    f"The checkpoint belongs to another training: its {key} differs. "
+                    "Resume with the same options, or use overwrite=true to start afresh."
+                )
+
+    def restore(self, model: PAIG, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint's model and trainer's state."""
+        self.model = model.train()
+        self.physics = self.model.physics
+        self.stage, self.coordinates = state["stage"], state["coordinates"].to(self.device)
+        self.chosen = state["chosen"].to(self.device)
+        self.loop_state = LoopState(**state["loop"])
+        self.history, self.notes, self.spent = state["history"], state["notes"], tuple(state["spent"])
+        self.notes.append(f"Resumed in stage {self.stages[self.stage]} at step {self.loop_state.step}.")
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON knows them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _check(data: Sequences, physics: Physics, model: ModelSettings) -> None:
+    """Refuse data from which this model cannot be learned."""
+    frames = data.frames.shape[1]
+    if frames <= model.input_frames:
+        raise PaigError(
+            f"Sequences of {frames} frames: the state is inferred from {model.input_frames} and something must be left "
+            "to predict. Record longer sequences, or set model.input_frames lower."
+        )
+    size = 0 if data.actions is None or not data.actions.any() else data.actions.shape[-1]
+    if size not in (0, physics.action_size):
+        raise PaigError(
+            f"The data have actions of size {size}, {type(physics).__name__} takes {physics.action_size}: "
+            "choose another physics, or record another environment."
+        )

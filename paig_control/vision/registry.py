@@ -1,0 +1,64 @@
+"""Eyes and renderers by name: what a checkpoint may ask for, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from paig_control.errors import PaigError, nearest
+from paig_control.vision.localizer import Eyes, Localizer
+from paig_control.vision.masks import MaskedLocalizer
+from paig_control.vision.renderer import Renderer, SpriteRenderer
+from paig_control.vision.templates import TemplateRenderer
+
+EYES: dict[str, type[Eyes]] = {kind.kind: kind for kind in (Localizer, MaskedLocalizer)}
+RENDERERS: dict[str, type[Renderer]] = {kind.kind: kind for kind in (SpriteRenderer, TemplateRenderer)}
+MOST = 4096
+"""Pixels or texels along an axis, and channels: a file that asks for more is not believed."""
+
+
+def described(part: Eyes | Renderer) -> dict[str, Any]:
+    """Name and options from which :func:`build_eyes` or :func:`build_renderer` makes the same part."""
+    return {"kind": part.kind, **part.options()}
+
+
+def build_eyes(description: Mapping[str, Any], objects: int) -> Eyes:
+    """Eyes by name, for ``objects`` objects.
+
+    Raises:
+        PaigError: for an unknown name, or sizes that cannot be meant.
+    """
+    kind: Callable[..., Eyes] = EYES[_name(description, EYES)]
+    return kind(objects=objects, **_options(description))
+
+
+def build_renderer(description: Mapping[str, Any], objects: int) -> Renderer:
+    """A renderer by name, of ``objects`` objects.
+
+    Raises:
+        PaigError: for an unknown name, or sizes that cannot be meant.
+    """
+    kind: Callable[..., Renderer] = RENDERERS[_name(description, RENDERERS)]
+    return kind(objects=objects, **_options(description))
+
+
+def _name(description: Mapping[str, Any], known: Collection[str]) -> str:
+    name = str(description["kind"])
+    if name not in known:
+        raise PaigError(f"Unknown part of a model {name!r}; {nearest(name, known)}")
+    return name
+
+
+def _options(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with sizes checked: whole numbers of pixels, at least 8 along an image's axis."""
+    options = {key: value for key, value in description.items() if key != "kind"}
+    if "image_size" in options:
+        height, width = (int(n) for n in options["image_size"])
+        options["image_size"] = (height, width)
+        if min(height, width) < 8:
+            raise PaigError(f"model.json asks for frames of {height} x {width}: that cannot be meant.")
+    numbers = [n for value in options.values() for n in (value if isinstance(value, tuple) else (value,))]
+    numbers = [n for n in numbers if not isinstance(n, bool)]
+    if not all(0 < n <= MOST for n in numbers):
+        raise PaigError(f"model.json asks for {options}: that cannot be meant.")
+    return options
