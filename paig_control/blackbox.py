@@ -20,9 +20,12 @@ from paig_control.vision.kinematics import Kinematics
 from paig_control.vision.localizer import Eyes
 from paig_control.vision.renderer import Renderer
 
+STRIDES = 8
+"""Displacements are measured in such a part of half the image: then they are of the order of one."""
+
 
 class Foresight(nn.Module):
-    """An LSTM that turns coordinates and actions, frame by frame, into the next displacement.
+    """An LSTM that turns coordinates, displacements and actions, frame by frame, into the next displacement.
 
     Args:
         objects: number of things N, each with two coordinates.
@@ -33,7 +36,7 @@ class Foresight(nn.Module):
 
     def __init__(self, objects: int, action_size: int, units: int, image_size: tuple[int, int]) -> None:
         super().__init__()
-        self.cell = nn.LSTMCell(2 * objects + action_size, units)
+        self.cell = nn.LSTMCell(4 * objects + action_size, units)
         self.move = nn.Linear(units, 2 * objects)
         self.centre: Tensor
         height, width = image_size
@@ -45,12 +48,13 @@ class Foresight(nn.Module):
         ``actions`` ``(B, T - 1, A)`` lie between all the frames.
         """
         path = list(coordinates.unbind(1))
+        stride = self.centre / STRIDES
         memory: tuple[Tensor, Tensor] | None = None
         for t, action in enumerate(actions.unbind(1)):
-            place = (path[t] / self.centre - 1).flatten(1)
-            memory = self.cell(torch.cat([place, action], 1), memory)
+            place, step = path[t] / self.centre - 1, (path[t] - path[max(t - 1, 0)]) / stride
+            memory = self.cell(torch.cat([place.flatten(1), step.flatten(1), action], 1), memory)
             if t + 1 == len(path):
-                path.append(path[t] + self.centre * self.move(memory[0]).unflatten(1, path[t].shape[1:]))
+                path.append(path[t] + stride * self.move(memory[0]).unflatten(1, place.shape[1:]))
         return torch.stack(path, 1)
 
 

@@ -15,6 +15,7 @@ from paig_control.errors import PaigError
 from paig_control.inference import history, trajectory
 from paig_control.model import PAIG
 from paig_control.physics.base import Physics
+from paig_control.physics.lstm import Lstm
 from paig_control.types import State
 from paig_control.velocity import VelocityNetwork
 from paig_control.vision.kinematics import Kinematics
@@ -34,7 +35,7 @@ class OriginalPAIG(PAIG):
     """The published model; arguments as :class:`~paig_control.model.PAIG`.
 
     Raises:
-        PaigError: for a single input frame, or physics of angles, of which nothing was published.
+        PaigError: for a single input frame, physics without laws, or of angles, of which nothing was published.
     """
 
     kind: ClassVar[str] = "original"
@@ -49,6 +50,8 @@ class OriginalPAIG(PAIG):
         polish: int = 0,
     ) -> None:
         super().__init__(physics, kinematics, localizer, renderer, input_frames, polish)
+        if isinstance(physics, Lstm):
+            raise PaigError("recipe=paper learns physics with laws: train physics=lstm with recipe=default.")
         if physics.kinematics != "planar":
             raise PaigError(
                 f"{type(physics).__name__} does not move things in the plane of the image: the paper's recipe for it "

@@ -6,6 +6,7 @@ beside their prediction (``rollout.png``); control leaves a film of camera, goal
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,29 +70,36 @@ def learned_figure(model: PAIG) -> Figure:
 
 
 def curves_figure(run: Run) -> Figure:
-    """Image losses of the gradient stages, and the constants while the window grows."""
+    """Image losses of the gradient stages, and the constants while the window grows, or step by step."""
     names = list(run.constants)
     figure = Figure(figsize=(4 + 3 * len(names), 3.2), layout="constrained")
     axes = figure.subplots(1, 1 + len(names), squeeze=False)[0]
     done = 0.0
-    for stage, keys in (("warm_start", ("recons",)), ("refine", ("recons", "pred"))):
-        rows = run.history.get(stage, [])
-        for key, colour in zip(keys, COLOURS, strict=False):
-            steps = [done + row["step"] for row in rows]
-            axes[0].plot(steps, [row[key] for row in rows], color=colour, label=key if stage == "refine" else None)
-        if rows:
-            done += rows[-1]["step"]
-            axes[0].axvline(done, color="#ced4da", linewidth=0.8)
-    axes[0].set(title="warm start | refine", xlabel="gradient step", ylabel="squared error a frame", yscale="log")
+    stages = [name for name in ("warm_start", "refine", "joint") if run.history.get(name)]
+    for stage in stages:
+        rows = run.history[stage]
+        for key, colour in zip(("recons", "pred"), COLOURS, strict=False):
+            steps = [done + row["step"] for row in rows if key in row]
+            label = None if stage == "warm_start" else key
+            axes[0].plot(steps, [row[key] for row in rows if key in row], color=colour, label=label)
+        done += rows[-1]["step"]
+        axes[0].axvline(done, color="#ced4da", linewidth=0.8)
+    axes[0].set(
+        title=" | ".join(stages).replace("_", " "), xlabel="gradient step", ylabel="squared error a frame", yscale="log"
+    )
     if axes[0].get_legend_handles_labels()[0]:
         axes[0].legend(frameon=False)
     for axis, name in zip(axes[1:], names, strict=True):
         estimate = run.constants[name]
-        rows = run.history.get("conclude", [])
-        axis.plot([r["horizon"] for r in rows], [r[name] for r in rows], "o-", color=COLOURS[0], markersize=4)
-        last = [rows[-1]["horizon"]] if rows else [0.0]
-        axis.errorbar(last, [estimate.value], yerr=[3 * estimate.std], capsize=4, color=COLOURS[1])
-        axis.set(title=f"{name}: {estimate}", xlabel="frames in the window (bar: 3 std)")
+        along, rows = "horizon", run.history.get("conclude", [])
+        if not rows:
+            along, rows = "step", run.history.get("joint", [])
+        axis.plot([r[along] for r in rows], [r[name] for r in rows], "o-", color=COLOURS[0], markersize=4)
+        last = [rows[-1][along]] if rows else [0.0]
+        if math.isfinite(estimate.std):
+            axis.errorbar(last, [estimate.value], yerr=[3 * estimate.std], capsize=4, color=COLOURS[1])
+        xlabel = "frames in the window (bar: 3 std)" if along == "horizon" else "gradient step"
+        axis.set(title=f"{name}: {estimate}", xlabel=xlabel)
         axis.title.set_fontsize(10)
         axis.ticklabel_format(useOffset=False)
     for axis in axes:

@@ -166,7 +166,7 @@ def test_a_checkpoint_that_asks_for_unknown_classes_is_refused(run: Run, folder:
 def test_a_checkpoint_with_other_arrays_is_refused(run: Run, folder: Path, tmp_path: Path) -> None:
     target = copied(folder, tmp_path)
     model = json.loads((target / "model.json").read_text())["model"]
-    describe(target, {"model": model | {"localizer": {"channels": 4, "sharpness": 5.0}}})
+    describe(target, {"model": model | {"localizer": {"kind": "heat_maps", "channels": 4, "sharpness": 5.0}}})
     with pytest.raises(PaigError, match="do not fit"):
         checkpoint.load(tmp_path)
 

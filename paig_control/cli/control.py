@@ -95,7 +95,11 @@ def _settings(config: DictConfig) -> ControlSettings:
 
 
 def _check_fit(env: world.Env, loaded: Loaded, config: DictConfig, screen: Screen) -> None:
-    """Refuse an environment whose images or actions are not those that the model was trained on."""
+    """Refuse a black box, and an environment whose images or actions are not those that the model was trained on."""
+    from paig_control.physics.lstm import Lstm, stateless
+
+    if isinstance(loaded.model.physics, Lstm):
+        raise stateless()
     shape = tuple(env.observation_space.shape or ())
     size, physics = tuple(loaded.model.image_size), loaded.model.physics
     if shape[:2] != size:

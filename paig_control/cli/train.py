@@ -91,7 +91,9 @@ def beside_truth(constants: dict[str, dict[str, Any]], data: episodes.Episodes) 
 
 
 def show_constants(screen: Screen, constants: dict[str, dict[str, Any]]) -> None:
-    """Print the table of constants, learned beside true."""
+    """Print the table of constants, learned beside true, if there are any."""
+    if not constants:
+        return
     from paig_control.learning.identify import Estimate
 
     rows = []

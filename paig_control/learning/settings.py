@@ -103,9 +103,9 @@ class ForeseeSettings:
         learning_rate: of Adam, with a short ramp and a cosine decay.
     """
 
-    steps: int = 2000
+    steps: int = 3000
     batch: int = 64
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
 
 
 @dataclass(frozen=True)
