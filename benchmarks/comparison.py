@@ -3,8 +3,8 @@
 ``python benchmarks/comparison.py`` collects passive films of a system, trains the default recipe, and gives
 ``physics=lstm`` and ``recipe=paper`` the CPU-seconds that it took. Each model predicts longer films that training never
 saw from their input frames. The curves (median over seeds) go to ``benchmarks/results/comparison.png``, all figures,
-with machine and versions, to ``benchmarks/results/comparison.json``. ``--longer 10`` trains the paper's recipe once more
-with ten times the CPU-seconds.
+with machine and versions, to ``benchmarks/results/comparison.json``. ``--longer 10`` trains the paper's recipe once
+more with ten times the CPU-seconds.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def one_seed(system: str, seed: int, sequences: int, longer: float, folder: Path
     names = ["physics", "black box", "paper"]
     if longer:
         names.append("paper, longer")
-        words = ("recipe=paper", paper, f"recipe.cpu_seconds={longer * limit}", "overwrite=true")
+        words = ("recipe=paper", paper, f"recipe.cpu_seconds={longer * limit}")
         train(names[-1], f"physics={physics}", *words)
     data = episodes.load(path).split("test")
     row: dict[str, Any] = {"seed": seed, "copying": copying(data, inputs)}
