@@ -39,8 +39,9 @@ def errors_by_frame(model: PAIG, data: episodes.Sequences) -> list[float]:
     actions = torch.from_numpy(data.actions_for(model.physics.action_size))
     found = []
     for film, action in zip(frames.split(20), actions.split(20), strict=True):
-        seen = model.locate(film[:, : model.input_frames])
-        path = torch.cat([seen, model.unroll(seen, action)[:, model.input_frames :]], 1)
+        seen = model.read(film[:, : model.input_frames])
+        future = model.unroll(seen.position, action, seen.trust)[:, model.input_frames :]
+        path = torch.cat([seen.position, future], 1)
         found.append(frame_errors(model.render(State(path, path)), to_images(film)))
     return [float(error) for error in torch.cat(found).mean(0)]
 
