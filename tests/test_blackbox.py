@@ -36,7 +36,7 @@ QUICK = [
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with films of two balls and a trained black box."""
     folder = tmp_path_factory.mktemp("blackbox")
-    films = ["sequences=16", "steps=12", "valid=2", "test=3", "policy=zero", "verbosity=0"]
+    films = ["sequences=8", "steps=12", "valid=2", "test=3", "policy=zero", "verbosity=0"]
     assert main(["collect", "env=spring", *films, f"out={folder / 'spring.npz'}"]) == 0
     assert main(["train", f"data={folder / 'spring.npz'}", "physics=lstm", *QUICK, f"out={folder / 'run'}"]) == 0
     return folder

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from paig_control import checkpoint
+from paig_control.cli.main import main
 from paig_control.data.collection import collect
 from paig_control.data.episodes import Episodes
 from paig_control.errors import PaigError
@@ -115,8 +116,8 @@ def test_masks_share_out_each_pixel_and_places_lie_in_the_image(size: tuple[int,
     images = torch.rand(4, 3, *size)
     masks = eyes.masks(images)
     assert masks.shape == (4, 3, *size)
-    assert float(masks.min()) > 0
-    assert float(masks.sum(1).max()) < 1
+    assert float(masks.detach().min()) > 0
+    assert float(masks.detach().sum(1).max()) < 1
     places = eyes(images)
     assert places.shape == (4, 3, 2)
     assert bool(((places > 0) & (places < torch.tensor([size[1], size[0]]))).all())
@@ -127,7 +128,7 @@ def test_a_place_is_read_off_the_objects_own_share_alone() -> None:
     images = torch.rand(2, 3, 24, 24)
     eyes.masks = lambda given: torch.stack([torch.ones(2, 24, 24), torch.zeros(2, 24, 24)], 1)  # type: ignore[method-assign]
     places = eyes(images)
-    assert float((places[0, 0] - places[1, 0]).abs().max()) > 1e-3
+    assert float((places[0, 0] - places[1, 0]).detach().abs().max()) > 1e-3
     assert torch.equal(places[0, 1], places[1, 1])
 
 
@@ -273,3 +274,27 @@ def test_what_the_paper_did_not_publish_is_refused(films: Episodes, balls: Episo
         train(balls.split("train"), physics, ModelSettings(channels=16), TINY)
     with pytest.raises(PaigError, match="physics with laws"):
         train(balls.split("train"), build_physics("lstm", 0.3, force=False), recipe=TINY)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["recipe.batch=0"], "recipe.batch = 0"),
+        (["recipe.epochs=0"], "recipe.epochs = 0"),
+        (["recipe.cpu_seconds=-1"], "recipe.cpu_seconds = -1"),
+        (["recipe.refine.steps=10"], "train has no recipe.refine"),
+        (["experiment=quick"], "experiment=quick sets recipe.warm_start"),
+        (["recipe=papers"], "did you mean paper?"),
+    ],
+)
+def test_mistakes_are_refused_before_anything_is_written(
+    balls: Episodes, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    balls.save(tmp_path / "films.npz")
+    out = tmp_path / "run"
+    choice = [] if words == ["recipe=papers"] else ["recipe=paper"]
+    assert main(["train", f"data={tmp_path / 'films.npz'}", "physics=spring", *choice, *words, f"out={out}"]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
+    assert not out.exists()

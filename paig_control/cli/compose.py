@@ -170,6 +170,10 @@ def compose(command: str, lines: list[str], base: DictConfig | None = None) -> D
 
 def reason(error: Exception, base: DictConfig | None) -> str:
     """Make one line of what Hydra says."""
+    misfit = re.match(r"In '(\w+)/(\w+)': .*\n[^\n]*\n *full_key: (\S+)", str(error))
+    if misfit is not None:
+        group, choice, key = misfit.groups()
+        return f"{group}={choice} sets {key}, which is not there with the other choices made: leave one of them out."
     text = str(error.__cause__ or error).splitlines()[0]
     match = re.match(r"Error merging override \+*(.*?)=(.*)", str(error).splitlines()[0])
     if match is None:

@@ -73,8 +73,9 @@ class Train(Common):
     """Learn a model from films.
 
     Runs the stages discover, identify and refine, prints the constants found with their error bars, and
-    writes checkpoints, pictures and summary.json into the output folder. Ctrl-C or a kill loses at most the
-    work since the last checkpoint. With --multirun, comma lists are swept, for example
+    writes checkpoints, pictures and summary.json into the output folder. recipe=paper trains as the PAIG paper
+    did, and physics=lstm puts a black box in place of the physics, both for comparison. Ctrl-C or a kill loses
+    at most the work since the last checkpoint. With --multirun, comma lists are swept, for example
     paig-control train --multirun seed=0,1 'out=runs/${seed}'.
 
     Example:

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from paig_control.errors import PaigError
+
+
+def check_positive(place: str, **values: float | None) -> None:
+    """Refuse a number that is not above zero; None is left alone."""
+    for name, value in values.items():
+        if value is not None and not value > 0:
+            raise PaigError(f"{place}.{name} = {value}: expected a number above 0.")
+
 
 @dataclass(frozen=True)
 class ModelSettings:
@@ -131,6 +140,10 @@ class RecipeSettings:
     cpu_seconds: float | None = None
     checkpoint_seconds: float = 10.0
 
+    def __post_init__(self) -> None:
+        """Refuse a budget that is none."""
+        check_positive("recipe", cpu_seconds=self.cpu_seconds)
+
     @property
     def prediction_frames(self) -> int:
         """Frames that count as predicted; further ones are extrapolated."""
@@ -161,3 +174,8 @@ class PaperSettings:
     prediction_frames: int = 6
     cpu_seconds: float | None = None
     checkpoint_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers with which nothing could be learned."""
+        names = ("epochs", "batch", "learning_rate", "prediction_frames", "cpu_seconds")
+        check_positive("recipe", **{name: getattr(self, name) for name in names})
