@@ -29,7 +29,7 @@ from paig_control.types import State
 
 RESULTS = Path(__file__).parent / "results"
 COLOURS = {"physics": "#1c7ed6", "black box": "#e8590c", "paper": "#2b8a3e", "paper, longer": "#8ce99a"}
-FIGURES = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss", "cpu_seconds", "converged", "constants")
+FIGURES = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss", "cpu_seconds", "converged")
 
 
 @torch.no_grad()
@@ -81,6 +81,7 @@ def one_seed(system: str, seed: int, sequences: int, longer: float, folder: Path
         steps_taken = {stage: rows[-1]["step"] for stage, rows in found_steps(loaded.record).items()}
         row[name] = {figure: found[figure] for figure in FIGURES} | {
             "gradient_steps": steps_taken,
+            "constants": {n: {k: v for k, v in c.items() if v == v} for n, c in found["constants"].items()},  # no NaN
             "error_by_frame": errors_by_frame(loaded.model, data),
         }
         row |= {"machine": found["machine"], "versions": found["versions"]}

@@ -17,7 +17,7 @@ from paig_control.errors import PaigError
 from paig_control.inference import trajectory
 from paig_control.learning import trainer as training
 from paig_control.learning.optimise import LoopState, run_loop
-from paig_control.learning.paper import annealed, joint_loop, rmsprop
+from paig_control.learning.paper import annealed, clip_elements, joint_loop, rmsprop
 from paig_control.learning.recipe import Run, train
 from paig_control.learning.settings import ModelSettings, PaperSettings
 from paig_control.original import OriginalPAIG
@@ -194,7 +194,8 @@ def test_the_loss_falls(balls: Episodes) -> None:
 def test_a_step_of_its_optimiser_is_that_of_the_original() -> None:
     weight = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
     optimiser = rmsprop([{"params": [weight], "lr": 0.1}])
-    (weight * torch.tensor([0.5, 1.0])).sum().backward()
+    (weight * torch.tensor([0.5, 3.0])).sum().backward()
+    assert float(clip_elements([weight])) == 3.0
     optimiser.step()
     expected = [w - 0.1 * g / math.sqrt(0.9 + 0.1 * g**2) for w, g in ((1.0, 0.5), (2.0, 1.0))]
     assert weight.tolist() == pytest.approx(expected)

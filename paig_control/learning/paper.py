@@ -117,9 +117,9 @@ class Joint(Trainer[PaperSettings]):
         converged = unseen < CLOSE and missed < CLOSE * motion
         if not converged:
             self.notes.append(
-                f"The paper's recipe has not converged: {100 * unseen:.0f} % of what moves in the frames is not "
-                f"reconstructed, predictions are off by {missed:.3g} against steps of {motion:.3g}, and the constants "
-                "mean little. Give it more epochs or another seed, or use recipe=default."
+                f"The paper's recipe has not converged: its reconstruction error is {unseen:.2g} times that of an "
+                f"empty scene, its predictions are off by {missed:.3g} against steps of {motion:.3g}, and the "
+                "constants mean little. Give it more epochs or another seed, or use recipe=default."
             )
         constants = {c.name: Estimate(model.physics.values()[c.name], math.nan, c.unit) for c in self.physics.constants}
         return Conclusion(constants, missed, converged)
