@@ -94,9 +94,9 @@ def found_steps(record: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
 
 
 def draw(system: str, rows: list[dict[str, Any]], longer: float) -> Figure:
-    """Error against frame number on a logarithmic scale, one curve a model."""
+    """Draw error against frame number on a logarithmic scale, one curve a model."""
     _, _, frames, inputs, predicted, _ = SYSTEMS[system]
-    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    figure = Figure(figsize=(8, 5), layout="constrained")
     axis = figure.subplots()
     shades = (("input", 0, inputs, "#f1f3f5"), ("prediction", inputs, inputs + predicted, "#e7f5ff"))
     for name, first, last, colour in (*shades, ("extrapolation", inputs + predicted, frames, "#fff4e6")):
@@ -112,12 +112,14 @@ def draw(system: str, rows: list[dict[str, Any]], longer: float) -> Figure:
     for name, colour in COLOURS.items():
         if name in rows[0]:
             curve = np.median([row[name]["error_by_frame"] for row in rows], 0)
-            seconds = np.median([row[name]["cpu_seconds"] for row in rows])
-            axis.plot(time, curve, color=colour, label=f"{labels[name]}, {seconds:.0f} CPU-s", linewidth=2)
+            label = f"{labels[name]}: {np.median([row[name]['cpu_seconds'] for row in rows]):.0f} CPU-s"
+            if "joint" in rows[0][name]["gradient_steps"]:
+                label += f", {np.median([row[name]['gradient_steps']['joint'] for row in rows]):.0f} steps"
+            axis.plot(time, curve, color=colour, label=label, linewidth=2)
     still = np.median([row["copying"] for row in rows], 0)
     axis.plot(time[inputs:], still[inputs:], "--", color="#868e96", label="copying the last input frame")
     axis.set(xlabel="frame", ylabel="squared error a frame", yscale="log", xlim=(-0.5, frames - 0.5))
-    axis.legend(frameon=False, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 
