@@ -78,9 +78,10 @@ def train(
     """
     shared = (data, physics, model or ModelSettings(), seed, pick_device(device), out, progress)
     trainer: Staged | Joint
-    trainer = (
-        Joint(recipe, *shared) if isinstance(recipe, PaperSettings) else Staged(recipe or RecipeSettings(), *shared)
-    )
+    if isinstance(recipe, PaperSettings):
+        trainer = Joint(recipe, *shared)
+    else:
+        trainer = Staged(recipe or RecipeSettings(), *shared)
     if resume and out is not None and checkpoint.exists(out):
         loaded = checkpoint.load(out, trainer.device)
         trainer.check_same(loaded)
