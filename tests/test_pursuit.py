@@ -59,7 +59,7 @@ def test_frames_that_are_all_alike_are_refused() -> None:
 def test_a_springs_constants_are_learned_from_films(springs: Episodes) -> None:
     quick = RecipeSettings(
         DiscoverSettings(frames=300, rounds=1, steps=60),
-        WarmStartSettings(steps=80, batch=16),
+        WarmStartSettings(steps=80, batch=8),
         IdentifySettings(integrators=("pefrl-2",)),
         RefineSettings(steps=4, batch=4, prediction_frames=6),
     )

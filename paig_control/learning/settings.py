@@ -52,12 +52,12 @@ class WarmStartSettings:
 
     Attributes:
         steps: gradient steps.
-        batch: frames in each.
+        batch: frames in each, and as many that the renderer draws.
         learning_rate: of Adam, with a short ramp and a cosine decay.
     """
 
     steps: int = 300
-    batch: int = 32
+    batch: int = 16
     learning_rate: float = 3e-3
 
 

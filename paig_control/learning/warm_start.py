@@ -1,7 +1,9 @@
 """The localiser's start: it learns to see what discovery found.
 
 Cross-entropy of its heat maps on the found key points, fading out between 40 % and 80 % of the steps, and the
-reconstruction error of what it sees; the renderer learns along.
+reconstruction error of what it sees; the renderer learns along. Beside the films it sees as many frames that the
+renderer draws with the objects anywhere, so it also knows them where the films never show them, at the borders and
+over one another.
 """
 
 from __future__ import annotations
@@ -25,10 +27,13 @@ def warm_start_loop(model: PAIG, images: Tensor, coordinates: Tensor, settings: 
     def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         index = torch.randint(len(images), (settings.batch,), generator=generator).to(images.device)
         batch = images[index]
-        target = model.kinematics.keypoints(coordinates[index]).detach()
-        heat = eyes.heat(batch)
+        drawn = model.kinematics.anywhere(settings.batch, model.image_size, generator)
+        with torch.no_grad():
+            drawing = model.render(State(drawn, drawn))
+            target = model.kinematics.keypoints(torch.cat([coordinates[index], drawn]))
+        heat = eyes.heat(torch.cat([batch, drawing]))
         points = soft_argmax(heat)
-        seen = model.kinematics.coordinates(points)
+        seen = model.kinematics.coordinates(points[: settings.batch])
         recons = frame_errors(model.render(State(seen, seen)), batch).mean()
         fade = min(1.0, max(0.0, (0.8 - step / settings.steps) / 0.4))
         miss = (points - target).square().sum(-1).mean()

@@ -7,6 +7,8 @@ right, y down; angles are counter-clockwise from up.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -34,6 +36,10 @@ class Kinematics(nn.Module):
 
     def coordinates(self, keypoints: Tensor) -> Tensor:
         """Coordinates of objects seen at these key points; the inverse of :meth:`keypoints`."""
+        raise NotImplementedError
+
+    def anywhere(self, count: int, image_size: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """Random coordinates ``(count, N, D)`` all over a frame of this height and width."""
         raise NotImplementedError
 
     def gauge(self, position: Tensor) -> Tensor:
@@ -81,6 +87,10 @@ class Rotary(Kinematics):
         offset = self.pivot - keypoints
         return torch.atan2(offset[..., :1], offset[..., 1:]) + self.zero
 
+    def anywhere(self, count: int, image_size: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """Any angle."""
+        return (2 * math.pi * (torch.rand(count, 1, 1, generator=generator) - 0.5)).to(self.zero) + self.zero
+
     def gauge(self, position: Tensor) -> Tensor:
         """A constant, and the first harmonic that a misplaced pivot causes: ``(*B, 1, 1, 3)``."""
         return torch.stack([torch.ones_like(position), torch.sin(position), torch.cos(position)], -1)
@@ -116,6 +126,11 @@ class Planar(Kinematics):
     def coordinates(self, keypoints: Tensor) -> Tensor:
         """The key point itself."""
         return keypoints + self.zero
+
+    def anywhere(self, count: int, image_size: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """Any place in the frame, each object by itself."""
+        part = torch.rand(count, *self.zero.shape, generator=generator)
+        return (part * torch.tensor(image_size[::-1])).to(self.zero) + self.zero
 
     def gauge(self, position: Tensor) -> Tensor:
         """An offset of each coordinate of each object: ``(*B, N, 2, 2 N)``."""
