@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter
 
 from paig_control.data.episodes import Sequences, Truth
 from paig_control.errors import PaigError, nearest
@@ -49,7 +50,11 @@ class Draws:
         return middle + self.turned(position - middle) + shift
 
     def films(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Resample films ``(S, T, h, w, 3)``: cubic splines, averaged over the larger pixel where a film shrinks."""
+        """Resample films ``(S, T, h, w, 3)``: cubic splines, averaged over the larger pixel where a film shrinks.
+
+        Splines overshoot at sharp edges, below black too. Cut off, that would move the centre of a ball on black by
+        several hundredths of a pixel, differently at each place; so what is cut off is given back nearby.
+        """
         height, width = frames.shape[2:4]
         new = np.empty_like(frames)
         for s, film in enumerate(frames):
@@ -57,7 +62,7 @@ class Draws:
             down = _weights(height, float(self.flip[s, 1]), float(self.zoom[s]), float(self.shift[s, 1]))
             wide = np.tensordot(down, film, (1, 1)).transpose(1, 0, 2, 3)
             drawn = np.tensordot(across, wide, (1, 2)).transpose(1, 2, 0, 3)
-            new[s] = np.rint(drawn.clip(0, 255)).astype(np.uint8)
+            new[s] = np.rint(_within(drawn)).astype(np.uint8)
         return new
 
     def report(self) -> list[dict[str, Any]]:
@@ -152,6 +157,15 @@ def cut_frames(frames: NDArray[np.uint8], draws: Draws, contrast: int = 40) -> N
         new = (draws.flip[:, axis] * draws.zoom)[:, None] * centre + draws.shift[:, axis, None]
         lost |= (present & (np.abs(new) > 0.5 * length)[:, None]).any(-1)
     return lost
+
+
+def _within(films: Floats, rounds: int = 15) -> NDArray[np.float32]:
+    """Films ``(T, h, w, 3)`` brought between 0 and 255 so that, seen through a blur of one pixel, they are as before."""
+    wanted = films.astype(np.float32)
+    found = wanted.clip(0, 255)
+    for _ in range(rounds):
+        found = (found + gaussian_filter(wanted - found, (0, 1, 1, 0), mode="nearest", truncate=3)).clip(0, 255)
+    return found
 
 
 def _weights(length: int, flip: float, zoom: float, shift: float) -> Floats:
