@@ -2,9 +2,11 @@
 
 Each sequence (or window of a stream) has constants of its own. They are fitted together with its start state by
 Levenberg-Marquardt on the robust misfit of the coordinates, as in identification, but one sequence alone may not tell
-every constant: a normal prior around what was learned, widened to the change that is thought possible, decides what
-the coordinates leave open. The error bars are those of the posterior (Gelman et al., Bayesian Data Analysis, 3rd ed.,
-section 4.1), so a constant about which a sequence says nothing keeps the prior's width.
+every constant: a normal prior around what was learned, as wide as the change that is thought possible, decides what the
+coordinates leave open, and the posterior's width is the error bar. Many sequences that changed in their own ways
+also tell how much each constant varies at all: that spread is a better prior than a guess (empirical Bayes; Gelman et
+al., Bayesian Data Analysis, 3rd ed., sections 4.1 and 5.4), and so a sequence whose own motion cannot tell stiffness
+from length leans on the others. The core, :func:`adapt`, sees coordinates and actions only.
 """
 
 from __future__ import annotations
@@ -17,19 +19,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
-from paig_control.inference import best_start, linearise, trajectory, unpack
-from paig_control.learning.losses import frame_errors
+from paig_control.inference import best_start, linearise, pack, trajectory, unpack
 from paig_control.model import PAIG, to_images
 from paig_control.physics.base import Physics
-from paig_control.types import State
+from paig_control.types import Reading, State
+from paig_control.vision.presence import present
 
-BELIEF = 4.0
-"""The noise expected of the readings counts as much as so many readings."""
+BELIEF = 20.0
+"""The noise common to all sequences counts as much as so many readings of a sequence itself."""
+TURN = 3.0
+"""Misfit, in standard deviations, beyond which the loss grows no longer as the square."""
 
 
 class Prior(NamedTuple):
-    """What is believed of the free constants before the new frames: mean and standard deviation, ``(C,)`` or ``(B, C)``."""
+    """What is believed of the free constants: mean and standard deviation, ``(C,)`` or ``(B, C)``."""
 
     mean: Tensor
     width: Tensor
@@ -37,40 +42,42 @@ class Prior(NamedTuple):
 
 @dataclass(frozen=True)
 class Adapted:
-    """What a batch of B sequences says, each for itself.
+    """What each of B sequences says.
 
     Attributes:
         start: state ``(B, N, D)`` at the first frame.
         free: free constants ``(B, C)``; ``physics.as_values`` makes of them what ``physics.using`` takes.
-        free_std: their standard deviations.
+        covariance: of the free constants, ``(B, C, C)``.
         values: constants ``(B,)`` by name.
         std: their standard deviations.
-        noise: standard deviation ``(B,)`` of the readings about the fit, coordinates' units.
-        readings: number ``(B,)`` of coordinates that were trusted.
+        noise: standard deviation ``(B,)`` of a trusted reading about the fit, in coordinates' units.
+        prior: that was used.
     """
 
     start: State
     free: Tensor
-    free_std: Tensor
+    covariance: Tensor
     values: dict[str, Tensor]
     std: dict[str, Tensor]
     noise: Tensor
-    readings: Tensor
+    prior: Prior
 
 
-def learned_prior(physics: Physics, std: Mapping[str, float], change: float) -> Prior:
+def learned_prior(physics: Physics, std: Mapping[str, float], change: float = 0.3) -> Prior:
     """The learned constants with their error bars, widened by the relative change that is thought possible.
 
     Args:
         physics: with the learned constants.
         std: error bars by name, in the constants' units.
-        change: standard deviation of the change of a free constant, for a positive one of its logarithm.
+        change: standard deviation of the change of a free constant; for a positive constant, of its logarithm.
 
     Raises:
-        PaigError: for a change that is not positive.
+        PaigError: for a change that is not positive, or a physics without constants.
     """
-    if not change > 0:
+    if not (0 < change < math.inf):
         raise PaigError(f"change = {change}: expected a positive number, 0.3 for changes of about 30 %.")
+    if not physics.names:
+        raise PaigError(f"{type(physics).__name__} has no constants to adapt: leave adaptation out.")
     mean = physics.free.detach().double()
     errors = torch.tensor([std.get(name, 0.0) for name in physics.names], dtype=mean.dtype, device=mean.device)
     return Prior(mean, torch.sqrt(change**2 + (errors / _slopes(physics, mean)).square()))
@@ -87,15 +94,15 @@ def adapt(
     iterations: int = 15,
     progress: Callable[[float], None] | None = None,
 ) -> Adapted:
-    """Fit start state and constants of each sequence by itself; the physics keeps its own.
+    """Fit start state and constants of each sequence by itself; the physics keeps its own constants.
 
     Args:
         physics: the engine.
         coordinates: ``(B, T, N, D)`` observed, pixels or radians.
         actions: ``(B, T - 1, A)`` between the frames.
         prior: of the free constants.
-        noise: of the readings, as expected; each sequence corrects it.
-        trust: ``(B, T, N)``, which readings count; all of them if not given.
+        noise: least standard deviation that is expected of the readings.
+        trust: ``(B, T, N, D)``, inverse variances of the coordinates up to a common factor; all alike by default.
         rounds: times that the noise of each sequence is estimated anew.
         iterations: Levenberg-Marquardt steps in a round, at most.
         progress: called with the fraction done.
@@ -106,61 +113,114 @@ def adapt(
     if coordinates.shape[1] < 3:
         raise PaigError(f"{coordinates.shape[1]} frames: at least 3 are needed to see an acceleration.")
     problem = _Problem(physics, coordinates.detach().double(), actions.detach().double(), prior, trust)
-    start = best_start(physics, problem.observed, problem.actions)
+    start = best_start(physics, problem.observed, problem.actions, problem.trust)
     unknowns = torch.cat([start, problem.mean], -1)
     sigma = start.new_full(start.shape[:1], noise)
-    # the first rounds meet constants that may be far off, and must not take the misfit for outliers
-    for index in range(rounds):
-        unknowns = _descend(problem, unknowns, sigma, math.inf if index == 0 else 3.0, iterations)
+    for index in range(rounds):  # at first constants may be far off: that misfit must not pass for outliers
+        unknowns = _descend(problem, unknowns, sigma, math.inf if index == 0 else TURN, iterations)
         sigma = problem.scatter(unknowns, noise)
         if progress:
             progress((index + 1) / rounds)
-    normal, _ = problem.normal(unknowns, sigma, 3.0)
-    covariance = torch.linalg.inv(normal + torch.diag_embed(1e-12 * normal.diagonal(dim1=-2, dim2=-1) + 1e-12))
-    size = start.shape[-1]
+    normal, _ = problem.normal(unknowns, sigma, TURN)
+    size = problem.size
+    jitter = 1e-12 * normal.diagonal(dim1=-2, dim2=-1) + 1e-12
+    covariance = torch.linalg.inv(normal + torch.diag_embed(jitter))[:, size:, size:]
     free = unknowns[:, size:]
-    free_std = covariance.diagonal(dim1=-2, dim2=-1)[:, size:].sqrt()
-    values = {name: value[:, 0, 0] for name, value in physics.as_values(free).items()}
-    std = dict(zip(physics.names, (free_std * _slopes(physics, free)).unbind(-1), strict=True))
-    readings = problem.weight.gt(0).sum(-1)
-    out = Adapted(unpack(unknowns[:, :size], physics), free, free_std, values, std, sigma, readings); object.__setattr__(out,"cov",covariance[:,size:,size:]); return out
+    std = covariance.diagonal(dim1=-2, dim2=-1).sqrt() * _slopes(physics, free)
+    return Adapted(
+        unpack(unknowns[:, :size], physics),
+        free,
+        covariance,
+        {name: value[:, 0, 0] for name, value in physics.as_values(free).items()},
+        dict(zip(physics.names, std.unbind(-1), strict=True)),
+        sigma,
+        prior,
+    )
 
 
-@torch.no_grad()
-def trusted(model: PAIG, frames: Tensor, coordinates: Tensor, margin: int = 1) -> Tensor:
-    """Which readings ``(*B, N)`` to trust, told from the frames alone.
+def spread_prior(found: Adapted, rounds: int = 300) -> Prior:
+    """Mean and spread of the constants over sequences that were fitted one by one.
 
-    An object counts as read if all that its sprite changes in the picture lies within the frame, ``margin`` pixels
-    from the border because it may have grown, and if the frame looks more like the picture with it than without it.
+    Expectation maximisation of the normal hierarchical model: each sequence's likelihood is what its posterior says
+    beyond its prior, and the spread is the variance of the constants that the likelihoods ask for, error bars apart.
 
     Args:
-        model: whose eyes read the frames.
-        frames: ``(*B, h, w, 3)`` uint8.
-        coordinates: ``(*B, N, D)`` as read.
-        margin: pixels along the border in which nothing may lie of an object that is to be trusted.
+        found: of :func:`adapt`, from a prior wide enough to let sequences differ.
+        rounds: of the maximisation.
     """
-    drawer = model.renderer
-    room, edge = drawer.window, drawer.window + margin
-    wide = drawer.widened(room)
-    images = to_images(frames.to(model.device)).flatten(0, -4)
-    poses = model.kinematics.pose(coordinates.to(drawer.background)).reshape(-1, drawer.objects, 3)
-    rows = []
-    for image, pose in zip(images.split(128), poses.split(128), strict=True):
-        at = pose + pose.new_tensor([room, room, 0.0])
-        whole = wide(at)
-        drawn = whole[..., room:-room, room:-room]
-        seen = []
-        for n in range(drawer.objects):
-            gone = at.clone()
-            gone[:, n, :2] = -2.0 * room - max(whole.shape[-2:])
-            without = wide(gone)
-            within = without[..., room:-room, room:-room]
-            change = frame_errors(whole[..., edge:-edge, edge:-edge], without[..., edge:-edge, edge:-edge])
-            full = frame_errors(whole, without)
-            explains = frame_errors(within, image) > frame_errors(drawn, image)
-            seen.append((change >= 0.999 * full) & explains)
-        rows.append(torch.stack(seen, -1))
-    return torch.cat(rows).reshape(coordinates.shape[:-1])
+    before = torch.diag_embed(1 / found.prior.width.to(found.free).expand_as(found.free).square())
+    after = torch.linalg.inv(found.covariance)
+    told = after - before
+    pull = after @ found.free[..., None] - before @ found.prior.mean.to(found.free).expand_as(found.free)[..., None]
+    mean, variance = found.free.mean(0), found.free.var(0) + 1e-12
+    for _ in range(rounds):
+        posterior = torch.linalg.inv(told + torch.diag(1 / variance))
+        each = (posterior @ (pull + (mean / variance)[:, None])).squeeze(-1)
+        mean = each.mean(0)
+        variance = ((each - mean).square() + posterior.diagonal(dim1=-2, dim2=-1)).mean(0).clamp(min=1e-12)
+    return Prior(mean, variance.sqrt())
+
+
+@dataclass(frozen=True)
+class AdaptedFilms:
+    """What the first frames of films say.
+
+    Attributes:
+        alone: each film by itself, from the prior around the learned constants.
+        together: each film with a prior from the spread over all; the same as ``alone`` for fewer than eight films.
+        missing: number of readings in these frames that were left out, of objects not wholly in the picture.
+        films_missing: films in which there are such.
+        frames: that were used.
+    """
+
+    alone: Adapted
+    together: Adapted
+    missing: int
+    films_missing: int
+    frames: int
+
+
+def adapt_films(
+    model: PAIG,
+    data: Sequences,
+    reading: Reading,
+    frames: int,
+    prior: Prior,
+    noise: float,
+    tell: Callable[[float], None] = lambda part: None,
+) -> AdaptedFilms:
+    """Constants of each film from its first frames.
+
+    Args:
+        model: whose eyes and physics are used, both left as they are.
+        data: S films of T frames and their actions.
+        reading: coordinates and trust ``(S, T, N, D)`` in them.
+        frames: first frames that are used.
+        prior: of the free constants.
+        noise: least standard deviation that is expected of the readings.
+        tell: called with the fraction done.
+
+    Raises:
+        PaigError: for too few or too many frames.
+    """
+    count, length = data.frames.shape[:2]
+    if not 3 <= frames <= length:
+        raise PaigError(f"adapt_frames = {frames}: expected 3 to {length}, the length of the films.")
+    images = to_images(torch.from_numpy(data.frames[:, :frames])).to(model.device).flatten(0, 1)
+    poses = model.kinematics.pose(reading.position[:, :frames]).flatten(0, 1)
+    there = present(model.renderer, poses, images).unflatten(0, (count, frames))
+    tell(0.3)
+    actions = torch.from_numpy(data.actions_for(model.physics.action_size)[:, : frames - 1]).to(model.device)
+    seen, trusted = reading.position[:, :frames], reading.trust[:, :frames] * there[..., None]
+    alone = adapt(model.physics, seen, actions, prior, noise, trusted, progress=lambda part: tell(0.3 + 0.3 * part))
+    together = alone
+    if count >= 8:
+        spread = spread_prior(alone)
+        together = adapt(
+            model.physics, seen, actions, spread, noise, trusted, progress=lambda part: tell(0.7 + 0.3 * part)
+        )
+    gone = ~there
+    return AdaptedFilms(alone, together, int(gone.sum()), int(gone.flatten(1).any(1).sum()), frames)
 
 
 class _Problem:
@@ -168,12 +228,15 @@ class _Problem:
 
     def __init__(self, physics: Physics, observed: Tensor, actions: Tensor, prior: Prior, trust: Tensor | None) -> None:
         self.physics, self.observed, self.actions = physics, observed, actions
-        batch, frames, objects, dims = observed.shape
+        batch, _, objects, dims = observed.shape
         self.size = 2 * objects * dims
         self.mean = prior.mean.to(observed).expand(batch, len(physics.names))
         self.precision = 1 / prior.width.to(observed).expand_as(self.mean).square()
-        every = observed.new_ones(batch, frames, objects) if trust is None else trust.to(observed)
-        self.weight = every[..., None].expand_as(observed).flatten(1)
+        self.trust = None
+        self.weight = observed.new_ones(batch, observed[0].numel())
+        if trust is not None and bool((trust > 0).any()):
+            self.trust = (trust / trust[trust > 0].median()).clamp(max=1.0).to(observed)
+            self.weight = self.trust.flatten(1)
 
     def residuals(self, unknowns: Tensor) -> Tensor:
         """Observed minus predicted: ``(B, M)``."""
@@ -182,7 +245,7 @@ class _Problem:
         return self.physics.difference(self.observed, path).flatten(1)
 
     def loss(self, unknowns: Tensor, sigma: Tensor, turn: float) -> Tensor:
-        """Half the negative log posterior ``(B,)``, of pseudo-Huber misfits that turn linear at ``turn`` sigma."""
+        """Negative logarithm of the posterior ``(B,)``, of misfits that count linearly beyond ``turn`` sigma."""
         ratio = self.residuals(unknowns) / sigma[:, None]
         misfit = ratio**2 / 2 if math.isinf(turn) else turn**2 * (torch.sqrt(1 + (ratio / turn) ** 2) - 1)
         away = self.precision * (unknowns[:, self.size :] - self.mean).square() / 2
@@ -190,46 +253,44 @@ class _Problem:
 
     def normal(self, unknowns: Tensor, sigma: Tensor, turn: float) -> tuple[Tensor, Tensor]:
         """Gauss-Newton matrix ``(B, P, P)`` of the loss, and its negative gradient ``(B, P)``."""
-        free = unknowns[:, self.size :]
-        line = linearise(self.physics, unknowns[:, : self.size], self.actions, 1e-3, constants=True, free=free)
+        state, free = unknowns[:, : self.size], unknowns[:, self.size :]
+        line = linearise(self.physics, state, self.actions, 1e-3, constants=True, free=free)
         jacobian = torch.cat([line.by_state, line.by_constant], -1)
         residual = self.physics.difference(self.observed, line.positions).flatten(1)
         robust = 1 / torch.sqrt(1 + (residual / (turn * sigma[:, None])) ** 2)
         weight = (self.weight * robust / sigma[:, None] ** 2)[..., None]
-        matrix = jacobian.mT @ (weight * jacobian)
-        downhill = (jacobian.mT @ (weight * residual[..., None])).squeeze(-1)
-        believed = torch.cat([torch.zeros_like(unknowns[:, : self.size]), self.precision], -1)
-        toward = torch.cat([torch.zeros_like(unknowns[:, : self.size]), self.mean - free], -1)
-        return matrix + torch.diag_embed(believed), downhill + believed * toward
+        believed = torch.cat([torch.zeros_like(state), self.precision], -1)
+        toward = torch.cat([torch.zeros_like(state), self.precision * (self.mean - free)], -1)
+        matrix = jacobian.mT @ (weight * jacobian) + torch.diag_embed(believed)
+        return matrix, (jacobian.mT @ (weight * residual[..., None])).squeeze(-1) + toward
 
     def scatter(self, unknowns: Tensor, noise: float) -> Tensor:
-        """Noise ``(B,)`` of each sequence: robust spread of its residuals, and what was expected."""
-        residual = self.residuals(unknowns)
-        count = self.weight.sum(-1)
-        spread = torch.where(self.weight > 0, residual.abs(), math.nan).nanmedian(-1).values.nan_to_num(noise)
-        clipped = residual.clamp(-(4.5 * spread)[:, None], (4.5 * spread)[:, None])
-        total = (self.weight * clipped.square()).sum(-1)
-        left = (count - unknowns.shape[-1]).clamp(min=0)
-        return torch.sqrt((total + BELIEF * noise**2) / (left + BELIEF))
+        """Noise ``(B,)`` of each sequence: of its own residuals, and of what is common to all sequences."""
+        residual = self.residuals(unknowns) * self.weight.sqrt()
+        spread = torch.where(self.weight > 0.1, residual.abs(), math.nan).nanmedian(-1, keepdim=True).values
+        spread = spread.nan_to_num(noise)
+        total = torch.minimum(residual.abs(), 4.5 * spread).square().sum(-1)
+        left = (self.weight.sum(-1) - unknowns.shape[-1]).clamp(min=0)
+        common = (total / left.clamp(min=1)).sqrt().median().clamp(min=noise)
+        return torch.sqrt((total + BELIEF * common**2) / (left + BELIEF))
 
 
 def _descend(problem: _Problem, unknowns: Tensor, sigma: Tensor, turn: float, iterations: int) -> Tensor:
     """Levenberg-Marquardt, every sequence with a damping of its own; a step that does not help is refused."""
+    size = problem.size
     damping = torch.full_like(sigma, 1e-3)
     loss = problem.loss(unknowns, sigma, turn)
     for _ in range(iterations):
         matrix, downhill = problem.normal(unknowns, sigma, turn)
         diagonal = matrix.diagonal(dim1=-2, dim2=-1)
         step = torch.linalg.solve(matrix + torch.diag_embed(damping[:, None] * diagonal + 1e-9), downhill)
-        step = step / step[:, problem.size :].abs().amax(-1, keepdim=True).clamp(min=0.5).mul(2) if step.shape[
-            -1
-        ] > problem.size else step
-        tried = unknowns + step
+        tried = unknowns + step / (2 * step[:, size:].abs().amax(-1, keepdim=True)).clamp(min=1.0)
+        state = problem.physics.admissible(unpack(tried[:, :size], problem.physics))
+        tried = torch.cat([pack(state), tried[:, size:]], -1)
         new = problem.loss(tried, sigma, turn)
         better = new < loss
         settled = bool(((loss - new).abs() <= 1e-6 * (1 + loss)).all())
-        unknowns = torch.where(better[:, None], tried, unknowns)
-        loss = torch.where(better, new, loss)
+        unknowns, loss = torch.where(better[:, None], tried, unknowns), torch.where(better, new, loss)
         damping = torch.where(better, damping / 5, damping * 10).clamp(1e-9, 1e6)
         if settled:
             break
@@ -239,8 +300,6 @@ def _descend(problem: _Problem, unknowns: Tensor, sigma: Tensor, turn: float, it
 def _slopes(physics: Physics, free: Tensor) -> Tensor:
     """Derivatives ``(*B, C)`` of the constants by their free numbers."""
     point = free.detach().clone().requires_grad_(True)
-    values = [c.to_value(point[..., i]).sum() for i, c in enumerate(physics.constants)]
-    if not values:
-        return torch.ones_like(free)
-    (slopes,) = torch.autograd.grad(torch.stack(values).sum(), point)
+    total = torch.stack([c.to_value(point[..., i]).sum() for i, c in enumerate(physics.constants)]).sum()
+    (slopes,) = torch.autograd.grad(total, point)
     return slopes

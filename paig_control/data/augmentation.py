@@ -160,7 +160,7 @@ def cut_frames(frames: NDArray[np.uint8], draws: Draws, contrast: int = 40) -> N
 
 
 def _within(films: Floats, rounds: int = 15) -> NDArray[np.float32]:
-    """Films ``(T, h, w, 3)`` brought between 0 and 255 so that, seen through a blur of one pixel, they are as before."""
+    """Films ``(T, h, w, 3)`` between 0 and 255 that, seen through a blur of one pixel, are those given."""
     wanted = films.astype(np.float32)
     found = wanted.clip(0, 255)
     for _ in range(rounds):
