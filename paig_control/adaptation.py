@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -116,7 +117,11 @@ def adapt(
     start = best_start(physics, problem.observed, problem.actions, problem.trust)
     unknowns = torch.cat([start, problem.mean], -1)
     sigma = start.new_full(start.shape[:1], noise)
-    for index in range(rounds):  # at first constants may be far off: that misfit must not pass for outliers
+    window = 5
+    while window < coordinates.shape[1]:  # constants far off lead astray over many frames, but not over a few
+        unknowns = _descend(problem.first(window), unknowns, sigma, math.inf, 5)
+        window += max(2, window // 2)
+    for index in range(rounds):  # that misfit must not pass for outliers at first
         unknowns = _descend(problem, unknowns, sigma, math.inf if index == 0 else TURN, iterations)
         sigma = problem.scatter(unknowns, noise)
         if progress:
@@ -237,6 +242,13 @@ class _Problem:
         if trust is not None and bool((trust > 0).any()):
             self.trust = (trust / trust[trust > 0].median()).clamp(max=1.0).to(observed)
             self.weight = self.trust.flatten(1)
+
+    def first(self, frames: int) -> _Problem:
+        """The same problem on the first frames only."""
+        part = copy(self)
+        part.observed, part.actions = self.observed[:, :frames], self.actions[:, : frames - 1]
+        part.weight = self.weight[:, : part.observed[0].numel()]
+        return part
 
     def residuals(self, unknowns: Tensor) -> Tensor:
         """Observed minus predicted: ``(B, M)``."""
