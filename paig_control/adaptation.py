@@ -185,6 +185,16 @@ class AdaptedFilms:
     frames: int
 
 
+def check_frames(frames: int, length: int) -> None:
+    """Refuse a number of first frames that films of so many frames do not have, or that tells nothing.
+
+    Raises:
+        PaigError: saying what was expected.
+    """
+    if not 3 <= frames <= length:
+        raise PaigError(f"adapt_frames = {frames}: expected 3 to {length}, the length of the films.")
+
+
 def adapt_films(
     model: PAIG,
     data: Sequences,
@@ -208,9 +218,8 @@ def adapt_films(
     Raises:
         PaigError: for too few or too many frames.
     """
-    count, length = data.frames.shape[:2]
-    if not 3 <= frames <= length:
-        raise PaigError(f"adapt_frames = {frames}: expected 3 to {length}, the length of the films.")
+    check_frames(frames, data.frames.shape[1])
+    count = len(data)
     images = to_images(torch.from_numpy(data.frames[:, :frames])).to(model.device).flatten(0, 1)
     poses = model.kinematics.pose(reading.position[:, :frames]).flatten(0, 1)
     there = present(model.renderer, poses, images).unflatten(0, (count, frames))

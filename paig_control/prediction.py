@@ -71,6 +71,30 @@ class Prediction:
         return None if extrap is None else float((extrap > limit).mean())
 
 
+def check(model: PAIG, data: Sequences, prediction_frames: int) -> None:
+    """Refuse sequences that leave nothing to predict, or whose actions or images do not fit the model.
+
+    Raises:
+        PaigError: saying what was expected.
+    """
+    frames, actions = data.frames.shape[1], data.actions_for(model.physics.action_size).shape[-1]
+    if tuple(data.frames.shape[2:4]) != model.image_size:
+        sizes = [" x ".join(map(str, size)) for size in (data.frames.shape[2:4], model.image_size)]
+        raise PaigError(f"Frames of {sizes[0]} pixels: the model was trained on {sizes[1]}, so record such films.")
+    if frames <= model.input_frames:
+        raise PaigError(
+            f"Sequences of {frames} frames leave nothing to predict after {model.input_frames} input frames: "
+            "evaluate on longer ones."
+        )
+    if prediction_frames < 1:
+        raise PaigError(f"prediction_frames = {prediction_frames}: expected at least 1.")
+    if actions != model.physics.action_size:
+        raise PaigError(
+            f"The data have actions of size {actions}, the model takes {model.physics.action_size}: "
+            "evaluate on films of the environment that it was trained on."
+        )
+
+
 def read(model: PAIG, data: Sequences, tell: Tell = lambda part: None) -> Reading:
     """Coordinates and trust ``(S, T, N, D)`` in all frames.
 
@@ -104,22 +128,11 @@ def predict(
         tell: called with the fraction done.
 
     Raises:
-        PaigError: when the sequences leave nothing to predict, or their actions do not fit the model.
+        PaigError: as :func:`check` does.
     """
+    check(model, data, prediction_frames)
     count, frames = data.frames.shape[:2]
-    if frames <= model.input_frames:
-        raise PaigError(
-            f"Sequences of {frames} frames leave nothing to predict after {model.input_frames} input frames: "
-            "evaluate on longer ones."
-        )
-    if prediction_frames < 1:
-        raise PaigError(f"prediction_frames = {prediction_frames}: expected at least 1.")
     actions = torch.from_numpy(data.actions_for(model.physics.action_size))
-    if actions.shape[-1] != model.physics.action_size:
-        raise PaigError(
-            f"The data have actions of size {actions.shape[-1]}, the model takes {model.physics.action_size}: "
-            "evaluate on films of the environment that it was trained on."
-        )
     rows: list[tuple[Tensor, ...]] = []
     for begin in range(0, count, CHUNK):
         part = slice(begin, begin + CHUNK)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from paig_control.cli import output, world
+from paig_control.cli import evaluate_figures, output, world
 from paig_control.cli.evaluate_screen import show
 from paig_control.cli.output import Screen
 from paig_control.cli.train import beside_truth
@@ -18,11 +20,33 @@ from paig_control.data import augmentation, episodes
 from paig_control.errors import PaigError
 
 if TYPE_CHECKING:
-    from paig_control.adaptation import AdaptedFilms
+    from paig_control.adaptation import AdaptedFilms, Prior
     from paig_control.checkpoint import Loaded
     from paig_control.prediction import Prediction
     from paig_control.tracking import Tracks
     from paig_control.types import Reading
+
+
+@dataclass(frozen=True)
+class _Films:
+    """What is to be evaluated on: films and their truth, how they were moved, and which frames (S, T) were cut."""
+
+    sequences: episodes.Sequences
+    truth: episodes.Truth | None
+    draws: augmentation.Draws
+    cut: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What came out; ``later`` is the prediction of frames after those of adaptation."""
+
+    reading: Reading
+    found: Prediction
+    adapted: AdaptedFilms | None = None
+    later: Prediction | None = None
+    tracks: Tracks | None = None
+    distance: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
@@ -33,73 +57,49 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     if config.film < 1:
         raise PaigError(f"film = {config.film}: expected at least 1.")
     data = episodes.load(config.data)
-    sequences, truth = data.split(config.split), data.truth(config.split)
-    draws = augmentation.draw(config.augment, len(sequences), config.seed)
+    draws = augmentation.draw(config.augment, len(data.split(config.split)), config.seed)
     world.use_threads(config.threads)
 
-    from paig_control import checkpoint, prediction, report, tracking
+    from paig_control import checkpoint, prediction, report
 
     loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
-    model = loaded.model
-    frames = config.prediction_frames
-    if frames is None:
-        frames = loaded.record["settings"]["recipe"]["refine"]["prediction_frames"]
-    size = sequences.frames.shape[2:4]
-    cut = np.zeros(sequences.frames.shape[:2], dtype=bool)
-    if config.augment != "none":
-        if model.kinematics.name != "planar":
-            raise PaigError(
-                f"augment={config.augment}: what the model sees does not move freely in the plane of the picture but "
-                "about a fixed axle, so a moved picture is another world. Use augment=none."
-            )
-        cut = augmentation.cut_frames(sequences.frames, draws)
-        sequences = augmentation.augment(sequences, draws)
-        truth = None if truth is None else augmentation.augment_truth(truth, draws, size)
+    notes = list(data.notes)
+    films = _films(config, loaded, data, draws, notes)
+    predicted = config.prediction_frames
+    if predicted is None:
+        predicted = loaded.record["settings"]["recipe"]["refine"]["prediction_frames"]
+    prediction.check(loaded.model, films.sequences, predicted)
+    adaptation = _adaptation(config, loaded, films, predicted) if config.adapt else None
     folder = output.folder(config.out, config.overwrite)
-    adapted: AdaptedFilms | None = None
     with screen.bar("evaluate") as tick:
-        reading = prediction.read(model, sequences, lambda part: tick(part, "frames", "read"))
-        if config.adapt:
-            adapted = _adapt(config, loaded, sequences, reading, frames, tick)
-        own = None if adapted is None else model.physics.as_values(adapted.together.free)
-        found = prediction.predict(model, sequences, reading, frames, own, lambda part: tick(part, "films", "predict"))
-        later = None
-        if adapted is not None and adapted.frames < sequences.frames.shape[1]:
-            later = _later(loaded, sequences, reading, frames, adapted)
-    notes = [*data.notes]
-    tracks, distance = None, {}
-    if truth is not None and truth.position is not None:
-        if truth.position.shape == tuple(reading.position.shape):
-            tracks = tracking.against_truth(model.physics, reading.position, found.path, truth.position)
-            rms = {name: np.sqrt(np.square(x).mean((0, 2))) for name, x in vars(tracks).items() if np.ndim(x) == 3}
-            distance = {"as read": rms["reading"], "as predicted": rms["path"]}
-        else:
-            notes.append(
-                f"The truth has positions {truth.position.shape[2:]}, the model {tuple(reading.position.shape[2:])}: "
-                "positions were not compared."
-            )
+        measured = _measure(loaded, films, predicted, adaptation, tick, notes)
+    found, adapted = measured.found, measured.adapted
     figures: dict[str, Any] = {
         "constants": beside_truth(loaded.record.get("constants", {}), data),
         **found.losses(),
         "above": config.above,
         "extrap_share_above": found.share_above(config.above),
-        "per_step": _per_step(found),
-        "positions": None if tracks is None else _positions(tracks, found, distance),
-        "augmentation": None if config.augment == "none" else _augmentation(config.augment, draws, cut, found),
+        "per_step": evaluate_figures.per_step(found),
+        "positions": None,
+        "augmentation": None,
         "adaptation": None,
         "evaluated_on": config.split,
-        "frames": int(sequences.frames.shape[0] * sequences.frames.shape[1]),
+        "frames": films.cut.size,
         "notes": notes,
     }
+    if measured.tracks is not None:
+        figures["positions"] = evaluate_figures.positions(measured.tracks, found, measured.distance)
+    if config.augment != "none":
+        figures["augmentation"] = evaluate_figures.moved(config.augment, draws, films.cut, found)
     if adapted is not None:
-        constants = {} if truth is None else dict(truth.constants)
-        figures["adaptation"] = _adaptation(adapted, loaded, constants, draws, later)
+        truth = {} if films.truth is None else films.truth.constants
+        figures["adaptation"] = evaluate_figures.readapted(adapted, loaded, truth, draws, measured.later)
     for note in notes:
         screen.remark(note)
     show(screen, figures)
-    output.write(folder / "films.csv", output.csv(_rows(draws, cut, found, adapted)))
-    pictures = prediction.films(model, sequences, reading, found, config.film)
-    report.save_evaluation_pictures(pictures, found, distance, folder)
+    output.write(folder / "films.csv", output.csv(evaluate_figures.rows(draws, films.cut, found, adapted)))
+    shown = prediction.films(loaded.model, films.sequences, measured.reading, found, config.film)
+    report.save_evaluation_pictures(shown, found, measured.distance, folder)
     figures |= {
         "cpu_seconds": time.process_time() - begin,
         "wall_seconds": time.monotonic() - wall,
@@ -108,123 +108,85 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     return output.summary(folder / output.SUMMARY, command, config, figures)
 
 
-def _adapt(
-    config: DictConfig,
-    loaded: Loaded,
-    sequences: episodes.Sequences,
-    reading: Reading,
-    prediction_frames: int,
-    tick: output.Tick,
-) -> AdaptedFilms:
-    """Constants of each film from its first frames."""
-    from paig_control.adaptation import adapt_films, learned_prior
+def _films(
+    config: DictConfig, loaded: Loaded, data: episodes.Episodes, draws: augmentation.Draws, notes: list[str]
+) -> _Films:
+    """Films of the split, moved as drawn."""
+    sequences, truth = data.split(config.split), data.truth(config.split)
+    if config.augment == "none":
+        return _Films(sequences, truth, draws, np.zeros(sequences.frames.shape[:2], dtype=bool))
+    if loaded.model.kinematics.name != "planar":
+        raise PaigError(
+            f"augment={config.augment}: what the model sees does not move freely in the plane of the picture but "
+            "about a fixed axle, so a moved picture is another world. Use augment=none."
+        )
+    if loaded.model.physics.walls and config.augment != "flip":
+        notes.append("The picture moves but the walls of the physics do not: reflections are foreseen where they were.")
+    size = (sequences.frames.shape[2], sequences.frames.shape[3])
+    return _Films(
+        augmentation.augment(sequences, draws),
+        None if truth is None else augmentation.augment_truth(truth, draws, size),
+        draws,
+        augmentation.cut_frames(sequences.frames, draws),
+    )
 
-    model, record = loaded.model, loaded.record
-    std = {name: float(found["std"]) for name, found in record["constants"].items()}
-    prior = learned_prior(model.physics, std, config.adapt_change)
+
+def _adaptation(config: DictConfig, loaded: Loaded, films: _Films, predicted: int) -> tuple[Prior, int]:
+    """The prior around the learned constants, and the number of first frames to use."""
+    from paig_control.adaptation import check_frames, learned_prior
+
+    length = films.sequences.frames.shape[1]
     frames = config.adapt_frames
     if frames is None:
-        frames = min(model.input_frames + prediction_frames, sequences.frames.shape[1])
-    noise = float(record["residual"])
-    return adapt_films(model, sequences, reading, frames, prior, noise, lambda part: tick(part, "constants", "adapt"))
+        frames = min(loaded.model.input_frames + predicted, length)
+    check_frames(frames, length)
+    std = {name: float(found["std"]) for name, found in loaded.record["constants"].items()}
+    return learned_prior(loaded.model.physics, std, config.adapt_change), frames
 
 
-def _later(
-    loaded: Loaded, sequences: episodes.Sequences, reading: Reading, prediction_frames: int, adapted: AdaptedFilms
-) -> Prediction:
-    """Prediction of frames that adaptation has not seen: its last frames are the input."""
-    from paig_control.prediction import predict
+def _measure(
+    loaded: Loaded,
+    films: _Films,
+    predicted: int,
+    adaptation: tuple[Prior, int] | None,
+    tick: output.Tick,
+    notes: list[str],
+) -> _Measured:
+    """Read, adapt if that is wanted, predict, and set beside the truth."""
+    from paig_control.adaptation import adapt_films
+    from paig_control.prediction import predict, read
+    from paig_control.tracking import against_truth
+
+    model, sequences, truth = loaded.model, films.sequences, films.truth
+    reading = read(model, sequences, lambda part: tick(part, "frames", "read"))
+    adapted, later, constants = None, None, None
+    if adaptation is not None:
+        prior, frames = adaptation
+        noise = float(loaded.record["residual"])
+        adapted = adapt_films(
+            model, sequences, reading, frames, prior, noise, lambda part: tick(part, "films", "adapt")
+        )
+        constants = model.physics.as_values(adapted.together.free)
+        if frames < sequences.frames.shape[1]:  # its last frames are the input
+            rest, seen = _from(max(0, frames - model.input_frames), sequences, reading)
+            later = predict(model, rest, seen, predicted, constants)
+    found = predict(model, sequences, reading, predicted, constants, lambda part: tick(part, "films", "predict"))
+    if truth is None or truth.position is None:
+        return _Measured(reading, found, adapted, later)
+    if truth.position.shape != tuple(reading.position.shape):
+        wrong = f"{truth.position.shape[2:]}, the model {tuple(reading.position.shape[2:])}"
+        notes.append(f"The truth has positions {wrong}: they were not compared.")
+        return _Measured(reading, found, adapted, later)
+    tracks = against_truth(model.physics, reading.position, found.path, truth.position)
+    distances = {"as read": tracks.reading, "as predicted": tracks.path}
+    rms = {name: np.sqrt(np.square(distance).mean((0, 2))) for name, distance in distances.items()}
+    return _Measured(reading, found, adapted, later, tracks, rms)
+
+
+def _from(first: int, sequences: episodes.Sequences, reading: Reading) -> tuple[episodes.Sequences, Reading]:
+    """Films and their reading without the first frames."""
     from paig_control.types import Reading
 
-    model = loaded.model
-    first = max(0, adapted.frames - model.input_frames)
-    rest = dataclasses.replace(
-        sequences,
-        frames=sequences.frames[:, first:],
-        actions=None if sequences.actions is None else sequences.actions[:, first:],
-    )
-    seen = Reading(reading.position[:, first:], reading.trust[:, first:])
-    return predict(model, rest, seen, prediction_frames, model.physics.as_values(adapted.together.free))
-
-
-def _per_step(found: Prediction) -> dict[str, Any]:
-    """Means over the films, frame by frame."""
-    return {
-        "input_frames": found.inputs,
-        "extrapolation_from": found.shown,
-        "reconstruction_error": found.reconstruction_error.mean(0).tolist(),
-        "squared_error": found.error.mean(0).tolist(),
-        "ssim": found.similarity.mean(0).tolist(),
-    }
-
-
-def _positions(tracks: Tracks, found: Prediction, distance: dict[str, Any]) -> dict[str, Any]:
-    """Distances from the truth; pixels or radians."""
-    return {
-        "true_object_of_each": list(tracks.order),
-        "offset_removed": list(tracks.offset),
-        "reading_rms": float(np.sqrt(np.square(tracks.reading).mean())),
-        "reading_rms_input_frames": float(np.sqrt(np.square(tracks.reading[:, : found.inputs]).mean())),
-        "reading_rms_per_step": distance["as read"].tolist(),
-        "rollout_rms_per_step": distance["as predicted"].tolist(),
-        "identity_swaps": tracks.swaps,
-    }
-
-
-def _augmentation(kind: str, draws: augmentation.Draws, cut: Any, found: Prediction) -> dict[str, Any]:
-    """What was drawn, and what it pushed out of the picture."""
-    return {
-        "kind": kind,
-        "zoom_range": [float(draws.zoom.min()), float(draws.zoom.max())],
-        "shift_largest": float(np.hypot(*draws.shift.T).max()),
-        "flipped": int((draws.flip < 0).any(1).sum()),
-        "cut_frames": int(cut.sum()),
-        "cut_films": int(cut.any(1).sum()),
-        "uncut_films": found.losses(~cut.any(1)),
-    }
-
-
-def _adaptation(
-    adapted: AdaptedFilms,
-    loaded: Loaded,
-    truth: dict[str, float],
-    draws: augmentation.Draws,
-    later: Prediction | None,
-) -> dict[str, Any]:
-    """Constants found anew, against the truth of each film where it is known."""
-    from paig_control.tracking import constants_against_truth
-
-    units = {constant.name: constant.unit for constant in loaded.model.physics.constants}
-    real = {name: augmentation.scaled(truth[name], unit, draws.zoom) for name, unit in units.items() if name in truth}
-    together = adapted.together
-    constants = {
-        name: {
-            "unit": unit,
-            "median_value": float(together.values[name].median()),
-            "median_std": float(together.std[name].median()),
-        }
-        for name, unit in units.items()
-    }
-    return {
-        "frames": adapted.frames,
-        "readings_left_out": adapted.missing,
-        "films_with_readings_left_out": adapted.films_missing,
-        "noise_median": float(together.noise.median()),
-        "constants": constants,
-        "relative_errors": constants_against_truth(together, real),
-        "relative_errors_each_film_alone": constants_against_truth(adapted.alone, real),
-        "after_these_frames": None if later is None else later.losses(),
-    }
-
-
-def _rows(draws: augmentation.Draws, cut: Any, found: Prediction, adapted: AdaptedFilms | None) -> list[dict[str, Any]]:
-    """One row a film: its map, its losses, its constants."""
-    losses = {name: values for name, values in found.per_sequence().items() if values is not None}
-    rows = draws.report()
-    for s, row in enumerate(rows):
-        row |= {"film": s, "cut_frames": int(cut[s].sum())} | {name: float(v[s]) for name, v in losses.items()}
-        for name in () if adapted is None else adapted.together.values:
-            both = (adapted.together, adapted.alone)  # type: ignore[union-attr]
-            row |= {name: float(both[0].values[name][s]), f"{name}_std": float(both[0].std[name][s])}
-            row |= {f"{name}_alone": float(both[1].values[name][s]), f"{name}_alone_std": float(both[1].std[name][s])}
-    return [{"film": row.pop("film"), **row} for row in rows]
+    actions = None if sequences.actions is None else sequences.actions[:, first:]
+    rest = dataclasses.replace(sequences, frames=sequences.frames[:, first:], actions=actions)
+    return rest, Reading(reading.position[:, first:], reading.trust[:, first:])
