@@ -78,7 +78,7 @@ def spring_model() -> PAIG:
     physics = build_physics("spring", 0.3, force=False)
     physics.set_values({"stiffness": 4.0, "rest_length": 12.0})
     integrate_by(physics, "pefrl-2")
-    renderer = SpriteRenderer((32, 32), 2, window=9, density=4, samples=2)
+    renderer = SpriteRenderer((32, 32), 2, window=9, density=4, samples=2, turns=False)
     with torch.no_grad():
         place = (torch.arange(36) + 0.5) / 4 - 4.5
         inside = (place[:, None] ** 2 + place**2).sqrt() < 2.0

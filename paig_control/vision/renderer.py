@@ -63,9 +63,9 @@ class SpriteRenderer(nn.Module):
     def widened(self, margin: int) -> SpriteRenderer:
         """The same sprites over a background that goes on for ``margin`` pixels on every side, its edge repeated."""
         height, width = (n + 2 * margin for n in self.image_size)
-        wide = SpriteRenderer((height, width), self.objects, self.window, self.density, self.samples)
+        wide = SpriteRenderer((height, width), self.objects, self.window, self.density, self.samples, self.turns)
         background = functional.pad(self.background[None], (margin,) * 4, mode="replicate")[0]
-        wide.load_state_dict({"content": self.content, "mask": self.mask, "background": background})
+        wide.load_state_dict({**self.state_dict(), "background": background})
         return wide.to(self.background)
 
     def forward(self, pose: Tensor) -> Tensor:
