@@ -7,6 +7,7 @@ covers input and prediction frames, prediction the frames predicted, extrapolati
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ class Prediction:
         inputs: frames from which the state was inferred.
         shown: input and prediction frames; those after are extrapolation.
         path: predicted coordinates ``(S, T, N, D)``, the input frames included.
-        reconstruction_error: ``(S, T)``, of frames drawn as they were read.
+        reconstruction_error: ``(S, R)``, of frames drawn as they were read.
         error: ``(S, T)``, of frames drawn as they were predicted.
         similarity: ``(S, T)``, structural similarity of the same.
     """
@@ -122,7 +123,7 @@ def predict(
     Args:
         model: the model.
         data: S sequences of T frames and their actions.
-        reading: coordinates and trust ``(S, T, N, D)`` in them.
+        reading: coordinates and trust ``(S, R, N, D)`` in them, or in as many first frames as are to be reconstructed.
         prediction_frames: frames after the input frames that count as predicted; further ones are extrapolated.
         constants: of each sequence, ``(S, 1, 1)`` by name, in place of the model's.
         tell: called with the fraction done.
@@ -142,7 +143,7 @@ def predict(
         with model.physics.using(own):
             path = model.unroll(seen.position, actions[part].to(model.device), reading.trust[part])
         drawn = model.render(State(path, path))
-        reconstructed = frame_errors(model.render(seen), images)
+        reconstructed = frame_errors(model.render(seen), images[:, : seen.position.shape[1]])
         rows.append((path, reconstructed, frame_errors(drawn, images), ssim(drawn, images)))
         tell(min(1.0, (begin + CHUNK) / count))
     path, *measured = (torch.cat(each) for each in zip(*rows, strict=True))
@@ -157,7 +158,9 @@ def evaluate_prediction(model: PAIG, data: Sequences, prediction_frames: int = 1
     Raises:
         PaigError: for sequences that do not fit the model.
     """
-    return predict(model, data, read(model, data), prediction_frames).losses()
+    check(model, data, prediction_frames)
+    first = dataclasses.replace(data, frames=data.frames[:, : model.input_frames + prediction_frames])
+    return predict(model, data, read(model, first), prediction_frames).losses()
 
 
 @torch.no_grad()

@@ -165,7 +165,8 @@ class Evaluate(Common):
         above: the share of films with an extrapolation loss above this is given.
         augment: none, flip (along x, y or both), shift (by 0 to 5 px), zoom (0.8 to 1.25) or all.
         adapt: find the constants of each film anew from its first frames, the eyes left as they are.
-        adapt_frames: first frames that are used for it; null takes input and prediction frames.
+        adapt_frames: first frames that are used for it; null takes input and prediction frames. The losses of frames
+            after these are given beside the others.
         adapt_change: relative change of the constants that is thought possible, as a standard deviation.
         film: films in the picture.
         device: cpu, cuda, or auto for cuda where there is one.

@@ -150,7 +150,7 @@ def cut_frames(frames: NDArray[np.uint8], draws: Draws, contrast: int = 40) -> N
     height, width = frames.shape[2:4]
     flat = frames.reshape(-1, *frames.shape[2:])
     middle = np.median(flat[:: max(1, len(flat) // 500)], axis=0)
-    moving = np.abs(frames - middle.astype(np.float32)).max(-1) > contrast
+    moving = np.stack([np.abs(film - middle).max(-1) > contrast for film in frames])
     lost = np.zeros(frames.shape[:2], dtype=bool)
     for axis, (length, present) in enumerate(((width, moving.any(2)), (height, moving.any(3)))):
         centre = np.arange(length) + 0.5 - 0.5 * length
