@@ -60,7 +60,12 @@ def unpack(vector: Tensor, physics: Physics) -> State:
 
 @torch.no_grad()
 def linearise(
-    physics: Physics, start: Tensor, actions: Tensor, step: float = 1e-2, constants: bool = False
+    physics: Physics,
+    start: Tensor,
+    actions: Tensor,
+    step: float = 1e-2,
+    constants: bool = False,
+    free: Tensor | None = None,
 ) -> Linearised:
     """Roll out from ``start`` ``(B, 2 N D)`` and differentiate by central differences, in one batch.
 
@@ -71,6 +76,7 @@ def linearise(
         step: perturbation of a position; velocities are perturbed by as much as moves it that far over the
             window, free constants by the same number.
         constants: differentiate with respect to the free constants too; otherwise ``by_constant`` is empty.
+        free: free constants ``(B, C)`` of each start; the physics' own for all of them if not given.
     """
     size = start.shape[-1]
     window = max(actions.shape[-2], 1) * physics.dt
@@ -84,12 +90,12 @@ def linearise(
     starts[columns + index, :, index] -= steps[:, None]
     values: dict[str, Tensor] = {}
     if count:
-        free = physics.free.detach().to(start).expand(2 * columns + 1, count).clone()
+        own = physics.free.detach().to(start) if free is None else free
+        moved = own.expand(2 * columns + 1, *start.shape[:-1], count).clone()
         index = torch.arange(count, device=start.device)
-        free[size + index, index] += step
-        free[columns + size + index, index] -= step
-        shape = (-1,) + (1,) * (start.dim() + 1)
-        values = {c.name: c.to_value(free[:, i]).reshape(shape) for i, c in enumerate(physics.constants)}
+        moved[size + index, ..., index] += step
+        moved[columns + size + index, ..., index] -= step
+        values = physics.as_values(moved)
     with physics.using(values):
         paths = trajectory(physics, unpack(starts, physics), actions.expand(2 * columns + 1, *actions.shape))
     up, down = paths[:columns].flatten(-3), paths[columns : 2 * columns].flatten(-3)

@@ -1,12 +1,14 @@
 """Pictures of what was learned and of what was done: people believe what they can look at.
 
 Training leaves the sprite and background (``learned.png``), the curves (``curves.png``) and films that it never saw
-beside their prediction (``rollout.png``); control leaves a film of camera, goal and foresight side by side.
+beside their prediction (``rollout.png``); evaluation leaves such films (``films.png``) and the error against time
+(``accuracy.png``); control leaves a film of camera, goal and foresight side by side.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ from paig_control.types import State
 
 if TYPE_CHECKING:
     from paig_control.playing import Film
+    from paig_control.prediction import Prediction
 
 mpl.use("Agg")
 
@@ -108,31 +111,82 @@ def curves_figure(run: Run) -> Figure:
 
 
 @torch.no_grad()
-def rollout_strip(model: PAIG, data: Sequences, rows: int = 3, columns: int = 12, scale: int = 3) -> Picture:
-    """Camera above prediction, for the first ``rows`` sequences; what was predicted from starts behind a gap."""
+def rollout_strip(model: PAIG, data: Sequences, rows: int = 3) -> Picture:
+    """Camera above prediction, for the first ``rows`` sequences."""
     frames = data.frames[:rows]
-    length = frames.shape[1]
     actions = torch.from_numpy(data.actions_for(model.physics.action_size)[:rows])
-    inputs = model.input_frames
-    seen = model.read(torch.from_numpy(frames[:, :inputs]))
+    seen = model.read(torch.from_numpy(frames[:, : model.input_frames]))
     path = model.unroll(seen.position, actions.to(model.device), seen.trust)
     drawn = to_pictures(model.render(State(path, path)))
+    return film_strip({"camera": frames, "model": drawn}, model.input_frames)
+
+
+def film_strip(films: Mapping[str, Picture], inputs: int, columns: int = 12, scale: int = 3) -> Picture:
+    """Films ``(R, T, h, w, 3)`` under one another by name, for each of R sequences; input frames are before a gap."""
+    rows, length, *size = next(iter(films.values())).shape[:4]
     future = np.unique(np.linspace(inputs, length - 1, max(columns - inputs, 1)).round().astype(int))
     font = ImageFont.load_default(size=13)
-    tile = frames.shape[2] * scale, frames.shape[3] * scale
+    tile = size[0] * scale, size[1] * scale
     width = (inputs + len(future)) * (tile[1] + 3) + 24 + 90
-    canvas = Image.new("RGB", (width, 26 + len(frames) * (2 * tile[0] + 18)), PAPER)
+    high = len(films) * (tile[0] + 3) + 12
+    canvas = Image.new("RGB", (width, 26 + rows * high), PAPER)
     pen = ImageDraw.Draw(canvas)
-    for row in range(len(frames)):
-        top = 26 + row * (2 * tile[0] + 18)
-        for line, (name, film) in enumerate((("camera", frames[row]), ("model", drawn[row]))):
+    for row in range(rows):
+        top = 26 + row * high
+        for line, (name, film) in enumerate(films.items()):
             pen.text((8, top + line * (tile[0] + 3) + tile[0] // 2 - 8), name, INK, font)
             for column, t in enumerate([*range(inputs), *future.tolist()]):
                 left = 80 + column * (tile[1] + 3) + (20 if column >= inputs else 0)
-                canvas.paste(enlarge(film[t], scale), (left, top + line * (tile[0] + 3)))
+                canvas.paste(enlarge(film[row, t], scale), (left, top + line * (tile[0] + 3)))
                 if row == 0 and line == 0:
                     pen.text((left, 6), f"t={t}" if column >= inputs else f"seen {t}", INK, font)
     return np.asarray(canvas)
+
+
+def save_evaluation_pictures(
+    films: Mapping[str, Picture], prediction: Prediction, distance: Mapping[str, NDArray[np.float64]], folder: Path
+) -> list[Path]:
+    """Write ``films.png``, the films under one another, and ``accuracy.png``, the curves against time.
+
+    Args:
+        films: ``(R, T, h, w, 3)`` by name.
+        prediction: of the sequences.
+        distance: root mean square distance ``(T,)`` from the truth by name; empty where there is no truth.
+        folder: to write into.
+    """
+    written = [folder / "films.png", folder / "accuracy.png"]
+    Image.fromarray(film_strip(films, prediction.inputs)).save(written[0])
+    accuracy_figure(prediction, distance).savefig(written[1], dpi=110)
+    return written
+
+
+def accuracy_figure(prediction: Prediction, distance: Mapping[str, NDArray[np.float64]]) -> Figure:
+    """Squared error, similarity and distance from the truth, frame by frame: median, and the middle 80 % as a band."""
+    panels = 2 + bool(distance)
+    figure = Figure(figsize=(4.2 * panels, 3.4), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    frames = np.arange(prediction.error.shape[1])
+    lines = (
+        (axes[0], prediction.reconstruction_error, "as read", COLOURS[1]),
+        (axes[0], prediction.error, "as predicted", COLOURS[0]),
+        (axes[1], prediction.similarity, "as predicted", COLOURS[0]),
+    )
+    for axis, values, label, colour in lines:
+        low, middle, high = np.quantile(values, (0.1, 0.5, 0.9), axis=0)
+        axis.fill_between(frames, low, high, color=colour, alpha=0.2, linewidth=0)
+        axis.plot(frames, middle, color=colour, label=label)
+    axes[0].set(title="squared error a frame", yscale="log")
+    axes[1].set(title="structural similarity")
+    for (name, values), colour in zip(distance.items(), COLOURS[1::-1], strict=False):
+        axes[2].plot(frames, values, color=colour, label=name)
+        axes[2].set(title="distance from the truth, rms", yscale="log")
+    for axis in axes:
+        for edge in {prediction.inputs, prediction.shown} & set(range(1, len(frames))):
+            axis.axvline(edge - 0.5, color="#ced4da", linewidth=0.8)
+        axis.set(xlabel="frame (lines: prediction, extrapolation begin)")
+        axis.legend(frameon=False)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
 
 
 def save_control_film(film: Film, path: Path, scale: int = 6, every: int = 1) -> Path:

@@ -1,4 +1,4 @@
-"""Small films of our own pendulum, made once, and the quickest recipe that still learns from them."""
+"""Small films made once, the quickest recipe that still learns from them, and a model that need not learn."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from paig_control.data.collection import collect
 from paig_control.data.episodes import Episodes
@@ -17,6 +18,11 @@ from paig_control.learning.settings import (
     RefineSettings,
     WarmStartSettings,
 )
+from paig_control.model import PAIG
+from paig_control.physics.integrators import integrate_by
+from paig_control.physics.registry import build_physics
+from paig_control.vision.kinematics import Planar
+from paig_control.vision.renderer import SpriteRenderer
 
 torch.set_num_threads(1)
 
@@ -45,3 +51,39 @@ def quick() -> RecipeSettings:
         refine=RefineSettings(steps=6, batch=4, prediction_frames=6),
         checkpoint_seconds=0.2,
     )
+
+
+class ColourCentroids(nn.Module):
+    """Eyes that need no training: the centroid of blue, and that of green."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Key points ``(M, 2, 2)`` of images ``(M, 3, h, w)``."""
+        ink = images[:, [2, 1]] + 1e-9
+        x, y = (torch.arange(n, dtype=images.dtype) + 0.5 for n in (images.shape[3], images.shape[2]))
+        total = ink.sum((2, 3))
+        return torch.stack([(ink.sum(2) * x).sum(-1) / total, (ink.sum(3) * y).sum(-1) / total], -1)
+
+
+@pytest.fixture(scope="session")
+def spring_films() -> Episodes:
+    """Passive balls on a spring: 4 training and 16 test sequences."""
+    return collect(
+        "paig_control:paig/Spring-v0", sequences=4, steps=12, seed=5, policy="zero", valid=0, test=16, test_steps=20
+    )
+
+
+@pytest.fixture
+def spring_model() -> PAIG:
+    """A model of these films made by hand: true constants, discs of two pixels for sprites."""
+    physics = build_physics("spring", 0.3, force=False)
+    physics.set_values({"stiffness": 4.0, "rest_length": 12.0})
+    integrate_by(physics, "pefrl-2")
+    renderer = SpriteRenderer((32, 32), 2, window=9, density=4, samples=2, turns=False)
+    with torch.no_grad():
+        place = (torch.arange(36) + 0.5) / 4 - 4.5
+        inside = (place[:, None] ** 2 + place**2).sqrt() < 2.0
+        renderer.mask.copy_(torch.where(inside, 20.0, -20.0).expand_as(renderer.mask))
+        renderer.background.fill_(-20.0)
+        renderer.content.fill_(-20.0)
+        renderer.content[0, 2], renderer.content[1, 1] = 20.0, 20.0
+    return PAIG(physics, Planar(2), ColourCentroids(), renderer).eval()  # type: ignore[arg-type]

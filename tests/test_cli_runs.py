@@ -115,6 +115,15 @@ def test_evaluation_of_a_run(home):
     trained, found = summary("pend"), summary("evaluated")
     assert found["eval_pred_loss"] == pytest.approx(trained["eval_pred_loss"])
     assert found["constants"]["gravity"]["truth"] == 10.0
+    assert found["positions"]["reading_rms"] < 0.2  # radians
+
+
+def test_a_pendulum_is_adapted_to_new_films_but_not_moved_about_in_the_picture(home, capsys):
+    words = ["evaluate", "run=pend", "data=pend.npz", "out=adapted", "adapt=true", "adapt_frames=14", "verbosity=0"]
+    assert main(words) == 0
+    assert summary("adapted")["adaptation"]["relative_errors"]["gravity"]["median"] < 0.2
+    assert "fixed axle" in fails(capsys, "evaluate", "run=pend", "data=pend.npz", "out=refused", "augment=flip")
+    assert not (home / "refused").exists()
 
 
 def test_a_folder_that_holds_a_run_is_left_alone(home, capsys):

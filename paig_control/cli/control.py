@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +77,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     }
     if shown is not None and goal is not None:
         goals.save(folder / "goal.png", shown, goal.state)
-    output.write(folder / "episodes.csv", _csv(measured.rows))
+    output.write(folder / "episodes.csv", output.csv(measured.rows))
     for index, film in enumerate(measured.films):
         save_control_film(film, (pictures or folder) / f"film{index or ''}.gif")
     show(screen, measured)
@@ -159,14 +157,6 @@ def _agent(
     aims = world.settings(config.objective, "objective", "goal")
     assert goal is not None
     return MPCAgent(loaded.model, planner, space.low, space.high, None, aims, settings), goal.image, aims
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def show(screen: Screen, measured: Measured) -> None:

@@ -148,10 +148,11 @@ class Control(Common):
 
 @dataclass
 class Evaluate(Common):
-    """Measure a trained model on films that it has not seen.
+    """Measure a trained model on films that it has not seen, or on new ones made from them.
 
-    Writes the losses of prediction and, where the data carries the truth, the constants beside it, into
-    summary.json.
+    Prints the losses of prediction and, where the data carry the truth, positions and constants beside it. Writes
+    summary.json, films.csv with a row a film, films.png and accuracy.png into the output folder. Films can be flipped,
+    shifted and zoomed, each with a draw of its own, and the constants found anew from their first frames.
 
     Example:
         paig-control evaluate run=runs/pend data=pend.npz out=runs/pend-evaluate
@@ -162,6 +163,13 @@ class Evaluate(Common):
         out: folder to write into.
         split: train, valid or test.
         prediction_frames: frames predicted before extrapolation begins; null takes the training's.
+        above: the share of films with an extrapolation loss above this is given.
+        augment: none, flip (along x, y or both), shift (by 0 to 5 px), zoom (0.8 to 1.25) or all.
+        adapt: find the constants of each film anew from its first frames, the eyes left as they are.
+        adapt_frames: first frames that are used for it; null takes input and prediction frames. The losses of frames
+            after these are given beside the others.
+        adapt_change: relative change of the constants that is thought possible, as a standard deviation.
+        film: films in the picture.
         device: cpu, cuda, or auto for cuda where there is one.
     """
 
@@ -170,6 +178,12 @@ class Evaluate(Common):
     out: str = "runs/evaluate"
     split: str = "test"
     prediction_frames: int | None = None
+    above: float = 3.0
+    augment: str = "none"
+    adapt: bool = False
+    adapt_frames: int | None = None
+    adapt_change: float = 0.3
+    film: int = 3
     device: str = "auto"
 
 

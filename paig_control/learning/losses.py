@@ -28,7 +28,7 @@ def frame_errors(rendered: Tensor, images: Tensor) -> Tensor:
     return (rendered - images).square().sum((-3, -2, -1))
 
 
-def paig_losses(model: PAIG, images: Tensor, actions: Tensor, prediction_frames: int, polish: bool = False) -> Losses:
+def paig_losses(model: PAIG, images: Tensor, actions: Tensor, prediction_frames: int) -> Losses:
     """The three losses on sequences of images ``(B, T, 3, h, w)`` with actions ``(B, T - 1, A)``.
 
     Args:
@@ -36,19 +36,12 @@ def paig_losses(model: PAIG, images: Tensor, actions: Tensor, prediction_frames:
         images: frames in [0, 1].
         actions: between them.
         prediction_frames: frames after the input frames that count as predicted; further ones are extrapolated.
-        polish: read frames as in use, with the correction through the renderer, which has no gradient.
     """
     inputs = model.input_frames
     shown = min(inputs + prediction_frames, images.shape[1])
-    flat = images[:, :shown].flatten(0, 1)
-    seen, trust = model.see(flat), None
-    lead = images[:, :shown].shape[:2]
-    if polish:
-        seen, trust = model.polished(seen, flat)
-        trust = trust.unflatten(0, lead)
-    seen = seen.unflatten(0, lead)
+    seen = model.see(images[:, :shown].flatten(0, 1)).unflatten(0, images[:, :shown].shape[:2])
     recons = frame_errors(model.render(State(seen, seen)), images[:, :shown]).mean()
-    path = model.unroll(seen, actions, trust)[:, inputs:]
+    path = model.unroll(seen, actions)[:, inputs:]
     errors = frame_errors(model.render(State(path, path)), images[:, inputs:])
     cut = shown - inputs
     return Losses(

@@ -125,6 +125,10 @@ class Physics(nn.Module):
             with torch.no_grad():
                 self.free[index] = constant.to_free(number)
 
+    def as_values(self, free: Tensor) -> dict[str, Tensor]:
+        """Learned numbers ``(*B, C)`` as constants for :meth:`using` that broadcast against ``(*B, N, D)``."""
+        return {c.name: c.to_value(free[..., i])[..., None, None] for i, c in enumerate(self.constants)}
+
     @contextmanager
     def using(self, values: Mapping[str, Tensor]) -> Iterator[None]:
         """Replace constants inside the block; a batched value broadcasts against ``(*B, N, D)``."""

@@ -94,6 +94,14 @@ class SpriteRenderer(Renderer):
         """The background in [0, 1]: ``(3, h, w)``."""
         return torch.sigmoid(self.background)
 
+    def widened(self, margin: int) -> SpriteRenderer:
+        """The same sprites over a background that goes on for ``margin`` pixels on every side, its edge repeated."""
+        height, width = (n + 2 * margin for n in self.image_size)
+        wide = SpriteRenderer((height, width), self.objects, self.window, self.density, self.samples, self.turns)
+        background = functional.pad(self.background[None], (margin,) * 4, mode="replicate")[0]
+        wide.load_state_dict({**self.state_dict(), "background": background})
+        return wide.to(self.background)
+
     def forward(self, pose: Tensor) -> Tensor:
         """Render poses ``(*B, N, 3)`` to frames ``(*B, 3, h, w)`` in [0, 1]."""
         frames = self.lay(self.patches(pose.reshape(-1, self.objects, 3)), self.order.tolist())

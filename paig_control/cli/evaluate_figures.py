@@ -1,0 +1,105 @@
+"""The figures of ``paig-control evaluate``, as they stand in summary.json and films.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paig_control.data import augmentation
+
+if TYPE_CHECKING:
+    from paig_control.adaptation import AdaptedFilms
+    from paig_control.checkpoint import Loaded
+    from paig_control.prediction import Prediction
+    from paig_control.tracking import Tracks
+
+
+def per_step(found: Prediction) -> dict[str, Any]:
+    """Means over the films, frame by frame."""
+    return {
+        "input_frames": found.inputs,
+        "extrapolation_from": found.shown,
+        "reconstruction_error": found.reconstruction_error.mean(0).tolist(),
+        "squared_error": found.error.mean(0).tolist(),
+        "ssim": found.similarity.mean(0).tolist(),
+    }
+
+
+def positions(tracks: Tracks, found: Prediction, distance: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """Distances from the truth; pixels or radians."""
+    return {
+        "true_object_of_each": list(tracks.order),
+        "offset_removed": list(tracks.offset),
+        "reading_rms": float(np.sqrt(np.square(tracks.reading).mean())),
+        "reading_rms_input_frames": float(np.sqrt(np.square(tracks.reading[:, : found.inputs]).mean())),
+        "reading_rms_per_step": distance["as read"].tolist(),
+        "rollout_rms_per_step": distance["as predicted"].tolist(),
+        "identity_swaps": tracks.swaps,
+    }
+
+
+def moved(kind: str, draws: augmentation.Draws, cut: NDArray[np.bool_], found: Prediction) -> dict[str, Any]:
+    """What was drawn, and what it pushed out of the picture."""
+    uncut = np.logical_not(cut.any(1))
+    return {
+        "kind": kind,
+        "zoom_range": [float(draws.zoom.min()), float(draws.zoom.max())],
+        "shift_largest": float(np.hypot(*draws.shift.T).max()),
+        "flipped": int((draws.flip < 0).any(1).sum()),
+        "cut_frames": int(cut.sum()),
+        "cut_films": int((~uncut).sum()),
+        "uncut_films": found.losses(uncut),
+    }
+
+
+def readapted(
+    adapted: AdaptedFilms,
+    loaded: Loaded,
+    truth: Mapping[str, float],
+    draws: augmentation.Draws,
+    later: Prediction | None,
+) -> dict[str, Any]:
+    """Constants found anew, against the truth of each film where it is known."""
+    from paig_control.tracking import constants_against_truth
+
+    units = {constant.name: constant.unit for constant in loaded.model.physics.constants}
+    real = {name: augmentation.scaled(truth[name], unit, draws.zoom) for name, unit in units.items() if name in truth}
+    together = adapted.together
+    constants = {
+        name: {
+            "unit": unit,
+            "median_value": float(together.values[name].median()),
+            "median_std": float(together.std[name].median()),
+        }
+        for name, unit in units.items()
+    }
+    return {
+        "frames": adapted.frames,
+        "readings_left_out": adapted.missing,
+        "films_with_readings_left_out": adapted.films_missing,
+        "noise_median": float(together.noise.median()),
+        "constants": constants,
+        "relative_errors": constants_against_truth(together, real),
+        "relative_errors_each_film_alone": constants_against_truth(adapted.alone, real),
+        "after_these_frames": None if later is None else later.losses(),
+    }
+
+
+def rows(
+    draws: augmentation.Draws, cut: NDArray[np.bool_], found: Prediction, adapted: AdaptedFilms | None
+) -> list[dict[str, Any]]:
+    """One row a film: its map, its losses, its constants."""
+    losses = {name: values for name, values in found.per_sequence().items() if values is not None}
+    kinds = {} if adapted is None else {"": adapted.together, "_alone": adapted.alone}
+    table = []
+    for s, row in enumerate(draws.report()):
+        line = {"film": s, **row, "cut_frames": int(cut[s].sum())}
+        line |= {name: float(values[s]) for name, values in losses.items()}
+        for suffix, each in kinds.items():
+            for name, values in each.values.items():
+                line |= {f"{name}{suffix}": float(values[s]), f"{name}{suffix}_std": float(each.std[name][s])}
+        table.append(line)
+    return table
