@@ -85,6 +85,7 @@ class Train(Common):
         data: data file, as written by collect, or PAIG's own.
         out: folder of the run.
         resume: go on from the last checkpoint in the folder.
+        objects: number of things that move; null takes physics.objects, or the physics' own number.
         dt: seconds between frames; null takes the data's.
         device: cpu, cuda, or auto for cuda where there is one.
     """
@@ -95,6 +96,7 @@ class Train(Common):
     model: Group = None
     recipe: Group = None
     resume: bool = False
+    objects: int | None = None
     dt: float | None = None
     device: str = "auto"
 

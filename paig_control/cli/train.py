@@ -32,7 +32,8 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     sequences = data.split("train")
     dt = sequences.dt if config.dt is None else config.dt
     acted = sequences.actions is not None and bool(sequences.actions.any())
-    physics = world.model_physics(config.physics, dt, acted)
+    physics = world.model_physics(config.physics, dt, acted, config.objects)
+    check_objects(physics.objects, data)
     folder = output.folder(config.out, config.overwrite, config.resume)
 
     from paig_control.learning import recipe
@@ -79,6 +80,19 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     show_constants(screen, figures["constants"])
     show_losses(screen, figures)
     return output.summary(folder / output.SUMMARY, command, config, figures)
+
+
+def check_objects(objects: int, data: episodes.Episodes) -> None:
+    """Refuse another number of objects than the data say that they show; PAIG's own files say none."""
+    known = data.truth("train")
+    if known is None:
+        return
+    shown = known.physics.get("objects", None if known.position is None else known.position.shape[2])
+    if shown not in (None, objects):
+        raise PaigError(
+            f"The physics moves {objects} object{'s' if objects != 1 else ''}, but the data's own notes say that the "
+            f"films show {shown}: give objects={shown}, or choose another physics."
+        )
 
 
 def beside_truth(constants: dict[str, dict[str, Any]], data: episodes.Episodes) -> dict[str, dict[str, Any]]:

@@ -110,16 +110,18 @@ def true_physics(env: Env) -> Physics | None:
     return physics
 
 
-def model_physics(config: DictConfig, dt: float | None, acted: bool) -> Physics:
+def model_physics(config: DictConfig, dt: float | None, acted: bool, objects: int | None = None) -> Physics:
     """Build the physics that is to be learned.
 
     Args:
         config: name and options.
         dt: seconds between frames.
         acted: whether anything acted in the films; where nothing did, forces are left out unless asked for.
+        objects: number of things that move; ``None`` leaves it to the physics.
 
     Raises:
-        PaigError: for an unknown name or option, or without a time step.
+        PaigError: for an unknown name or option, without a time step, or for another number of objects than the
+            physics has.
     """
     from paig_control.physics.registry import build_physics, options_of
 
@@ -129,7 +131,15 @@ def model_physics(config: DictConfig, dt: float | None, acted: bool) -> Physics:
     name = options.pop("name")
     if not acted and "force" in options_of(name):
         options.setdefault("force", False)
-    return build_physics(name, dt, **options)
+    if objects is not None and "objects" in options_of(name):
+        options["objects"] = objects
+    physics = build_physics(name, dt, **options)
+    if objects not in (None, physics.objects):
+        raise PaigError(
+            f"objects = {objects}, but physics={name} moves {physics.objects} and no other number: leave objects out, "
+            "or choose another physics."
+        )
+    return physics
 
 
 def make_planner(config: DictConfig, seed: int) -> SeededPlanner:
