@@ -12,13 +12,14 @@ import pytest
 from paig_control.cli.main import main
 
 TINY = [
-    "recipe.discover.frames=240",
+    "recipe.discover.frames=120",
     "recipe.discover.rounds=1",
-    "recipe.discover.steps=60",
-    "recipe.warm_start.steps=80",
+    "recipe.discover.steps=40",
+    "recipe.warm_start.steps=60",
     "recipe.warm_start.batch=16",
     "recipe.identify.integrators=[pefrl-2]",
-    "recipe.refine.steps=3",
+    "recipe.identify.iterations=6",
+    "recipe.refine.steps=1",
     "recipe.refine.batch=4",
     "recipe.refine.prediction_frames=6",
 ]
@@ -26,11 +27,11 @@ TINY = [
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with forty spring films drawn by Pillow, and what was learned from them."""
+    """A folder with thirty spring films drawn by Pillow, and what was learned from them."""
     folder = tmp_path_factory.mktemp("foreign")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
-        importlib.import_module("foreign_files").write(folder / "films.npz", seed=1, train=40, valid=2, test=4)
+        importlib.import_module("foreign_files").write(folder / "films.npz", seed=1, train=30, valid=2, test=2)
     learn(folder / "films.npz", folder / "run")
     return folder
 
@@ -43,7 +44,7 @@ def learn(data: Path, out: Path) -> None:
 def test_films_of_another_painter_teach_the_springs_constants(home: Path) -> None:
     with np.load(home / "films.npz") as films:
         assert set(films.files) == {"train_x", "valid_x", "test_x"}
-        assert films["test_x"].shape == (4, 30, 32, 32, 3)
+        assert films["test_x"].shape == (2, 30, 32, 32, 3)
     found = json.loads((home / "run" / "summary.json").read_text())
     assert found["constants"]["stiffness"]["value"] == pytest.approx(4.0, rel=0.01)
     assert found["constants"]["rest_length"]["value"] == pytest.approx(12.0, rel=0.005)
