@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from pendulum import command, summary
+from PIL import Image, ImageDraw
 from systems import MEASURES, show
 
 RESULTS = Path(__file__).parent / "results" / "foreign_files.json"

@@ -141,6 +141,7 @@ class Staged(Trainer[RecipeSettings]):
         ).to(self.device)
         self.model.weight.copy_(found.weight)
         self.coordinates = found.coordinates
+        self.notes += found.notes
 
     def _look(self, films: torch.Tensor | None = None) -> Reading:
         """Coordinates in all frames of these films, or of all, after the weights of the pixels are taken anew."""

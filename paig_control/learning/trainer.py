@@ -20,11 +20,13 @@ import torch
 from paig_control import checkpoint
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
+from paig_control.learning.discover import check_motion
 from paig_control.learning.identify import Estimate
 from paig_control.learning.optimise import Loop, LoopState, run_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
 from paig_control.model import PAIG, to_images
 from paig_control.physics.base import Physics
+from paig_control.vision.registry import LEAST, MOST
 
 Progress = Callable[[str, float, str], None]
 """Stage, fraction of it done, and a line of text."""
@@ -113,6 +115,7 @@ class Trainer(Generic[R]):
         self.tell: Progress = progress or (lambda stage, fraction, text: None)
         self.physics = physics.to(device)
         self.images = to_images(torch.from_numpy(data.frames)).to(device)
+        check_motion(self.images)
         sequences, frames = self.images.shape[:2]
         self.actions = torch.from_numpy(data.actions_for(physics.action_size)).to(device)
         bounds = [None if b is None else [float(x) for x in b] for b in (data.action_low, data.action_high)]
@@ -258,7 +261,9 @@ def _plain(value: Any) -> Any:
 
 def _check(data: Sequences, physics: Physics, model: ModelSettings) -> None:
     """Refuse data from which this model cannot be learned."""
-    frames = data.frames.shape[1]
+    frames, height, width = data.frames.shape[1:4]
+    if min(height, width) < LEAST or max(height, width) > MOST:
+        raise PaigError(f"Images of {height} x {width} pixels: expected {LEAST} to {MOST} either way.")
     if frames <= model.input_frames:
         raise PaigError(
             f"Sequences of {frames} frames: the state is inferred from {model.input_frames} and something must be left "

@@ -199,7 +199,9 @@ class Bouncing(Particles):
         height: float = 32.0,
         radius: float = 2.0,
     ) -> None:
-        if not 0 < 2 * radius < min(width, height):
+        if not radius > 0:
+            raise PaigError(f"radius = {radius}: expected the positive radius of the balls, px.")
+        if not 2 * radius < min(width, height):
             raise PaigError(f"Walls {width} x {height} px apart: expected more than the ball's diameter, {2 * radius}.")
         super().__init__(dt, substeps, objects, actuated, force, damping)
         self.room: Tensor

@@ -19,12 +19,14 @@ class Discovered(NamedTuple):
         kinematics: from coordinates to poses.
         renderer: with sprites and background.
         weight: ``(h, w)``, weights of the pixels.
+        notes: what a user should know, in words.
     """
 
     coordinates: Tensor
     kinematics: Kinematics
     renderer: SpriteRenderer
     weight: Tensor
+    notes: tuple[str, ...] = ()
 
 
 def fit_sprites(

@@ -60,8 +60,8 @@ def discover_planar(
         energies.append(gain)
         if gain < 0.05 * energies[0]:
             raise PaigError(
-                f"{objects} objects were asked for, but only {index} are seen to move: what is left explains "
-                f"{100 * gain / energies[0]:.1f} % as much as the first. "
+                f"{objects} objects were asked for, but only {index} {'is' if index == 1 else 'are'} seen to move: what "
+                f"is left explains {100 * gain / energies[0]:.1f} % as much as the first. "
                 f"Ask for {index}, or record films in which all move."
             )
     coordinates = torch.stack(places, 1)
@@ -84,8 +84,29 @@ def discover_planar(
         sort_layers(renderer, pose_of, flat, frames, weight, widths)
         coordinates = align(renderer, pose_of, flat, frames, weight, widths, 2)[0].unflatten(1, shape)
     weight = pixel_weight(renderer, kinematics.pose(coordinates), frames)
+    share = _unexplained(renderer, kinematics.pose(coordinates), frames, background, side)
+    notes: tuple[str, ...] = ()
+    if share > 0.2:
+        notes = (
+            f"{objects} object{' was' if objects == 1 else 's were'} asked for and found, but what they leave "
+            f"unexplained moves {100 * share:.0f} % as much as they do: if the films show more objects, ask for all.",
+        )
     tell(1.0, "done")
-    return Discovered(coordinates, kinematics, renderer, weight)
+    return Discovered(coordinates, kinematics, renderer, weight, notes)
+
+
+@torch.no_grad()
+def _unexplained(renderer: SpriteRenderer, pose: Tensor, frames: Tensor, background: Tensor, side: int) -> float:
+    """Energy in the liveliest square of each frame, without the objects against with them: 0 where all is explained.
+
+    Squares of ``side`` pixels, not whole frames, so that noise everywhere counts for little.
+    """
+    left = torch.cat([f - renderer(p) for p, f in zip(pose.split(256), frames.split(256), strict=True)])
+    liveliest = [
+        functional.avg_pool2d(part.square().sum(1, keepdim=True), side, 1).amax((1, 2, 3)).mean()
+        for part in (left, frames - background)
+    ]
+    return float(liveliest[0] / liveliest[1])
 
 
 def _patch_side(residual: Tensor) -> int:

@@ -13,8 +13,8 @@ from paig_control.vision.templates import TemplateRenderer
 
 EYES: dict[str, type[Eyes]] = {kind.kind: kind for kind in (Localizer, MaskedLocalizer)}
 RENDERERS: dict[str, type[Renderer]] = {kind.kind: kind for kind in (SpriteRenderer, TemplateRenderer)}
-MOST = 4096
-"""Pixels or texels along an axis, and channels: a file that asks for more is not believed."""
+LEAST, MOST = 8, 4096
+"""Pixels of an image along an axis, at least; pixels or texels along an axis, and channels, at most."""
 
 
 def described(part: Eyes | Renderer) -> dict[str, Any]:
@@ -50,12 +50,12 @@ def _name(description: Mapping[str, Any], known: Collection[str]) -> str:
 
 
 def _options(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Options with sizes checked: whole numbers of pixels, at least 8 along an image's axis."""
+    """Options with sizes checked: whole numbers of pixels, at least :data:`LEAST` along an image's axis."""
     options = {key: value for key, value in description.items() if key != "kind"}
     if "image_size" in options:
         height, width = (int(n) for n in options["image_size"])
         options["image_size"] = (height, width)
-        if min(height, width) < 8:
+        if min(height, width) < LEAST:
             raise PaigError(f"model.json asks for frames of {height} x {width}: that cannot be meant.")
     numbers = [n for value in options.values() for n in (value if isinstance(value, tuple) else (value,))]
     numbers = [n for n in numbers if not isinstance(n, bool)]
