@@ -6,7 +6,6 @@ import io
 import json
 import os
 import platform
-import shutil
 import sys
 import tempfile
 import time
@@ -119,7 +118,7 @@ class Screen:
 
 
 def folder(path: str, overwrite: bool, resume: bool = False) -> Path:
-    """Make an output folder, empty unless ``overwrite`` or ``resume`` says otherwise.
+    """Make an output folder, empty unless ``overwrite`` or ``resume`` says otherwise; nothing in it is deleted.
 
     Raises:
         PaigError: if it already holds something, or cannot be made.
@@ -143,13 +142,6 @@ def folder(path: str, overwrite: bool, resume: bool = False) -> Path:
         raise PaigError(
             f"Cannot write into {path}: {error.strerror}. Choose a folder that you may write to."
         ) from error
-    if overwrite and not resume:
-        for name in (SUMMARY, "checkpoint", "checkpoint.new", "checkpoint.old"):
-            stale = place / name
-            if stale.is_dir():
-                shutil.rmtree(stale)
-            else:
-                stale.unlink(missing_ok=True)
     return place
 
 

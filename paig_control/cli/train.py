@@ -41,6 +41,12 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     from paig_control.report import save_training_pictures
 
     with screen.bar("train") as tick:
+
+        def progress(stage: str, fraction: float, text: str) -> None:
+            if stage != "discover":  # the films can be learned from: only now what was there before is let go
+                (folder / output.SUMMARY).unlink(missing_ok=True)
+            tick(fraction, text, stage)
+
         learned = recipe.train(
             sequences,
             physics,
@@ -50,7 +56,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
             device=config.device,
             out=folder,
             resume=config.resume,
-            progress=lambda stage, fraction, text: tick(fraction, text, stage),
+            progress=progress,
         )
     split = next((name for name in ("test", "valid") if name in data.splits), None)
     figures: dict[str, Any] = {

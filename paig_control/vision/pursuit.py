@@ -59,9 +59,10 @@ def discover_planar(
         places.append(corner + side / 2 + _centroid(patch))
         energies.append(gain)
         if gain < 0.05 * energies[0]:
+            seen = f"{index} {'is' if index == 1 else 'are'} seen"
             raise PaigError(
-                f"{objects} objects were asked for, but only {index} {'is' if index == 1 else 'are'} seen to move: what "
-                f"is left explains {100 * gain / energies[0]:.1f} % as much as the first. "
+                f"{objects} objects were asked for, but only {seen} to move: what is left explains "
+                f"{100 * gain / energies[0]:.1f} % as much as the first. "
                 f"Ask for {index}, or record films in which all move."
             )
     coordinates = torch.stack(places, 1)
