@@ -191,3 +191,21 @@ def test_progress_counts_up_to_all_films():
 def test_what_cannot_be_collected_is_named(settings, words):
     with pytest.raises(PaigError, match=words):
         collect(**({"env_id": "paig/Pendulum-v0", "sequences": 2, "steps": 3} | settings))
+
+
+def test_films_keep_clear_of_the_border_for_as_long_as_they_last():
+    settings = {"sequences": 150, "steps": 6, "valid": 0, "test": 150, "test_steps": 30, "policy": "zero"}
+    own = collect("paig/Spring-v0", **settings)
+    fixed = collect("paig/Spring-v0", **settings, env_kwargs={"clear_steps": 29})
+
+    def drift(episodes, split):
+        return np.abs(episodes.truth(split).velocity[:, 0].sum(1)).mean()
+
+    for split in ("train", "test"):
+        places = own.truth(split).position
+        assert places.min() > 2
+        assert places.max() < 30
+    assert drift(own, "train") > 1.5 * drift(own, "test")
+    np.testing.assert_array_equal(fixed.arrays["test_x"], own.arrays["test_x"])
+    assert drift(fixed, "train") == pytest.approx(drift(own, "test"), rel=0.2)
+    assert "clear_steps" not in own.meta["env"]["kwargs"]

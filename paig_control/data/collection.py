@@ -4,6 +4,9 @@ Every episode has its own seeds for its start and for its actions, derived from 
 and its number. So the same seed gives the same file bit for bit, however many environments run side by side;
 splits never share an episode; and a film never runs over the end of an episode, because an environment that
 ends early only loses its film, which the next number replaces.
+
+An environment whose starts keep clear of the border (``clear_steps``) keeps clear for as long as its film lasts, as
+PAIG's do: long test films therefore begin with slower starts than short training films.
 """
 
 from __future__ import annotations
@@ -51,7 +54,7 @@ def collect(
         test: test films; a third of ``sequences`` by default, at least 8.
         test_steps: frames of each test film, ``5 * steps // 2`` by default (PAIG's 30 for 12).
         num_envs: environments side by side; by default 64 where the environment can simulate many at once.
-        env_kwargs: arguments of the environment.
+        env_kwargs: arguments of the environment; ``clear_steps`` among them holds for all films.
         progress: called as films are kept.
 
     Raises:
@@ -66,12 +69,16 @@ def collect(
     _check_counts(counts, lengths, seed, policy)
     kwargs = dict(env_kwargs or {})
     lanes = Lanes.make(env_id, kwargs, num_envs, max(counts.values()))
+    by_length = lanes.attribute("clear_steps") is not None and "clear_steps" not in kwargs
     arrays: dict[str, NDArray[Any]] = {}
     done = 0
     try:
         for number, split in enumerate(SPLITS):
             if counts[split] == 0:
                 continue
+            if by_length:
+                lanes.close()
+                lanes = Lanes.make(env_id, {**kwargs, "clear_steps": lengths[split] - 1}, num_envs, counts[split])
             kept: list[Film] = []
             for film in films(lanes, policy, lengths[split], _seeds(seed, number)):
                 kept.append(film)

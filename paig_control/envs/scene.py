@@ -127,6 +127,11 @@ class SceneWorld:
         """True ``constants`` and the settings of the true ``physics``; only evaluation may look."""
         return self.scene.truth
 
+    @property
+    def clear_steps(self) -> int | None:
+        """Steps for which a start, left alone, keeps clear of the border; ``None`` where a scene has no such rule."""
+        return getattr(self.scene, "clear_steps", None)
+
     def draw(self, state: Any) -> Image:
         """Paint one state ``(2, N, D)`` without disturbing what is running."""
         image: Image = self.scene.paint(self.scene.check_state("state", state)[None])[0]
