@@ -94,12 +94,12 @@ def collect(
     return Episodes(arrays, meta)
 
 
-def _seeds(seed: int, split: int) -> Iterator[tuple[int, np.random.Generator]]:
+def _seeds(seed: int, split: int) -> Iterator[tuple[int, np.random.SeedSequence]]:
     """Seeds of a split's episodes: of the start, and of the actions."""
     number = 0
     while True:
         start, actions = np.random.SeedSequence(seed, spawn_key=(split, number)).spawn(2)
-        yield int(start.generate_state(1)[0] >> 1), np.random.default_rng(actions)
+        yield int(start.generate_state(1)[0] >> 1), actions
         number += 1
 
 

@@ -8,7 +8,7 @@ next beginning, so the frame after an automatic reset is never joined to the fra
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -137,34 +137,40 @@ def _states(info: Mapping[str, Any]) -> NDArray[np.float64] | None:
 
 
 def films(
-    lanes: Lanes, policy: Policy, length: int, seeds: Iterator[tuple[int, np.random.Generator]]
+    lanes: Lanes, policy: Policy, length: int, seeds: Iterator[tuple[int, np.random.SeedSequence]]
 ) -> Iterator[Film]:
-    """Yield films of exactly ``length`` frames, in the order of their seeds, each from within one episode."""
+    """Yield films of exactly ``length`` frames, in the order of their seeds, each from within one episode.
+
+    Args:
+        lanes: to film.
+        policy: what acts.
+        length: frames of a film.
+        seeds: of each episode's start, and of its actions.
+    """
     lost = 0
     while True:
-        starts, generators = zip(*(next(seeds) for _ in range(lanes.count)), strict=True)
+        starts, sources = zip(*(next(seeds) for _ in range(lanes.count)), strict=True)
         frame, state = lanes.reset(list(starts))
+        drawn = _draw(lanes, sources, length - 1) if policy == "random" else None
         frames, states, actions = [frame], [state], []
         whole = np.ones(lanes.count, dtype=bool)
-        for left in range(length - 2, -1, -1):
-            action = _act(policy, lanes, generators, np.stack(frames, 1) if callable(policy) else None, whole)
+        for step in range(length - 1):
+            action = drawn[:, step] if drawn is not None else _act(policy, lanes, frames, whole)
             frame, state, ended = lanes.step(action)
             frames.append(frame)
             states.append(state)
             actions.append(action)
-            if left:
+            if step < length - 2:
                 whole &= ~ended
             if not whole.any():
                 break
+        shown, acted = np.stack(frames, axis=1), np.stack(actions, axis=1)
+        known = [state for state in states if state is not None]
+        told = np.stack(known, axis=1) if len(known) == length else None
         for lane in range(lanes.count):
             lost = 0 if whole[lane] else lost + 1
             if whole[lane]:
-                known = [s[lane] for s in states if s is not None]
-                yield Film(
-                    np.stack([f[lane] for f in frames]),
-                    np.stack([a[lane] for a in actions]),
-                    np.stack(known) if len(known) == length else None,
-                )
+                yield Film(shown[lane], acted[lane], None if told is None else told[lane])
             elif lost >= PATIENCE:
                 raise PaigError(
                     f"{PATIENCE} episodes of {lanes.name} in a row ended before {length} frames were "
@@ -172,23 +178,25 @@ def films(
                 )
 
 
+def _draw(lanes: Lanes, sources: Sequence[np.random.SeedSequence], steps: int) -> NDArray[np.float32]:
+    """Random actions ``(L, steps, A)``, uniform between the bounds, each lane's from a source of its own."""
+    part = np.stack([np.random.default_rng(source).random((steps, len(lanes.low))) for source in sources])
+    low, high = lanes.low.astype(np.float64), lanes.high.astype(np.float64)
+    return _bounded(low + (high - low) * part, lanes)
+
+
 def _act(
-    policy: Policy,
-    lanes: Lanes,
-    generators: tuple[np.random.Generator, ...],
-    frames: NDArray[np.uint8] | None,
-    whole: NDArray[np.bool_],
+    policy: Policy, lanes: Lanes, frames: list[NDArray[np.uint8]], whole: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Actions ``(L, A)``, inside the bounds."""
-    if callable(policy):
-        chosen = np.zeros((lanes.count, len(lanes.low)))
-        for lane in np.flatnonzero(whole):
-            action = np.asarray(policy(frames[lane]), dtype=np.float64)  # type: ignore[index]
-            if action.shape != lanes.low.shape or not np.isfinite(action).all():
-                raise PaigError(f"The policy returned {action!r}: expected finite numbers of shape {lanes.low.shape}.")
-            chosen[lane] = action
-    elif policy == "random":
-        chosen = np.stack([generator.uniform(lanes.low, lanes.high) for generator in generators])
-    else:
-        chosen = np.zeros((lanes.count, len(lanes.low)))
-    return np.clip(chosen.astype(np.float32), lanes.low, lanes.high)
+    """Actions ``(L, A)`` of a policy that draws none: nothing, or what its function says, inside the bounds."""
+    chosen = np.zeros((lanes.count, len(lanes.low)))
+    for lane in np.flatnonzero(whole) if callable(policy) else ():
+        action = np.asarray(policy(np.stack([frame[lane] for frame in frames])), dtype=np.float64)  # type: ignore[operator]
+        if action.shape != lanes.low.shape or not np.isfinite(action).all():
+            raise PaigError(f"The policy returned {action!r}: expected finite numbers of shape {lanes.low.shape}.")
+        chosen[lane] = action
+    return _bounded(chosen, lanes)
+
+
+def _bounded(actions: NDArray[np.float64], lanes: Lanes) -> NDArray[np.float32]:
+    return np.clip(actions.astype(np.float32), lanes.low, lanes.high)

@@ -77,7 +77,10 @@ class Spring(BoundBodies):
         apart = position[0] - position[1]
         length = np.sqrt(apart[0] * apart[0] + apart[1] * apart[1])
         pull = (self.stiffness * self.rest_length / np.maximum(length, 1e-9) - self.stiffness) * apart
-        return np.stack([pull, -pull])
+        forces = np.empty_like(position)
+        forces[0] = pull
+        np.negative(pull, out=forces[1])
+        return forces
 
     def free_area(self) -> tuple[Array, Array]:
         """Lower and upper bounds ``(2,)`` of the centre of mass at the start."""
