@@ -1,16 +1,17 @@
 """Pictures of what was learned and of what was done: people believe what they can look at.
 
 Training leaves the sprite and background (``learned.png``), the curves (``curves.png``) and films that it never saw
-beside their prediction (``rollout.png``); evaluation leaves such films (``films.png``) and the error against time
-(``accuracy.png``); control leaves a film of camera, goal and foresight side by side.
+beside their prediction (``rollout.png``); a sweep leaves the curves of all its runs (``sweep.png``); evaluation leaves
+films that it never saw (``films.png``) and the error against time (``accuracy.png``); control leaves a film of camera,
+goal and foresight side by side.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 mpl.use("Agg")
 
 Picture = NDArray[np.uint8]
+History = Mapping[str, Sequence[Mapping[str, float]]]
+"""Rows of figures by stage, in the order of the stages."""
 INK, PAPER, FAINT, ACCENT = (33, 37, 41), (250, 250, 248), (173, 181, 189), (28, 126, 214)
 COLOURS = ("#1c7ed6", "#e8590c", "#2b8a3e", "#9c36b5")
 
@@ -108,6 +111,53 @@ def curves_figure(run: Run) -> Figure:
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def sweep_figure(runs: Sequence[tuple[str, History]]) -> Figure:
+    """Learning curves of many runs: one colour a setting, a thin line a run, a bold one through their median.
+
+    Args:
+        runs: of each, its setting in words and its rows of figures by stage.
+    """
+    settings = list(dict.fromkeys(setting for setting, _ in runs))
+    colours = dict(zip(settings, _colours(len(settings)), strict=True))
+    figure = Figure(figsize=(11, 4.2 + 0.1 * len(settings)), layout="constrained")
+    panels = {"recons": "reconstruction", "pred": "prediction"}
+    for axis, (key, title) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        for setting in settings:
+            curves = [curve for name, history in runs if name == setting and len(curve := _curve(history, key))]
+            for curve in curves:
+                axis.plot(*curve.T, color=colours[setting], linewidth=0.7, alpha=0.45)
+            if curves:
+                steps = max(curves, key=len)[:, 0]
+                middle = np.median([np.interp(steps, *curve.T) for curve in curves], axis=0)
+                label = f"{setting} ({len(curves)} run{'s' if len(curves) > 1 else ''})"
+                axis.plot(steps, middle, color=colours[setting], linewidth=2.2, label=label)
+        axis.set(title=title, xlabel="gradient step", yscale="log")
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("squared error a frame")
+    handles, labels = figure.axes[-1].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def _colours(count: int) -> list[Any]:
+    """So many colours that can be told apart."""
+    if count <= len(COLOURS):
+        return list(COLOURS[:count])
+    return list(mpl.colormaps["viridis"](np.linspace(0.0, 0.92, count)))
+
+
+def _curve(history: History, key: str) -> NDArray[np.float64]:
+    """Steps, counted on over the stages, and a figure of theirs: ``(rows, 2)``."""
+    points, done = [], 0.0
+    for rows in history.values():
+        if not rows or "step" not in rows[0]:
+            continue
+        points += [(done + row["step"], row[key]) for row in rows if key in row]
+        done += rows[-1]["step"]
+    return np.asarray(points, dtype=np.float64)
 
 
 @torch.no_grad()

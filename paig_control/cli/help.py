@@ -34,7 +34,7 @@ def overview() -> str:
         "options",
         _entry("COMMAND --help", "what a command does, with every option, its meaning and its default"),
         _entry("COMMAND --cfg job", "print the configuration that would be run"),
-        _entry("train --multirun", "sweep comma lists, for example seed=0,1,2 'out=runs/${seed}'"),
+        _entry("train --multirun", "sweep comma lists and ranges, for example 'seed=range(0,10)' out=runs/sweep"),
         _entry("--version", "print the version"),
         "",
         "From nothing to a swung-up pendulum: paig-control demo",

@@ -1,8 +1,7 @@
 """The console script: finds the command, hands it a checked configuration, and turns mistakes into one message.
 
-One run goes through Hydra's compose; ``--multirun`` through Hydra's own runner and whatever launcher is
-installed, with its folders and log files switched off. A user's mistake ends with code 2 and no traceback, Ctrl-C
-with code 130.
+One run goes through Hydra's compose, ``--multirun`` through :mod:`paig_control.cli.sweep`. A user's mistake ends with
+code 2 and no traceback, Ctrl-C with code 130.
 """
 
 from __future__ import annotations
@@ -11,11 +10,8 @@ import importlib
 import os
 import shlex
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
-from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from paig_control import __version__
@@ -75,7 +71,9 @@ def _dispatch(words: list[str]) -> int:
         if word.startswith("-") and word not in FLAGS:
             raise PaigError(f"There is no flag {word}; {nearest(word, FLAGS)} Options are name=value.")
     if "--multirun" in rest or "-m" in rest:
-        return _sweep(command, [word for word in rest if word not in ("--multirun", "-m")])
+        from paig_control.cli import sweep
+
+        return sweep.run(command, [word for word in rest if word not in ("--multirun", "-m")])
     from paig_control.cli.compose import configure
 
     if "--cfg" in rest:
@@ -100,65 +98,6 @@ def _consolation(words: list[str]) -> str:
     if words[:1] != ["train"]:
         return "Nothing that was complete is lost."
     return "The last checkpoint is whole: go on from it with the same command and resume=true."
-
-
-def _sweep(command: str, rest: list[str]) -> int:
-    """Run a sweep through Hydra's own runner, without its output folders and log files."""
-    import hydra
-    from hydra.errors import HydraException
-
-    from paig_control.cli.compose import configure, freed, parse, reason
-
-    overrides = parse(rest, sweep=True)
-    own = [one for one in overrides if not str(one.key_or_group).startswith("hydra")]
-    configure(command, [word for one in own if (word := _first(one))])
-    with tempfile.TemporaryDirectory() as scratch:
-        quiet = {
-            "hydra.sweep.dir": scratch,
-            "hydra.sweep.subdir": ".",
-            "hydra.output_subdir": "null",
-            "hydra/job_logging": "none",
-            "hydra/hydra_logging": "none",
-        }
-        given = {one.key_or_group for one in overrides}
-        words = [f"{key}={value}" for key, value in quiet.items() if key not in given]
-        words += [freed(str(one.input_line)) for one in overrides]
-        before, sys.argv = sys.argv, ["paig-control", "--multirun", *words]
-        full, os.environ["HYDRA_FULL_ERROR"] = os.environ.get("HYDRA_FULL_ERROR"), "1"
-        configs = str(Path(__file__).parents[1] / "configs")
-        try:
-            hydra.main(version_base="1.3", config_path=configs, config_name=command)(_Job(command))()
-        except HydraException as error:
-            raise PaigError(reason(error, None)) from None
-        finally:
-            sys.argv = before
-            if full is None:
-                del os.environ["HYDRA_FULL_ERROR"]
-            else:
-                os.environ["HYDRA_FULL_ERROR"] = full
-    return 0
-
-
-def _first(one: Override) -> str:
-    """Give the word of an override in the first job of its sweep."""
-    if one.is_choice_sweep():
-        return f"{one.key_or_group}={next(one.sweep_string_iterator())}"
-    return "" if one.is_sweep_override() else str(one.input_line)
-
-
-class _Job:
-    """One job of a sweep, as Hydra's launchers call it."""
-
-    def __init__(self, command: str) -> None:
-        self.command, self.__name__, self.__module__ = command, "paig_control", __name__
-
-    def __call__(self, config: DictConfig) -> None:
-        """Run the command."""
-        from hydra.core.hydra_config import HydraConfig
-
-        words = list(HydraConfig.get().overrides.task)
-        OmegaConf.resolve(config)
-        execute(self.command, config, shlex.join(["paig-control", self.command, *words]))
 
 
 if __name__ == "__main__":

@@ -175,6 +175,15 @@ def summary(path: Path, command: str, config: DictConfig, figures: Mapping[str, 
     return content
 
 
+def read_summary(place: Path) -> dict[str, Any] | None:
+    """What a command wrote into its folder; ``None`` if it has not ended."""
+    path = place / SUMMARY
+    if not path.is_file():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
 def write(path: Path, text: str) -> None:
     """Write a text file under a temporary name and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
