@@ -24,6 +24,9 @@ TINY = [
     "recipe.refine.prediction_frames=6",
 ]
 
+HASTY = [*TINY, "recipe.discover.frames=60", "recipe.discover.steps=5", "recipe.warm_start.steps=5"]
+HASTY += ["recipe.identify.iterations=1"]
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -32,12 +35,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
         importlib.import_module("foreign_files").write(folder / "films.npz", seed=1, train=30, valid=2, test=2)
-    learn(folder / "films.npz", folder / "run")
+    learn(folder / "films.npz", folder / "run", TINY)
     return folder
 
 
-def learn(data: Path, out: Path) -> None:
-    words = [f"data={data}", "physics=spring", "objects=2", "dt=0.3", *TINY, f"out={out}", "verbosity=0"]
+def learn(data: Path, out: Path, recipe: list[str]) -> None:
+    words = [f"data={data}", "physics=spring", "objects=2", "dt=0.3", *recipe, f"out={out}", "verbosity=0"]
     assert main(["train", *words]) == 0
 
 
@@ -56,13 +59,16 @@ def test_films_of_another_painter_teach_the_springs_constants(home: Path) -> Non
 def test_training_never_touches_the_films_that_test_it(home: Path) -> None:
     with np.load(home / "films.npz") as whole:
         films = dict(whole)
+    films = {name: film[:8] for name, film in films.items()}
     noise = np.random.default_rng(0).integers(0, 256, films["test_x"].shape).astype(np.uint8)
-    np.savez(home / "spoiled.npz", **(films | {"test_x": noise}))
-    learn(home / "spoiled.npz", home / "spoiled")
-    weights = [(home / run / "checkpoint" / "weights.safetensors").read_bytes() for run in ("run", "spoiled")]
+    weights, losses = [], []
+    for name, seen in (("whole", films["test_x"]), ("spoiled", noise)):
+        np.savez(home / f"{name}.npz", **(films | {"test_x": seen}))
+        learn(home / f"{name}.npz", home / name, HASTY)
+        weights.append((home / name / "checkpoint" / "weights.safetensors").read_bytes())
+        losses.append(json.loads((home / name / "summary.json").read_text())["eval_recons_loss"])
     assert weights[0] == weights[1]
-    losses = [json.loads((home / run / "summary.json").read_text())["eval_recons_loss"] for run in ("run", "spoiled")]
-    assert losses[1] > 10 * losses[0]
+    assert losses[1] > 5 * losses[0]
 
 
 def test_the_time_between_frames_must_be_given_where_the_file_does_not_say_it(

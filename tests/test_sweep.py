@@ -79,18 +79,18 @@ def test_a_run_that_ended_with_other_options_is_not_taken_for_this_one(monkeypat
 
     monkeypatch.setattr(train, "run", learn)
     monkeypatch.setattr(sweep._Trainings, "history", lambda self, values: {})
-    words = ["train", "-m", "data=pend.npz", "seed=range(1,4)", "out=swept", "hydra/launcher=basic", "verbosity=0"]
+    words = ["train", "-m", "data=pend.npz", "seed=range(1,3)", "out=swept", "hydra/launcher=basic", "verbosity=0"]
     assert main(words) == 1
-    assert trained == [(1, 3.0), (2, 3.0), (3, 3.0)]
-    assert [row["error"] for row in table("swept")] == ["", "RuntimeError: out of luck", ""]
+    assert trained == [(1, 3.0), (2, 3.0)]
+    assert [row["error"] for row in table("swept")] == ["", "RuntimeError: out of luck"]
     assert "learn" in (Path("swept") / "seed=2" / "failed.txt").read_text()
     trained.clear()
     assert main([*words, "resume=true"]) == 1
     assert trained == [(2, 3.0)]
     trained.clear()
     assert main([*words, "resume=true", "recipe.refine.alpha=1"]) == 0
-    assert trained == [(1, 1.0), (2, 1.0), (3, 1.0)]
-    assert [row["error"] for row in table("swept")] == ["", "", ""]
+    assert trained == [(1, 1.0), (2, 1.0)]
+    assert [row["error"] for row in table("swept")] == ["", ""]
 
 
 @pytest.mark.parametrize(
