@@ -288,7 +288,8 @@ class _Trainings:
         heads = [key.rpartition(".")[2] for key in self.swept]
         heads += ["recons", "pred", "extrap", *names, "CPU s", "remarks"]
         screen.table(f"Runs in {self.folder}", heads, lines)
-        screen.say(f"The table is in {self.folder / TABLE}, the learning curves in {self.folder / FIGURE}.")
+        drawn = f", the learning curves in {self.folder / FIGURE}" if any(row["ended"] for row in rows) else ""
+        screen.say(f"The table is in {self.folder / TABLE}{drawn}.")
 
 
 def _number(value: float | None) -> str:
