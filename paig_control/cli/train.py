@@ -43,9 +43,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     with screen.bar("train") as tick:
 
         def progress(stage: str, fraction: float, text: str) -> None:
-            if (
-                stage != "discover" and fraction > 0
-            ):  # the films can be learned from: only now what was there before is let go
+            if stage != "discover" and fraction > 0:  # it learns: only now is what was there before let go
                 (folder / output.SUMMARY).unlink(missing_ok=True)
             tick(fraction, text, stage)
 
