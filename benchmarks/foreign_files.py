@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pendulum import command, summary
 from PIL import Image, ImageDraw
-from systems import MEASURES, show
+from systems import judge, limits, show
 
 RESULTS = Path(__file__).parent / "results" / "foreign_files.json"
 STIFFNESS, REST_LENGTH, SPEED, DT = 4.0, 12.0, 8.0, 0.3
 TRUTH = {"stiffness": STIFFNESS, "rest_length": REST_LENGTH}
 SIZE, RADIUS, SCALE, SUBSTEPS = 32, 2, 10, 10
 COLOURS = ((0, 0, 255), (0, 255, 0))
+LIMITS = limits(0.05, 0.2, 1.5, 0.3, 120, 2000)
 LENGTHS = {"train": 12, "valid": 12, "test": 30}
 
 Array = NDArray[np.float64]
@@ -86,9 +87,11 @@ def one_seed(seed: int, sequences: int, folder: Path) -> dict[str, Any]:
     given = ["physics=spring", "objects=2", f"dt={DT}", *windows, f"seed={seed}", "verbosity=0"]
     command("train", f"data={data}", *given, f"out={run}")
     found = summary(run)
-    constants = {name: {**one, "truth": TRUTH[name]} for name, one in found["constants"].items()}
-    row = {"seed": seed, "constants": constants, "machine": found["machine"], "versions": found["versions"]}
-    return row | {name: found[name] for name in MEASURES}
+    row = {key: found[key] for key in ("constants", "machine", "versions", *LIMITS) if key in found}
+    for name, constant in row["constants"].items():
+        constant["truth"] = TRUTH[name]
+    judge(row["constants"])
+    return {"seed": seed, **row}
 
 
 def main() -> None:
@@ -100,7 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         rows = [one_seed(seed, options.sequences, Path(name)) for seed in range(options.seeds)]
-    show("spring films drawn by Pillow", rows)
+    show("spring films drawn by Pillow", rows, LIMITS)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps({"sequences": options.sequences, "spring": rows}, indent=1) + "\n")
     print(f"\nAll figures: {options.out.name}")

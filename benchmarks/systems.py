@@ -74,13 +74,18 @@ def one_seed(name: str, sequences: int, folder: Path, seed: int) -> dict[str, An
     trained, found = summary(run), summary(test)
     row = {key: trained[key] for key in ("constants", "machine", "versions", "cpu_seconds", "peak_mb")}
     row |= {"seed": seed, **{key: found[key] for key in limits(0, 0, 0, 0, 0, 0) if key.startswith("eval")}}
-    for constant in row["constants"].values():
-        error = constant["value"] - constant["truth"]
-        constant |= {"percent_off": 100 * abs(error) / constant["truth"], "std_off": abs(error) / constant["std"]}
+    judge(row["constants"])
     row["share_above_3"] = found["extrap_share_above"]
     row["reading_rms"] = found["positions"]["reading_rms"]
     row["identity_swaps"] = found["positions"]["identity_swaps"]
     return row | (unseen_half(run, seed, predicted, folder) if name == "spring_half" else {})
+
+
+def judge(constants: dict[str, dict[str, float]]) -> None:
+    """Add to each constant how far it is off its truth: in percent, and in its own standard deviations."""
+    for constant in constants.values():
+        error = constant["value"] - constant["truth"]
+        constant |= {"percent_off": 100 * abs(error) / constant["truth"], "std_off": abs(error) / constant["std"]}
 
 
 def unseen_half(run: Path, seed: int, predicted: int, folder: Path) -> dict[str, Any]:
@@ -109,9 +114,8 @@ def unseen_half(run: Path, seed: int, predicted: int, folder: Path) -> dict[str,
     return figures | {"unseen_half_windows": len(chosen)}
 
 
-def show(name: str, rows: list[dict[str, Any]]) -> None:
+def show(name: str, rows: list[dict[str, Any]], allowed: dict[str, float]) -> None:
     """Print worst, median and best of each figure beside its limit."""
-    allowed = SYSTEMS[name].limits
     measures: dict[str, tuple[list[float], float | None]] = {}
     for constant in rows[0]["constants"]:
         found = [row["constants"][constant] for row in rows]
@@ -140,7 +144,7 @@ def main() -> None:
         for name in options.systems:
             work = partial(one_seed, name, options.sequences, Path(scratch))
             results[name] = list(pool.map(work, range(options.seeds)))
-            show(name, results[name])
+            show(name, results[name], SYSTEMS[name].limits)
             options.out.write_text(json.dumps(results, indent=1) + "\n")
     everything = [c for name in options.systems for row in results[name] for c in row["constants"].values()]
     within = sum(c["std_off"] <= 3 for c in everything)
