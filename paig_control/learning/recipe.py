@@ -20,6 +20,7 @@ from paig_control.errors import PaigError
 from paig_control.learning.discover import discover
 from paig_control.learning.foresee import foresee_loop, foreseen
 from paig_control.learning.identify import Identified, identify, scouts
+from paig_control.learning.numbering import numbering
 from paig_control.learning.paper import Joint
 from paig_control.learning.refine import refine_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
@@ -28,9 +29,12 @@ from paig_control.learning.warm_start import warm_start_loop
 from paig_control.model import PAIG
 from paig_control.physics.base import Physics
 from paig_control.physics.lstm import Lstm
+from paig_control.physics.particles import Particles
 from paig_control.types import Reading
 from paig_control.vision.alignment import pixel_weight
+from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer
+from paig_control.vision.renderer import SpriteRenderer
 
 
 def pick_device(device: str) -> torch.device:
@@ -112,6 +116,7 @@ class Staged(Trainer[RecipeSettings]):
             flat = self.images.flatten(0, 1)[self.chosen]
             self.optimise(warm_start_loop(model, flat, self.coordinates, recipe.warm_start, self.seed))
         elif stage == "identify":
+            self._number()
             self._identify(stage)
         elif stage == "foresee":
             self._foresee()
@@ -154,6 +159,17 @@ class Staged(Trainer[RecipeSettings]):
 
     def _scouts(self) -> torch.Tensor:
         return scouts(len(self.images), self.recipe.identify.scouts).to(self.device)
+
+    def _number(self) -> None:
+        """Number the objects as the bodies that recorded forces act on."""
+        model, films = self.trained, self._scouts()
+        if not isinstance(model.physics, Particles) or not model.physics.actuated or model.physics.objects == 1:
+            return
+        seen = model.read_images(self.images[films]).position
+        order = numbering(seen, self.actions[films], model.physics.actuated)
+        for part in (model.localizer, model.renderer, model.kinematics):
+            assert isinstance(part, Localizer | SpriteRenderer | Planar)
+            part.renumber(order)
 
     def _identify(self, name: str) -> Identified:
         model, films = self.trained, self._scouts() if name == "identify" else None

@@ -8,6 +8,7 @@ right, y down; angles are counter-clockwise from up.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -126,6 +127,10 @@ class Planar(Kinematics):
     def coordinates(self, keypoints: Tensor) -> Tensor:
         """The key point itself."""
         return keypoints + self.zero
+
+    def renumber(self, order: Sequence[int]) -> None:
+        """Make number k of the object that was ``order[k]``."""
+        self.zero.copy_(self.zero[list(order)])
 
     def anywhere(self, count: int, image_size: tuple[int, int], generator: torch.Generator) -> Tensor:
         """Any place in the frame, each object by itself."""

@@ -6,6 +6,7 @@ pixel centres at +0.5, so a key point is in the same pixel geometry as renderer 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -59,6 +60,13 @@ class Localizer(Eyes):
     def options(self) -> dict[str, Any]:
         """Channels and sharpness."""
         return {"channels": self.channels, "sharpness": self.sharpness}
+
+    @torch.no_grad()
+    def renumber(self, order: Sequence[int]) -> None:
+        """Make number k of the object that was ``order[k]``."""
+        self.head.weight.copy_(self.head.weight[list(order)])
+        assert self.head.bias is not None
+        self.head.bias.copy_(self.head.bias[list(order)])
 
     def heat(self, frames: Tensor) -> Tensor:
         """Logits ``(M, N, h, w)`` of frames ``(M, 3, h, w)`` in [0, 1]; any size of at least 8 pixels."""

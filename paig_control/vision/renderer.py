@@ -94,6 +94,13 @@ class SpriteRenderer(Renderer):
         """The background in [0, 1]: ``(3, h, w)``."""
         return torch.sigmoid(self.background)
 
+    @torch.no_grad()
+    def renumber(self, order: Sequence[int]) -> None:
+        """Make number k of the sprite that was ``order[k]``, in the layer that it had."""
+        for parameter in (self.content, self.mask):
+            parameter.copy_(parameter[list(order)])
+        self.order.copy_(torch.tensor([list(order).index(n) for n in self.order.tolist()]))
+
     def widened(self, margin: int) -> SpriteRenderer:
         """The same sprites over a background that goes on for ``margin`` pixels on every side, its edge repeated."""
         height, width = (n + 2 * margin for n in self.image_size)
