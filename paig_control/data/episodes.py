@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,13 +143,21 @@ class Episodes:
             arrays["meta"] = np.array(json.dumps(dict(self.meta)))
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)  # numbers and one string: nothing to pickle
+                _write(file, arrays)
             os.chmod(name, 0o666 & ~_umask())
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
         return path
+
+
+def _write(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
+    """What NumPy's ``savez_compressed`` writes, packed a little less hard and in two thirds of the time."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
+        for name, value in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(value), allow_pickle=False)
 
 
 def _umask() -> int:

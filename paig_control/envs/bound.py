@@ -57,7 +57,7 @@ class BoundBodies(Bodies):
 
     draws: ClassVar[int]
     """Uniform random numbers that a start is made from."""
-    draws_at_once: ClassVar[int] = 64
+    draws_at_once: ClassVar[int] = 32
     """Starts drawn at a time for an episode."""
 
     def __init__(self, substeps: int = 6, clear_steps: int = 30, **common: Any) -> None:

@@ -28,7 +28,7 @@ class SpringHalf(Spring):
         **common: as of :class:`~paig_control.envs.spring.Spring`.
     """
 
-    draws_at_once = 192
+    draws_at_once = 96
 
     def __init__(self, half_steps: int = 12, speed: float = 4.0, **common: Any) -> None:
         self.half_steps = checks.whole("half_steps", half_steps, low=0, example=12)

@@ -44,7 +44,7 @@ class ThreeBody(BoundBodies):
 
     objects = 3
     draws: ClassVar[int] = 7
-    draws_at_once = 32
+    draws_at_once = 16
 
     def __init__(
         self,
