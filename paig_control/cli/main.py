@@ -6,13 +6,12 @@ code 2 and no traceback, Ctrl-C with code 130.
 
 from __future__ import annotations
 
-import importlib
 import os
 import shlex
 import sys
 from collections.abc import Sequence
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from paig_control import __version__
 from paig_control.cli.schema import COMMANDS
@@ -47,7 +46,6 @@ def _hush() -> None:
 
 
 def _dispatch(words: list[str]) -> int:
-
     if not words or words[0] in ("--help", "-h", "help"):
         from paig_control.cli import help as texts
 
@@ -75,6 +73,7 @@ def _dispatch(words: list[str]) -> int:
 
         return sweep.run(command, [word for word in rest if word not in ("--multirun", "-m")])
     from paig_control.cli.compose import configure
+    from paig_control.cli.execution import execute
 
     if "--cfg" in rest:
         at = rest.index("--cfg")
@@ -83,15 +82,6 @@ def _dispatch(words: list[str]) -> int:
         return 0
     execute(command, configure(command, rest), shlex.join(["paig-control", *words]))
     return 0
-
-
-def execute(command: str, config: DictConfig, line: str) -> None:
-    """Run one command with its configuration; ``line`` is what the user wrote."""
-    from paig_control.cli.output import Screen
-
-    screen = Screen(config.verbosity)
-    with screen.warnings():
-        importlib.import_module(f"paig_control.cli.{command}").run(config, screen, line)
 
 
 def _consolation(words: list[str]) -> str:

@@ -123,7 +123,7 @@ class _Job:
         """Run the command."""
         from hydra.core.hydra_config import HydraConfig
 
-        from paig_control.cli.main import execute
+        from paig_control.cli.execution import execute
 
         words = [str(word) for word in HydraConfig.get().overrides.task]
         OmegaConf.resolve(config)

@@ -22,7 +22,6 @@ from paig_control.vision.kinematics import Planar
 from paig_control.vision.layering import sort_layers
 from paig_control.vision.renderer import SpriteRenderer
 
-
 LEAST = 0.025
 """An object explains at least such a part of what the first one explains. Leftovers reached 0.019 on PAIG's scenes, the
 darkest ball of their grey-scale films 0.037."""

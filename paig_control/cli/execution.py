@@ -1,0 +1,16 @@
+"""One run of one command, whether called by itself or by a sweep."""
+
+from __future__ import annotations
+
+import importlib
+
+from omegaconf import DictConfig
+
+from paig_control.cli.output import Screen
+
+
+def execute(command: str, config: DictConfig, line: str) -> None:
+    """Run one command with its configuration; ``line`` is what the user wrote."""
+    screen = Screen(config.verbosity)
+    with screen.warnings():
+        importlib.import_module(f"paig_control.cli.{command}").run(config, screen, line)
