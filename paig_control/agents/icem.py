@@ -43,7 +43,7 @@ class ICEM(SearchPlanner[ICEMSettings]):
             costs, index = problem.evaluate(candidates).topk(s.elites, dim=1, largest=False)
             elites = take(candidates, index)
             centre, deviation = refit(elites, costs)
-            mean = s.momentum * mean + (1 - s.momentum) * centre
+            mean = problem.inside(s.momentum * mean + (1 - s.momentum) * centre)
             spread = torch.maximum(s.momentum * spread + (1 - s.momentum) * deviation, floor)
             kept = elites[:, : round(s.keep * s.elites)]
             count /= s.decay
@@ -56,12 +56,11 @@ class ICEM(SearchPlanner[ICEMSettings]):
         Where the plan given is not the last one some steps later, another problem is meant: they are left out,
         copies of the start in their place.
         """
-        if self.last is None or self.last[0].shape != start.shape:
-            return start[:, None, :0].expand(-1, 0, *start.shape[1:])
-        plan, elites = self.last
-        for _ in range(start.shape[1]):
-            plan, elites = shift(plan), shift(elites.flatten(0, 1)).reshape(elites.shape)
-            same = (plan == start).flatten(1).all(dim=1)
-            if bool(same.any()):
-                return torch.where(same[:, None, None, None], elites, start[:, None])
+        if self.last is not None and self.last[0].shape == start.shape:
+            plan, elites = self.last
+            for _ in range(start.shape[1]):
+                plan, elites = shift(plan), shift(elites.flatten(0, 1)).reshape(elites.shape)
+                same = (plan == start).flatten(1).all(dim=1)
+                if bool(same.any()):
+                    return torch.where(same[:, None, None, None], elites, start[:, None])
         return start[:, None][:, :0]
