@@ -164,16 +164,15 @@ def compare(theirs: dict[str, Any], mine: list[dict[str, Any]]) -> dict[str, Any
     return found
 
 
-def missing() -> list[str]:
-    """Peers that are not installed or cannot be imported, with the reason on the screen."""
-    absent = []
-    for peer in PEERS:
+def check_peers() -> None:
+    """Stop with a message if a peer is not installed or cannot be imported."""
+    for peer, grid in GRIDS.items():
         try:
-            MAKERS[peer](1, **{name: values[0] for name, values in GRIDS[peer].items()})
+            MAKERS[peer](1, **{name: values[0] for name, values in grid.items()})
         except (ImportError, RuntimeError) as error:
-            absent.append(peer)
-            print(f"{peer} is left out, it cannot be imported ({error}): pip install 'paig-control[peers]'")
-    return absent
+            sys.exit(
+                f"{peer} cannot be imported ({error}): pip install 'paig-control[peers]' in an environment of its own."
+            )
 
 
 def main() -> None:
@@ -184,15 +183,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    absent = missing()
-    peers = [peer for peer in PEERS if peer not in absent]
+    check_peers()
     plans: dict[str, Plan] = {}
     described: dict[str, dict[str, Any]] = {}
     for iterations in ITERATIONS:
         for name in ("cem", "icem", "mppi", "cem_gradient"):
             plans[f"{name} x {iterations}"] = ours(name, iterations)
             described[f"{name} x {iterations}"] = {"planner": name, "iterations": iterations}
-        for peer in peers:
+        for peer in PEERS:
             best = tuned(peer, iterations, starts(options.tuning, seed=1))
             plans[f"{peer} x {iterations}"] = MAKERS[peer](iterations, **best)
             described[f"{peer} x {iterations}"] = {"planner": peer, "iterations": iterations, "settings": best}
@@ -218,15 +216,13 @@ def main() -> None:
             for row in (one["same_iterations"], one["as_good"])
         ]
         print(f"{one['peer']:20} {one['iterations']:10} {words[0]:>23} {words[1]:>24}")
-    peer_versions = {peer: importlib.metadata.version(peer) for peer in peers}
+    peer_versions = {peer: importlib.metadata.version(peer) for peer in PEERS}
     result: dict[str, Any] = {"horizon": HORIZON, "candidates": CANDIDATES, "starts": options.starts}
-    result |= {"rows": rows, "compared": compared, "missing": absent, "machine": machine()}
+    result |= {"rows": rows, "compared": compared, "machine": machine()}
     result["versions"] = versions() | peer_versions
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(f"\nAll figures: {options.out.name}")
-    if absent:
-        sys.exit(f"Not compared with {', '.join(absent)}.")
 
 
 if __name__ == "__main__":

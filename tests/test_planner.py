@@ -240,6 +240,14 @@ def test_impossible_problems_are_refused(name: str) -> None:
             PLANNERS[name]().plan(quadratic, bad, low, high)
 
 
+def test_actions_of_another_size_than_the_physics_are_refused() -> None:
+    cost = cost_function(Pendulum(), State(torch.ones(2, 1, 1), torch.zeros(2, 1, 1)), reward_objective("pendulum"))
+    for shape, message in (((2, 5, 3), "size 3: .* Pendulum has 1 action"), ((3, 5, 1), "3 problems .* expected 2")):
+        bound = torch.ones(shape[-1])
+        with pytest.raises(PaigError, match=message):
+            CEM().plan(cost, torch.zeros(shape), -bound, bound)
+
+
 def test_coloured_noise_has_variance_one_and_the_power_law_asked_for() -> None:
     generator = torch.Generator().manual_seed(0)
     for horizon, beta in ((1, 2.0), (40, 0.0), (40, 2.0), (41, 3.0)):

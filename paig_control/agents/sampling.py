@@ -8,10 +8,27 @@ batch, so a plan does not depend on the batch it sits in.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from paig_control.agents.settings import NoiseSettings
+
+
+@lru_cache(maxsize=64)
+def knot_weights(knots: int, horizon: int, crowding: float, like: tuple[torch.dtype, torch.device]) -> list[Tensor]:
+    """For each step of a plan the knots before and after it ``(H,)`` and their weights ``(H, 1)``.
+
+    The squares of the weights add up to 1. Knots stand where ``(t / end)^crowding`` is even.
+    """
+    with torch.inference_mode(False):
+        time = torch.linspace(0, 1, horizon, dtype=like[0], device=like[1])
+        place = time.pow(crowding) * (knots - 1)
+        before = place.floor().clamp(max=max(knots - 2, 0)).long()
+        weight = (place - before)[:, None]
+        norm = (weight.square() + (1 - weight).square()).sqrt()
+        return [before, (before + 1).clamp(max=knots - 1), (1 - weight) / norm, weight / norm]
 
 
 def between_knots(values: Tensor, horizon: int, crowding: float = 1.0) -> Tensor:
@@ -20,19 +37,11 @@ def between_knots(values: Tensor, horizon: int, crowding: float = 1.0) -> Tensor
     Independent values of variance 1 give every step the variance 1: the sequence is scaled where they mix.
     Written without a matrix product, whose threads cost more than the work at these sizes.
     """
-    knots = values.shape[1]
-    if knots == horizon:
+    if values.shape[1] == horizon:
         return values
-    if knots == 1:
-        return values.expand(-1, horizon, -1)
-    time = torch.linspace(0, 1, horizon, dtype=values.dtype, device=values.device)
-    place = time.pow(crowding) * (knots - 1)
-    left = place.floor().clamp(max=knots - 2)
-    right_weight = (place - left)[:, None]
-    norm = (right_weight.square() + (1 - right_weight).square()).sqrt()
-    index = left.long()
-    before, after = values.index_select(1, index), values.index_select(1, index + 1)
-    return before * ((1 - right_weight) / norm) + after * (right_weight / norm)
+    kind = (values.dtype, values.device)
+    before, after, weight, rest = knot_weights(values.shape[1], horizon, crowding, kind)
+    return values.index_select(1, before) * weight + values.index_select(1, after) * rest
 
 
 def smooth_noise(
