@@ -13,7 +13,7 @@ from torch import Tensor
 from paig_control.agents.cem import CEM
 from paig_control.agents.gradient import CEMGradient, Gradient
 from paig_control.agents.icem import ICEM
-from paig_control.agents.mppi import MPPI
+from paig_control.agents.mppi import MPPI, path_weights
 from paig_control.agents.objectives import cost_function, reward_objective
 from paig_control.agents.problem import SearchPlanner
 from paig_control.agents.registry import PLANNERS
@@ -295,6 +295,15 @@ def test_the_effective_sample_size_goes_from_one_to_all_with_the_temperature() -
     assert sizes[0] == pytest.approx(1.0, abs=0.01)
     assert sizes[-1] == pytest.approx(100.0, abs=0.01)
     assert CEM().plan(quadratic, torch.zeros(1, 10, 1), LOW, HIGH).effective_samples is None
+
+
+def test_candidates_weigh_by_their_cost_in_units_of_the_mean_cost_above_the_best() -> None:
+    costs = torch.tensor([[1.0, 2.0, 4.0, torch.inf], [3.0, 3.0, 3.0, 3.0]])
+    expected = np.exp(-np.array([0.0, 1.0, 3.0, np.inf]) / (0.5 * 4 / 3))
+    weights = path_weights(costs, temperature=0.5).numpy()
+    np.testing.assert_allclose(weights[0], expected / expected.sum(), rtol=1e-6)
+    np.testing.assert_allclose(weights[1], 0.25, rtol=1e-6)
+    np.testing.assert_allclose(path_weights(1000 * costs, 0.5).numpy(), weights, rtol=1e-5)
 
 
 def test_a_start_whose_gradient_breaks_goes_back_to_its_last_good_plan() -> None:
