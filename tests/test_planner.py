@@ -225,6 +225,13 @@ def test_a_cost_that_is_never_finite_or_no_cost_is_an_error_that_names_it(name: 
 
 
 @every_planner
+def test_a_cost_of_another_precision_leaves_the_plan_in_that_of_its_start(name: str) -> None:
+    plan = PLANNERS[name]().plan(lambda u: quadratic(u.double()), torch.zeros(1, 5, 1), LOW, HIGH)
+    assert {part.dtype for part in (plan.actions, plan.cost, plan.spread, plan.candidates)} == {torch.float32}
+    assert float(plan.cost) < 1.0
+
+
+@every_planner
 def test_impossible_problems_are_refused(name: str) -> None:
     init = torch.zeros(1, 5, 1)
     for bad, low, high, message in (

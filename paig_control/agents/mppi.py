@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from paig_control.agents.problem import Problem, Proposal, SearchPlanner, or_worst
+from paig_control.agents.problem import Problem, Proposal, SearchPlanner
 from paig_control.agents.sampling import smooth_noise
 from paig_control.agents.settings import MPPISettings
 
@@ -35,7 +35,7 @@ class MPPI(SearchPlanner[MPPISettings]):
             weights = path_weights(problem.evaluate(candidates), s.temperature)
             mean = problem.inside((weights[..., None, None] * candidates).sum(dim=1))
             spread = s.cooling * spread
-        problem.offer(mean, or_worst(problem.cost(mean[:, None]))[:, 0])
+        problem.consider(mean)
         return Proposal(spread, 1.0 / weights.square().sum(dim=1))
 
 

@@ -72,10 +72,14 @@ class Problem:
             self.start_cost = costs[:, 0]
         self.candidates, self.costs = candidates, costs
         cost, index = costs.min(dim=1)
-        self.offer(take(candidates, index[:, None])[:, 0], cost)
+        self._offer(take(candidates, index[:, None])[:, 0], cost)
         return costs
 
-    def offer(self, plan: Tensor, cost: Tensor) -> None:
+    def consider(self, plan: Tensor) -> None:
+        """Evaluate one plan ``(B, H, A)`` more, not for display."""
+        self._offer(plan, or_worst(self.cost(plan[:, None]).to(plan.dtype))[:, 0])
+
+    def _offer(self, plan: Tensor, cost: Tensor) -> None:
         """Keep a plan ``(B, H, A)`` of this ``cost`` ``(B,)`` where it is the best so far."""
         better = cost < self.best_cost
         self.best = torch.where(better[:, None, None], plan, self.best)
@@ -179,7 +183,7 @@ def safe_costs(cost: Cost, costs: Tensor, candidates: Tensor) -> Tensor:
             f"The cost {cost_name(cost)} returned {what} for candidates {tuple(candidates.shape)}: "
             f"expected a tensor with one cost for each candidate, {expected}."
         )
-    costs = or_worst(costs)
+    costs = or_worst(costs.to(candidates.dtype))
     if bool(costs.isinf().all(dim=1).any()):
         raise PaigError(
             f"The cost {cost_name(cost)} is not finite for any of {candidates.shape[1]} candidates: expected finite "
