@@ -13,17 +13,35 @@ from paig_control.envs.registration import register_environments
 
 if TYPE_CHECKING:
     from paig_control.agents.cem import CEM
+    from paig_control.agents.gradient import CEMGradient, Gradient
+    from paig_control.agents.icem import ICEM
     from paig_control.agents.mpc import MPCAgent
+    from paig_control.agents.mppi import MPPI
     from paig_control.checkpoint import load
     from paig_control.data.collection import collect
     from paig_control.learning.recipe import train
     from paig_control.physics.registry import build_physics
 
 __version__ = "0.1.0"
-__all__ = ["CEM", "MPCAgent", "build_physics", "collect", "load", "train"]
+__all__ = [
+    "CEM",
+    "ICEM",
+    "MPPI",
+    "CEMGradient",
+    "Gradient",
+    "MPCAgent",
+    "build_physics",
+    "collect",
+    "load",
+    "train",
+]
 
 _HOMES = {
     "CEM": "agents.cem",
+    "CEMGradient": "agents.gradient",
+    "Gradient": "agents.gradient",
+    "ICEM": "agents.icem",
+    "MPPI": "agents.mppi",
     "MPCAgent": "agents.mpc",
     "build_physics": "physics.registry",
     "collect": "data.collection",

@@ -42,9 +42,12 @@ class Plan(NamedTuple):
     Attributes:
         actions: ``(B, H, A)``, the best action sequence found.
         cost: ``(B,)``, its cost.
-        spread: ``(B, H, A)``, standard deviation of the final proposal.
+        spread: ``(B, H, A)``, standard deviation of the final proposal; of the descended plans where there is none.
         candidates: ``(B, K, H, A)``, the last candidates, for display.
-        candidate_costs: ``(B, K)``, their costs.
+        candidate_costs: ``(B, K)``, their costs; infinity where a cost was not finite.
+        improved: ``(B,)``, whether anything better than the start was found; where not, the plan is the start.
+        effective_samples: ``(B,)``, how many candidates the plan rests on, where they are weighed (MPPI): near 1 the
+            temperature is too low for the spread, near all it is too high. None for other planners.
     """
 
     actions: Tensor
@@ -52,6 +55,8 @@ class Plan(NamedTuple):
     spread: Tensor
     candidates: Tensor
     candidate_costs: Tensor
+    improved: Tensor
+    effective_samples: Tensor | None = None
 
 
 Cost = Callable[[Tensor], Tensor]

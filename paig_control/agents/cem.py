@@ -13,27 +13,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from paig_control.agents.sampling import check_problem, evaluate, refit, scales, smooth_noise, take
+from paig_control.agents.problem import Problem, Proposal, SearchPlanner, take
+from paig_control.agents.sampling import refit, smooth_noise
 from paig_control.agents.settings import CEMSettings, NoiseSettings
-from paig_control.types import Cost, Plan
 
 
 class Search:
     """One proposal: a mean ``(B, H, A)``, a spread around it, and the best plan it has met."""
 
-    def __init__(self, noise: NoiseSettings, mean: Tensor, half_width: Tensor) -> None:
-        self.noise, self.mean, self.best = noise, mean, mean
-        self.spread = (noise.spread * half_width).expand_as(mean)
-        self.best_cost = mean.new_full(mean.shape[:1], torch.inf)
-        self.decades = noise.decades
+    def __init__(self, noise: NoiseSettings, mean: Tensor, problem: Problem) -> None:
+        self.noise, self.mean, self.best, self.problem = noise, mean, mean, problem
+        self.spread = (noise.spread * problem.half_width).expand_as(mean)
+        self.best_cost = problem.best_cost
+        self.first = True
 
-    def sample(self, count: int, low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Give the best plan and ``count - 1`` around the mean: ``(B, count, H, A)``, within the bounds."""
-        noise = smooth_noise(count - 1, self.noise, self.mean, generator)
-        if self.decades > 0:
-            noise = noise * scales(count - 1, self.decades, self.mean, generator)
+        noise = smooth_noise(count - 1, self.noise, self.mean, generator, self.first)
         drawn = self.mean[:, None] + self.spread[:, None] * noise
-        return torch.cat([self.best[:, None], drawn.clamp(low, high)], dim=1)
+        return torch.cat([self.best[:, None], self.problem.inside(drawn)], dim=1)
 
     def improve(self, candidates: Tensor, costs: Tensor, elites: int, floor: Tensor) -> None:
         """Refit to the ``elites`` best of the candidates ``(B, K, H, A)``."""
@@ -42,55 +40,28 @@ class Search:
         self.best, self.best_cost = elite[:, 0], elite_costs[:, 0]
         self.mean, deviation = refit(elite, elite_costs)
         self.spread = torch.maximum(deviation, floor)
-        self.decades = 0.0  # the elites have chosen the scale
+        self.first = False  # the elites have chosen the scale
 
 
-class CEM:
-    """Cross-entropy planner with its own seeded generator.
+def cross_entropy(problem: Problem, s: CEMSettings, generator: torch.Generator) -> Tensor:
+    """Run both searches; the spread ``(B, H, A)`` of the better one."""
+    searches = [Search(s.warm, problem.start, problem), Search(s.fresh, problem.middle, problem)]
+    counts = [s.samples - s.samples // 2, s.samples // 2]
+    for _ in range(s.iterations):
+        samples = [search.sample(n, generator) for search, n in zip(searches, counts, strict=True)]
+        costs = problem.evaluate(torch.cat(samples, dim=1)).split(counts, dim=1)
+        for search, its_samples, its_costs in zip(searches, samples, costs, strict=True):
+            search.improve(its_samples, its_costs, s.elites, s.min_spread * problem.half_width)
+    warm, fresh = searches
+    return torch.where((warm.best_cost <= fresh.best_cost)[:, None, None], warm.spread, fresh.spread)
 
-    All problems of a batch share their noise, so a plan does not depend on the batch it sits in.
-    """
+
+class CEM(SearchPlanner[CEMSettings]):
+    """Cross-entropy planner."""
 
     def __init__(self, settings: CEMSettings | None = None, seed: int = 0) -> None:
-        self.settings = settings or CEMSettings()
-        self.generator = torch.Generator().manual_seed(seed)
+        super().__init__(settings or CEMSettings(), seed)
 
-    @property
-    def horizon(self) -> int:
-        """Actions in a plan."""
-        return self.settings.horizon
-
-    def reseed(self, seed: int) -> None:
-        """Start the random numbers again."""
-        self.generator.manual_seed(seed)
-
-    def plan(self, cost: Cost, init: Tensor, low: Tensor, high: Tensor) -> Plan:
-        """Improve on ``init`` ``(B, H, A)`` within the bounds ``(A,)``.
-
-        Raises:
-            PaigError: for bounds that cross, an empty horizon, or a cost that is finite for no candidate.
-        """
-        s = self.settings
-        check_problem(init, low, high)
-        with torch.inference_mode():
-            half_width = (high - low) / 2
-            middle = ((low + high) / 2).expand_as(init)
-            searches = [
-                Search(s.warm, init.clamp(low, high), half_width),
-                Search(s.fresh, middle, half_width),
-            ]
-            counts = [s.samples - s.samples // 2, s.samples // 2]
-            for _ in range(s.iterations):
-                samples = [x.sample(n, low, high, self.generator) for x, n in zip(searches, counts, strict=True)]
-                candidates = torch.cat(samples, dim=1)
-                costs = evaluate(cost, candidates)
-                own = zip(searches, samples, torch.split(costs, counts, dim=1), strict=True)
-                for search, its_samples, its_costs in own:
-                    search.improve(its_samples, its_costs, s.elites, s.min_spread * half_width)
-            warm, fresh = searches
-            keep = warm.best_cost <= fresh.best_cost
-            best = torch.where(keep[:, None, None], warm.best, fresh.best)
-            spread = torch.where(keep[:, None, None], warm.spread, fresh.spread)
-            best_costs = torch.where(keep, warm.best_cost, fresh.best_cost)
-        # Clones made outside inference mode may take part in a later gradient.
-        return Plan(best.clone(), best_costs.clone(), spread.clone(), candidates.clone(), costs.clone())
+    def search(self, problem: Problem) -> Proposal:
+        """Run both searches."""
+        return Proposal(cross_entropy(problem, self.settings, self.generator))

@@ -138,8 +138,18 @@ class RolloutCost:
         return objective_name(self.objective)
 
     def __call__(self, actions: Tensor) -> Tensor:
-        """Costs ``(B, K)``."""
+        """Costs ``(B, K)``.
+
+        Raises:
+            PaigError: for actions of another size than the physics has, or another batch than the state's.
+        """
         batch, candidates = actions.shape[:2]
+        size, starts = self.physics.action_size, self.state.position.shape[0]
+        if actions.shape[-1] != size or starts not in (1, batch):
+            raise PaigError(
+                f"Actions of {batch} problems and size {actions.shape[-1]}: expected {starts} problem(s), as many as "
+                f"states, and size {size}, because {type(self.physics).__name__} has {size} action(s)."
+            )
         position, velocity = (x[:, None].expand(batch, candidates, *x.shape[1:]) for x in self.state)
         with self.physics.frozen():
             states = self.physics.rollout(State(position, velocity), actions)

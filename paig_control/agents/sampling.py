@@ -1,41 +1,34 @@
-"""What planners by sampling share: checked bounds, noise smooth in time, safe costs, the warm start.
+"""What planners by sampling share: noise that is smooth in time, refits to the elites, the warm start.
 
 A proposal is a mean and a spread for every action of the plan; candidates are ``mean + spread * noise``,
 cut to the bounds. What the noise looks like over time decides how much of the plan space a few hundred
-candidates reach: it is piecewise linear between few knots. One noise serves every problem of a batch, so a
-plan does not depend on the batch it sits in.
+candidates reach: it is piecewise linear between few knots, or coloured. One noise serves every problem of a
+batch, so a plan does not depend on the batch it sits in.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from paig_control.agents.settings import NoiseSettings
-from paig_control.errors import PaigError
-from paig_control.types import Cost
 
 
-def check_problem(init: Tensor, low: Tensor, high: Tensor) -> None:
-    """Check a planner's arguments: ``init`` ``(B, H, A)``, ``low`` and ``high`` ``(A,)``.
+@lru_cache(maxsize=64)
+def knot_weights(knots: int, horizon: int, crowding: float, like: tuple[torch.dtype, torch.device]) -> list[Tensor]:
+    """For each step of a plan the knots before and after it ``(H,)`` and their weights ``(H, 1)``.
 
-    Raises:
-        PaigError: for another shape, an empty horizon, or bounds that are infinite or cross.
+    The squares of the weights add up to 1. Knots stand where ``(t / end)^crowding`` is even.
     """
-    if init.ndim != 3:
-        raise PaigError(f"init has shape {tuple(init.shape)}: expected (batch, horizon, action size).")
-    if init.shape[1] < 1:
-        raise PaigError("The horizon is 0: expected a plan of at least one action; set horizon to 1 or more.")
-    size = init.shape[-1]
-    for name, bound in (("low", low), ("high", high)):
-        if bound.shape != (size,):
-            raise PaigError(f"{name} has shape {tuple(bound.shape)}: expected ({size},), one bound for each action.")
-        if not bool(torch.isfinite(bound).all()):
-            raise PaigError(f"{name} = {bound.tolist()}: expected finite bounds; give the actuators' limits.")
-    if bool((low > high).any()):
-        raise PaigError(f"The bounds cross: low {low.tolist()} exceeds high {high.tolist()}; swap them.")
-    if not bool(torch.isfinite(init).all()):
-        raise PaigError("init has values that are not finite: expected actions within the bounds; start from zeros.")
+    with torch.inference_mode(False):
+        time = torch.linspace(0, 1, horizon, dtype=like[0], device=like[1])
+        place = time.pow(crowding) * (knots - 1)
+        before = place.floor().clamp(max=max(knots - 2, 0)).long()
+        weight = (place - before)[:, None]
+        norm = (weight.square() + (1 - weight).square()).sqrt()
+        return [before, (before + 1).clamp(max=knots - 1), (1 - weight) / norm, weight / norm]
 
 
 def between_knots(values: Tensor, horizon: int, crowding: float = 1.0) -> Tensor:
@@ -44,27 +37,46 @@ def between_knots(values: Tensor, horizon: int, crowding: float = 1.0) -> Tensor
     Independent values of variance 1 give every step the variance 1: the sequence is scaled where they mix.
     Written without a matrix product, whose threads cost more than the work at these sizes.
     """
-    knots = values.shape[1]
-    if knots == horizon:
+    if values.shape[1] == horizon:
         return values
-    if knots == 1:
-        return values.expand(-1, horizon, -1)
-    time = torch.linspace(0, 1, horizon, dtype=values.dtype, device=values.device)
-    place = time.pow(crowding) * (knots - 1)
-    left = place.floor().clamp(max=knots - 2)
-    right_weight = (place - left)[:, None]
-    norm = (right_weight.square() + (1 - right_weight).square()).sqrt()
-    index = left.long()
-    before, after = values.index_select(1, index), values.index_select(1, index + 1)
-    return before * ((1 - right_weight) / norm) + after * (right_weight / norm)
+    kind = (values.dtype, values.device)
+    before, after, weight, rest = knot_weights(values.shape[1], horizon, crowding, kind)
+    return values.index_select(1, before) * weight + values.index_select(1, after) * rest
 
 
-def smooth_noise(count: int, noise: NoiseSettings, like: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw standard normal noise ``(count, H, A)``, piecewise linear, for plans like ``(B, H, A)``."""
+def smooth_noise(
+    count: int, noise: NoiseSettings, like: Tensor, generator: torch.Generator, first: bool = True
+) -> Tensor:
+    """Draw normal noise ``(count, H, A)``, piecewise linear, for plans like ``(B, H, A)``.
+
+    Its standard deviation is 1, but in the ``first`` iteration it is scaled down by up to ``noise.decades``.
+    """
     horizon, size = like.shape[-2:]
     shape = (count, min(noise.knots, horizon), size)
     drawn = torch.randn(shape, generator=generator, dtype=like.dtype, device=generator.device)
-    return between_knots(drawn.to(like.device), horizon, noise.crowding)
+    smooth = between_knots(drawn.to(like.device), horizon, noise.crowding)
+    return smooth * scales(count, noise.decades, like, generator) if first and noise.decades > 0 else smooth
+
+
+def coloured_noise(count: int, beta: float, like: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw normal noise ``(count, H, A)`` of variance 1 with the power spectrum ``1 / frequency^beta``.
+
+    After Timmer and Koenig, *On generating power law noise*, Astronomy and Astrophysics 300 (1995): independent
+    normal Fourier coefficients, scaled. The mean over the plan has the power of the lowest frequency.
+    """
+    horizon, size = like.shape[-2:]
+    shape = (2, count, horizon // 2 + 1, size)
+    drawn = torch.randn(shape, generator=generator, dtype=like.dtype, device=generator.device).to(like.device)
+    frequency = torch.arange(horizon // 2 + 1, dtype=like.dtype, device=like.device).clamp(min=1.0)
+    scale = frequency.pow(-beta / 2)
+    paired = torch.ones_like(scale)  # all but the mean and the highest frequency of an even number have a phase
+    paired[0] = 0.0
+    if horizon % 2 == 0:
+        paired[-1] = 0.0
+    scale = scale / (scale.square() * (1.0 + paired)).sum().sqrt() / (1.0 + paired).sqrt()
+    coefficients = torch.complex(drawn[0] * scale[:, None], drawn[1] * (scale * paired)[:, None])
+    noise: Tensor = torch.fft.irfft(coefficients, n=horizon, dim=1, norm="forward")
+    return noise
 
 
 def scales(count: int, decades: float, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -84,38 +96,6 @@ def refit(elites: Tensor, costs: Tensor) -> tuple[Tensor, Tensor]:
     mean = (weight * elites).sum(dim=1)
     variance = (weight * (elites - mean[:, None]).square()).sum(dim=1)
     return mean, variance.sqrt()
-
-
-def evaluate(cost: Cost, candidates: Tensor) -> Tensor:
-    """Costs ``(B, K)`` of candidates ``(B, K, H, A)``; what is not finite counts as worst, infinity.
-
-    Raises:
-        PaigError: if the costs have another shape, or a problem has no finite cost at all.
-    """
-    costs = cost(candidates)
-    name = cost_name(cost)
-    if costs.shape != candidates.shape[:2]:
-        raise PaigError(
-            f"The cost {name} returned shape {tuple(costs.shape)} for candidates {tuple(candidates.shape)}: "
-            f"expected one cost for each candidate, {tuple(candidates.shape[:2])}."
-        )
-    finite = torch.isfinite(costs)
-    if not bool(finite.any(dim=1).all()):
-        raise PaigError(
-            f"The cost {name} is not finite for any of {candidates.shape[1]} candidates: expected finite "
-            "numbers; check the state it starts from, the constants of the physics and the goal."
-        )
-    return torch.where(finite, costs, torch.inf)
-
-
-def cost_name(cost: Cost) -> str:
-    """Name of a cost for a message: its ``name`` where it has one, else the function's or the class's."""
-    return str(getattr(cost, "name", None) or getattr(cost, "__name__", None) or type(cost).__name__)
-
-
-def take(candidates: Tensor, index: Tensor) -> Tensor:
-    """Candidates ``(B, k, H, A)`` at ``index`` ``(B, k)``."""
-    return candidates.gather(1, index[..., None, None].expand(*index.shape, *candidates.shape[2:]))
 
 
 def shift(actions: Tensor) -> Tensor:

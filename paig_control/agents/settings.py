@@ -78,6 +78,127 @@ class CEMSettings:
 
 
 @dataclass(frozen=True)
+class ICEMSettings:
+    """The improved cross-entropy method: coloured noise, and elites that outlive a round and a plan.
+
+    Attributes:
+        horizon: actions in a plan.
+        samples: candidates drawn in the first iteration; the kept elites come on top.
+        iterations: rounds of sampling and refitting.
+        elites: best candidates that the proposal is refitted to.
+        beta: the noise has the power spectrum 1 / frequency^beta over the plan; 0 is white noise, 2 wanders.
+        spread: standard deviation in the first iteration, as a fraction of half the width of the bounds.
+        min_spread: floor under the standard deviation, as a fraction of half the width of the bounds.
+        decay: each iteration draws this many times fewer candidates than the one before, but not fewer than
+            twice the elites.
+        keep: fraction of the elites that takes part in the next iteration, and a step later in the next plan.
+        momentum: weight of the old mean and spread in each refit.
+    """
+
+    horizon: int = 40
+    samples: int = 200
+    iterations: int = 3
+    elites: int = 10
+    beta: float = 2.5
+    spread: float = 1.0
+    min_spread: float = 0.05
+    decay: float = 1.25
+    keep: float = 0.3
+    momentum: float = 0.1
+
+    def __post_init__(self) -> None:
+        _require(self.horizon >= 1, f"horizon = {self.horizon}", "at least 1 action in a plan")
+        _require(self.iterations >= 1, f"iterations = {self.iterations}", "at least 1")
+        _require(self.samples >= 2, f"samples = {self.samples}", "at least 2 candidates")
+        half = self.samples // 2
+        _require(1 <= self.elites <= half, f"elites = {self.elites}", f"1 to half the samples = {half} candidates")
+        _require(self.beta >= 0, f"beta = {self.beta}", "a power not below 0")
+        _require(self.spread > 0, f"spread = {self.spread}", "a positive fraction of the bounds' half width")
+        _require(self.min_spread >= 0, f"min_spread = {self.min_spread}", "a number not below 0")
+        _require(self.decay >= 1, f"decay = {self.decay}", "a factor not below 1")
+        _require(0 <= self.keep <= 1, f"keep = {self.keep}", "a fraction from 0 to 1")
+        _require(0 <= self.momentum < 1, f"momentum = {self.momentum}", "a fraction from 0 to below 1")
+
+
+@dataclass(frozen=True)
+class MPPISettings:
+    """Model-predictive path integral control: every candidate counts, by its cost.
+
+    Attributes:
+        horizon: actions in a plan.
+        samples: candidates an iteration.
+        iterations: rounds of sampling and averaging.
+        temperature: in units of the candidates' mean cost above the best: one that costs this much more than
+            the best weighs 1/e of it. Small values follow the few best, large ones average over all.
+        cooling: factor on the standard deviation from one iteration to the next; 1 is the original method.
+        noise: noise around the plan.
+    """
+
+    horizon: int = 40
+    samples: int = 200
+    iterations: int = 3
+    temperature: float = 0.1
+    cooling: float = 0.7
+    noise: NoiseSettings = field(default_factory=lambda: NoiseSettings(knots=7, spread=1.5, crowding=1.0))
+
+    def __post_init__(self) -> None:
+        _require(self.horizon >= 1, f"horizon = {self.horizon}", "at least 1 action in a plan")
+        _require(self.samples >= 2, f"samples = {self.samples}", "at least 2 candidates")
+        _require(self.iterations >= 1, f"iterations = {self.iterations}", "at least 1")
+        _require(self.temperature > 0, f"temperature = {self.temperature}", "a positive number")
+        _require(0 < self.cooling <= 1, f"cooling = {self.cooling}", "a factor above 0, up to 1")
+
+
+@dataclass(frozen=True)
+class GradientSettings:
+    """Descent along the gradient of a differentiable cost, from several starts side by side.
+
+    Attributes:
+        horizon: actions in a plan.
+        starts: plans that descend; the first is the plan given, the others are drawn around the middle of
+            the bounds.
+        steps: of each descent.
+        learning_rate: length of the first step of every action, as a fraction of half the width of the
+            bounds; the steps shrink to nothing along half a cosine.
+        noise: noise that makes the other starts.
+    """
+
+    horizon: int = 40
+    starts: int = 16
+    steps: int = 20
+    learning_rate: float = 0.1
+    noise: NoiseSettings = field(default_factory=lambda: NoiseSettings(knots=7, spread=2.0, crowding=1.0))
+
+    def __post_init__(self) -> None:
+        _require(self.horizon >= 1, f"horizon = {self.horizon}", "at least 1 action in a plan")
+        _require(self.starts >= 1, f"starts = {self.starts}", "at least 1")
+        _require(self.steps >= 1, f"steps = {self.steps}", "at least 1")
+        _require(self.learning_rate > 0, f"learning_rate = {self.learning_rate}", "a positive number")
+
+
+@dataclass(frozen=True)
+class CEMGradientSettings(CEMSettings):
+    """The cross-entropy method, then descent from its best candidates.
+
+    Attributes:
+        polished: best candidates of the last iteration that descend, the best plan among them.
+        steps: of each descent.
+        learning_rate: as for the gradient planner.
+    """
+
+    polished: int = 4
+    steps: int = 5
+    learning_rate: float = 0.02
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expected = f"1 to the samples = {self.samples} candidates"
+        _require(1 <= self.polished <= self.samples, f"polished = {self.polished}", expected)
+        _require(self.steps >= 1, f"steps = {self.steps}", "at least 1")
+        _require(self.learning_rate > 0, f"learning_rate = {self.learning_rate}", "a positive number")
+
+
+@dataclass(frozen=True)
 class GoalSettings:
     """What reaching a goal means.
 

@@ -293,7 +293,13 @@ RECORDS: dict[str, dict[str, str]] = {
         "paper": "paig_control.learning.settings:PaperSettings",
     },
     "agent": {"mpc": "paig_control.agents.settings:AgentSettings"},
-    "planner": {"cem": "paig_control.agents.settings:CEMSettings"},
+    "planner": {
+        "cem": "paig_control.agents.settings:CEMSettings",
+        "icem": "paig_control.agents.settings:ICEMSettings",
+        "mppi": "paig_control.agents.settings:MPPISettings",
+        "gradient": "paig_control.agents.settings:GradientSettings",
+        "cem_gradient": "paig_control.agents.settings:CEMGradientSettings",
+    },
     "objective": {
         "goal": "paig_control.agents.settings:GoalSettings",
         "reward": "paig_control.cli.schema:ForReward",

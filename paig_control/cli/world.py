@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import torch
 
     from paig_control.agents.receding import SeededPlanner
-    from paig_control.agents.settings import CEMSettings
     from paig_control.physics.base import Physics
 
 Env = gym.Env[Any, Any]
@@ -144,10 +143,9 @@ def model_physics(config: DictConfig, dt: float | None, acted: bool, objects: in
 
 def make_planner(config: DictConfig, seed: int) -> SeededPlanner:
     """Make the planner that a configuration describes."""
-    from paig_control.agents.cem import CEM
+    from paig_control.agents.registry import PLANNERS
 
-    known: CEMSettings = settings(config, "planner", config.name)
-    return CEM(known, seed)
+    return PLANNERS[config.name](settings(config, "planner", config.name), seed)
 
 
 def pick_device(name: str) -> torch.device:

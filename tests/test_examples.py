@@ -1,0 +1,48 @@
+"""The examples do what they say, and dynamics of a user's own are checked where they enter."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from paig_control.agents.dynamics import Dynamics
+from paig_control.errors import PaigError
+from paig_control.types import State
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(scope="module")
+def anything() -> dict[str, Any]:
+    return runpy.run_path(str(EXAMPLES / "plan_anything.py"))
+
+
+def test_a_car_of_ones_own_is_driven_round_the_rock_to_its_goal(anything: dict[str, Any]) -> None:
+    track, goal, rock = anything["park"](), anything["GOAL"], anything["ROCK"]
+    assert float((track[-1, :2] - goal).norm()) < 0.15
+    assert float((track[:, :2] - rock).norm(dim=-1).min()) > 0.5
+    assert float((0.5 * goal - rock).norm()) < 0.5  # the straight way leads through it
+
+
+def test_objectives_and_control_work_with_dynamics_of_ones_own(anything: dict[str, Any]) -> None:
+    end = anything["shove"]()
+    torch.testing.assert_close(end.position, torch.tensor([[[1.0, 0.0], [1.0, -0.5]]]), rtol=0, atol=0.05)
+    torch.testing.assert_close(end.velocity, torch.zeros(1, 2, 2), rtol=0, atol=0.1)
+
+
+def test_dynamics_that_return_another_shape_are_refused() -> None:
+    def forgets(state: State, action: Tensor) -> Any:
+        return state.position
+
+    def mixes(state: State, action: Tensor) -> State:
+        return State(state.position, action)
+
+    state = State(torch.zeros(3, 1, 2), torch.zeros(3, 1, 2))
+    for step, message in ((forgets, "returned Tensor for a state of"), (mixes, r"\(3, 2\)\] for a state of")):
+        with pytest.raises(PaigError, match=message):
+            Dynamics(step, objects=1, dims=2, action_size=2).step(state, torch.zeros(3, 2))
