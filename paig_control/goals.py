@@ -3,7 +3,7 @@
 A goal image comes from anywhere: drawn by ``paig-control goal``, which writes the state into the picture's
 text, or photographed, cropped or exported by a user. At the border it becomes an RGB image of the model's
 size, and what was changed is said. Where the picture does not carry its state, the judge looks for the state
-whose drawing it is.
+whose drawing it is. Or the environment draws one for every episode, each within reach of its start.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ KEY = "paig-control-state"
 """Name of the PNG's text chunk that holds the state as JSON."""
 ALIKE = 12.0
 """Mean absolute difference, in levels, below which a drawing counts as being of the same state."""
+NEAREST = {False: 6.0, True: 0.3}
+"""Least distance between start and drawn goal: px, or rad where positions are angles."""
+WITHIN = {False: 1.5, True: 0.15}
+"""At a drawn goal is what is nearer to it than this in every coordinate: px, or rad."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,96 @@ class Goal:
     state: Array | None
     source: str
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a batch of episodes is to reach: one target for all of them (E = 1), or one for each.
+
+    Attributes:
+        pictures: ``(E, F, h, w, 3)``, uint8, what the agent is shown: one picture, or two a step apart where velocity
+            matters; None plans for a reward.
+        states: ``(E, 2, N, D)``, for the judge and the oracles alone; None if they are not known.
+    """
+
+    pictures: Frame | None = None
+    states: Array | None = None
+
+    @classmethod
+    def of(cls, goal: Goal | None, shown: bool = True) -> Targets:
+        """One goal for all episodes, which the agent may see or not."""
+        if goal is None:
+            return cls()
+        return cls(goal.image[None, None] if shown else None, None if goal.state is None else goal.state[None])
+
+    def take(self, first: int, count: int) -> Targets:
+        """Targets of some of the episodes."""
+        own = slice(first, first + count)
+        pictures, states = self.pictures, self.states
+        return Targets(
+            pictures if pictures is None or len(pictures) == 1 else pictures[own],
+            states if states is None or len(states) == 1 else states[own],
+        )
+
+    def seen(self) -> Frame | tuple[Frame, Frame] | None:
+        """Images ``(E, h, w, 3)``, one or two, as an agent takes them."""
+        if self.pictures is None:
+            return None
+        return self.pictures[:, 0] if self.pictures.shape[1] == 1 else (self.pictures[:, 0], self.pictures[:, 1])
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Goals that the environment drew, one an episode.
+
+    Attributes:
+        targets: the goals.
+        held: whether they are at rest and can be held; otherwise they move and can only be passed through.
+        distance: least distance between start and goal, px or rad, in the coordinate that differs most.
+        candidates: states looked at.
+        refused: how many of them were refused, by reason.
+    """
+
+    targets: Targets
+    held: bool
+    distance: float
+    candidates: int
+    refused: Mapping[str, int]
+
+
+def angular(env: gym.Env[Any, Any]) -> bool:
+    """Whether an environment's positions are angles."""
+    return bool(env.get_wrapper_attr("tolerance").angular)
+
+
+def draw_many(
+    env: gym.Env[Any, Any], seeds: Sequence[int], steps: int, distance: float | None = None, split: str = "test"
+) -> Drawn:
+    """Let the environment draw a goal for each episode that starts from ``env.reset(seed=...)``.
+
+    Args:
+        env: a single pixel environment whose states are known.
+        seeds: of the episodes.
+        steps: of an episode.
+        distance: least distance between start and goal; None takes 6 px, or 0.3 rad.
+        split: ``"test"``, or ``"train"`` for goals to learn from; they share none.
+
+    Raises:
+        PaigError: for an environment whose states are not known, or from whose starts no goal is found.
+    """
+    try:
+        sample, least = env.get_wrapper_attr("sample_goals"), NEAREST[angular(env)]
+    except AttributeError:
+        sample, least = None, 0.0
+    starts = [state for state in (env.reset(seed=seed)[1].get("state") for seed in seeds) if state is not None]
+    if sample is None or len(starts) < len(seeds):
+        raise PaigError(
+            "No goals can be drawn: nothing is known of this environment's states. Show a picture instead, with "
+            "goal=PICTURE.png."
+        )
+    least = least if distance is None else distance
+    found = sample(np.stack(starts), list(seeds), steps, least, split)
+    return Drawn(Targets(found.pictures, found.states), found.held, least, found.drawn, found.refused)
 
 
 def to_state(values: Any, shape: tuple[int, ...], name: str = "state") -> Array:
@@ -147,7 +241,7 @@ def find_state(env: gym.Env[Any, Any], image: Frame, candidates: Sequence[Array]
     try:
         draw: Callable[[Array], Frame] = env.get_wrapper_attr("draw")
         shape = np.shape(env.get_wrapper_attr("goal_state"))
-        angular = bool(env.get_wrapper_attr("tolerance").angular)
+        turning = angular(env)
     except AttributeError:
         return None
 
@@ -155,7 +249,7 @@ def find_state(env: gym.Env[Any, Any], image: Frame, candidates: Sequence[Array]
         drawn = draw(state).astype(np.float64)
         return float("inf") if drawn.shape != image.shape else float(np.abs(drawn - image).mean())
 
-    if angular and shape == (2, 1, 1):
+    if turning and shape == (2, 1, 1):
         circle = [np.array([[[a]], [[0.0]]]) for a in np.linspace(-np.pi, np.pi, 90, endpoint=False)]
         rough = min(circle, key=unlike)
         fine = [rough + np.array([[[d]], [[0.0]]]) for d in np.linspace(-0.07, 0.07, 29)]

@@ -13,6 +13,7 @@ from paig_control.agents.settings import CEMSettings, GoalSettings
 from paig_control.baselines import Truth, optimal_agent, random_agent
 from paig_control.errors import PaigError
 from paig_control.evaluation import ControlSettings, Judge, evaluate_control, summarise, wilson
+from paig_control.goals import Targets
 from paig_control.inference import infer
 from paig_control.physics.pendulum import Pendulum
 from paig_control.playing import Played, play
@@ -63,13 +64,13 @@ def measure(settings, goal=True, baselines=True):
     model = Eyes()
     agent = MPCAgent(model, CEM(PLANNER), [-2.0], [2.0], reward=None if goal else "pendulum")
     env = make()
-    image = env.get_wrapper_attr("draw")(UPRIGHT) if goal else None
+    image = env.get_wrapper_attr("draw")(UPRIGHT)[None, None] if goal else None
     return evaluate_control(
         make,
         agent,
         model,
-        image,
-        Truth(true_physics(), "pendulum", UPRIGHT),
+        Targets(image, UPRIGHT[None]),
+        Truth(true_physics(), "pendulum"),
         CEM(PLANNER),
         GoalSettings() if goal else None,
         settings,
@@ -178,7 +179,7 @@ def played(angles, lengths=None):
     ],
 )
 def test_success_is_being_at_the_goal_through_all_of_the_last_steps(angles, lengths, success):
-    judge = Judge(make(), UPRIGHT, ControlSettings(steps=5, hold=3))
+    judge = Judge(make(), UPRIGHT[None], ControlSettings(steps=5, hold=3))
     assert judge.success(played(angles, lengths)).tolist() == [success]
 
 
@@ -209,7 +210,9 @@ def test_the_interval_is_wilsons(successes, trials):
     assert wilson(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-4)
 
 
-@pytest.mark.parametrize("wrong", [{"episodes": 0}, {"steps": 0}, {"hold": 300}, {"film": -1}, {"batch": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"episodes": 0}, {"steps": 0}, {"hold": 300}, {"film": -1}, {"batch": 0}, {"within": 0.0}]
+)
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(PaigError, match=next(iter(wrong))):
         ControlSettings(**wrong)
@@ -217,5 +220,5 @@ def test_settings_that_cannot_work_are_refused(wrong):
 
 def test_where_the_physics_is_not_known_there_is_no_oracle():
     low, high = np.array([-2.0]), np.array([2.0])
-    assert optimal_agent(Truth(None, "pendulum", UPRIGHT), low, high, 10) is None
-    assert optimal_agent(Truth(true_physics(), None, UPRIGHT), low, high, 10) is None
+    assert optimal_agent(Truth(None, "pendulum"), low, high, 10) is None
+    assert optimal_agent(Truth(true_physics(), None), low, high, 10) is None
