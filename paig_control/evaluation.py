@@ -159,7 +159,7 @@ def decision_times(
     if hasattr(env.unwrapped, "painted"):
         env.unwrapped.painted = True
     frame, _ = env.reset(seed=settings.seed)
-    agent.reset(targets.take(0, 1).seen(), batch=None, seed=settings.seed)
+    agent.reset(targets.take(0, 1).pictures, batch=None, seed=settings.seed)
     times = []
     for _ in range(settings.timing_steps):
         action = agent.act(frame)
@@ -210,7 +210,7 @@ def evaluate_control(
             chunk = seeds[first : first + len(envs)]
             aims = targets.take(first, len(chunk))
             each = None if aims.states is None else np.broadcast_to(aims.states, (len(chunk), *aims.states.shape[1:]))
-            agent.reset(aims.seen(), batch=len(chunk), seed=settings.seed)
+            agent.reset(aims.pictures, batch=len(chunk), seed=settings.seed)
             recorder = Recorder(agent, max(0, min(settings.film - len(films), len(chunk))), settings.ahead)
             tick = _ticker(progress, first * settings.steps, settings.episodes * settings.steps)
             played = {"agent": play(envs, chunk, recorder, settings.steps, goals=each, tick=tick)}

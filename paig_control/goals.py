@@ -55,8 +55,7 @@ class Targets:
     """What a batch of episodes is to reach: one target for all of them (E = 1), or one for each.
 
     Attributes:
-        pictures: ``(E, F, h, w, 3)``, uint8, what the agent is shown: one picture, or two a step apart where velocity
-            matters; None plans for a reward.
+        pictures: ``(E, h, w, 3)``, uint8, what the agent is shown; None plans for a reward.
         states: ``(E, 2, N, D)``, for the judge and the oracles alone; None if they are not known.
     """
 
@@ -68,7 +67,7 @@ class Targets:
         """One goal for all episodes, which the agent may see or not."""
         if goal is None:
             return cls()
-        return cls(goal.image[None, None] if shown else None, None if goal.state is None else goal.state[None])
+        return cls(goal.image[None] if shown else None, None if goal.state is None else goal.state[None])
 
     def take(self, first: int, count: int) -> Targets:
         """Targets of some of the episodes."""
@@ -78,12 +77,6 @@ class Targets:
             pictures if pictures is None or len(pictures) == 1 else pictures[own],
             states if states is None or len(states) == 1 else states[own],
         )
-
-    def seen(self) -> Frame | tuple[Frame, Frame] | None:
-        """Images ``(E, h, w, 3)``, one or two, as an agent takes them."""
-        if self.pictures is None:
-            return None
-        return self.pictures[:, 0] if self.pictures.shape[1] == 1 else (self.pictures[:, 0], self.pictures[:, 1])
 
 
 @dataclass(frozen=True)

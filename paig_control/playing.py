@@ -170,7 +170,7 @@ class Recorder:
     def develop(
         self, model: Renders, played: Played, seeds: Sequence[int], goals: Frames | None, dt: float | None
     ) -> list[Film]:
-        """Render what was foreseen and put the films of the batch together; goals are ``(E, F, h, w, 3)``."""
+        """Render what was foreseen and put the films of the batch together; goals are ``(E, h, w, 3)``."""
         films = []
         for i in range(min(self.films, len(seeds))):
             length = int(played.lengths[i])
@@ -183,7 +183,7 @@ class Recorder:
                     seeds[i],
                     dt,
                     np.stack([f[i] for f in self.frames[:length]]),
-                    None if goals is None else goals[min(i, len(goals) - 1), -1],
+                    None if goals is None else goals[min(i, len(goals) - 1)],
                     painted,
                     self.ahead,
                     estimate.astype(np.float64),

@@ -64,7 +64,7 @@ def measure(settings, goal=True, baselines=True):
     model = Eyes()
     agent = MPCAgent(model, CEM(PLANNER), [-2.0], [2.0], reward=None if goal else "pendulum")
     env = make()
-    image = env.get_wrapper_attr("draw")(UPRIGHT)[None, None] if goal else None
+    image = env.get_wrapper_attr("draw")(UPRIGHT)[None] if goal else None
     return evaluate_control(
         make,
         agent,

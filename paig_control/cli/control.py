@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         goal = _goal(env, loaded, config) if config.goals is None else None
         drawn = None if config.goals is None else _draw(env, config)
         control = _settings(config, drawn, env)
-        agent, aims = _agent(env, loaded, config)
+        agent, aims = _agent(env, loaded, config, drawn is not None and not drawn.held)
         truth = Truth(world.true_physics(env), config.env.reward if drawn is None else None)
     finally:
         env.close()
@@ -122,8 +123,6 @@ def _steps(config: DictConfig) -> int:
 
 def _settings(config: DictConfig, drawn: goals.Drawn | None, env: world.Env) -> ControlSettings:
     """How control is measured; what is left open depends on whether goals were drawn, and can be held."""
-    from dataclasses import fields
-
     from paig_control.evaluation import ControlSettings
 
     given = {item.name: config[item.name] for item in fields(ControlSettings)}
@@ -207,8 +206,8 @@ def _goal(env: world.Env, loaded: Loaded, config: DictConfig) -> goals.Goal | No
     return goals.Goal(goal.image, state, "given", goal.notes)
 
 
-def _agent(env: world.Env, loaded: Loaded, config: DictConfig) -> tuple[MPCAgent, GoalSettings | None]:
-    """The agent under test, and what reaching a goal means to it; None for a reward."""
+def _agent(env: world.Env, loaded: Loaded, config: DictConfig, once: bool) -> tuple[MPCAgent, GoalSettings | None]:
+    """The agent under test, and what reaching a goal means to it (``once`` is enough, or not); None for a reward."""
     import gymnasium as gym
 
     from paig_control.agents.mpc import MPCAgent
@@ -225,6 +224,7 @@ def _agent(env: world.Env, loaded: Loaded, config: DictConfig) -> tuple[MPCAgent
             )
         return MPCAgent(loaded.model, planner, space.low, space.high, reward, None, settings), None
     aims = world.settings(config.objective, "objective", "goal")
+    aims = replace(aims, once=aims.once or once)
     return MPCAgent(loaded.model, planner, space.low, space.high, None, aims, settings), aims
 
 

@@ -5,7 +5,8 @@ logarithm: strong ones throw bodies out of the picture, weak ones hardly change 
 something that moves is not wholly inside the picture or hides another, where it lies too near the start, and where it
 cannot be held. As many actions as coordinates can hold things still, so there a goal is the place reached, at rest, if
 the forces of the world leave a tenth of the action's range to correct with. With fewer actions hardly any place can be
-held (two balls on a spring, one of them pushed, rest at one distance only), and a goal is the moving state reached.
+held (two balls on a spring, one of them pushed, rest at one distance only), and a goal is the moving state reached, to
+be passed through.
 
 Goals for training and for testing come from separate streams of random numbers.
 """
@@ -63,8 +64,7 @@ class Reached:
 
     Attributes:
         states: ``(B, 2, N, D)``.
-        pictures: ``(B, F, h, w, 3)``, uint8: one picture of a goal at rest; of a moving one two, a step apart, as if
-            nothing had acted between them.
+        pictures: ``(B, h, w, 3)``, uint8.
         held: whether the goals are at rest and can be held.
         drawn: candidates looked at, over all starts.
         refused: how many of them were refused, by reason.
@@ -195,15 +195,4 @@ def reach(world: World, starts: Array, rngs: Sequence[np.random.Generator], step
             f"plays of {steps} steps ({', '.join(f'{n} {name}' for name, n in counts.items())}): lower the distance, "
             "or play longer or shorter episodes."
         )
-    return Reached(goals, _pictures(world, goals, held), held, len(reasons), counts)
-
-
-def _pictures(world: World, goals: Array, held: bool) -> NDArray[np.uint8]:
-    """Pictures ``(B, F, h, w, 3)`` of goals; a moving one's first shows where free motion came from."""
-    shown = [goals]
-    if not held:
-        low, high = bounds(world)
-        back = goals * np.array([1.0, -1.0])[:, None, None]
-        rest = np.broadcast_to(np.clip(0.0, low, high), (len(goals), 1, len(low)))
-        shown = [world.simulate(back, rest), goals]
-    return np.stack([np.stack([world.draw(one) for one in states]) for states in shown], axis=1)
+    return Reached(goals, np.stack([world.draw(goal) for goal in goals]), held, len(reasons), counts)
