@@ -27,10 +27,6 @@ KEY = "paig-control-state"
 """Name of the PNG's text chunk that holds the state as JSON."""
 ALIKE = 12.0
 """Mean absolute difference, in levels, below which a drawing counts as being of the same state."""
-NEAREST = {False: 6.0, True: 0.3}
-"""Least distance between start and drawn goal: px, or rad where positions are angles."""
-WITHIN = {False: 1.5, True: 0.15}
-"""At a drawn goal is what is nearer to it than this in every coordinate: px, or rad."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +83,7 @@ class Drawn:
         targets: the goals.
         held: whether they are at rest and can be held; otherwise they move and can only be passed through.
         distance: least distance between start and goal, px or rad, in the coordinate that differs most.
+        within: how near counts as being at the goal, px or rad, in every coordinate.
         candidates: states looked at.
         refused: how many of them were refused, by reason.
     """
@@ -94,13 +91,9 @@ class Drawn:
     targets: Targets
     held: bool
     distance: float
+    within: float
     candidates: int
     refused: Mapping[str, int]
-
-
-def angular(env: gym.Env[Any, Any]) -> bool:
-    """Whether an environment's positions are angles."""
-    return bool(env.get_wrapper_attr("tolerance").angular)
 
 
 def draw_many(
@@ -119,18 +112,18 @@ def draw_many(
         PaigError: for an environment whose states are not known, or from whose starts no goal is found.
     """
     try:
-        sample, least = env.get_wrapper_attr("sample_goals"), NEAREST[angular(env)]
+        sample = env.get_wrapper_attr("sample_goals")
     except AttributeError:
-        sample, least = None, 0.0
+        sample = None
     starts = [state for state in (env.reset(seed=seed)[1].get("state") for seed in seeds) if state is not None]
     if sample is None or len(starts) < len(seeds):
         raise PaigError(
             "No goals can be drawn: nothing is known of this environment's states. Show a picture instead, with "
             "goal=PICTURE.png."
         )
-    least = least if distance is None else distance
-    found = sample(np.stack(starts), list(seeds), steps, least, split)
-    return Drawn(Targets(found.pictures, found.states), found.held, least, found.drawn, found.refused)
+    found = sample(np.stack(starts), list(seeds), steps, distance, split)
+    targets = Targets(found.pictures, found.states)
+    return Drawn(targets, found.held, found.distance, found.within, found.drawn, found.refused)
 
 
 def to_state(values: Any, shape: tuple[int, ...], name: str = "state") -> Array:
@@ -234,7 +227,7 @@ def find_state(env: gym.Env[Any, Any], image: Frame, candidates: Sequence[Array]
     try:
         draw: Callable[[Array], Frame] = env.get_wrapper_attr("draw")
         shape = np.shape(env.get_wrapper_attr("goal_state"))
-        turning = angular(env)
+        angular = bool(env.get_wrapper_attr("tolerance").angular)
     except AttributeError:
         return None
 
@@ -242,7 +235,7 @@ def find_state(env: gym.Env[Any, Any], image: Frame, candidates: Sequence[Array]
         drawn = draw(state).astype(np.float64)
         return float("inf") if drawn.shape != image.shape else float(np.abs(drawn - image).mean())
 
-    if turning and shape == (2, 1, 1):
+    if angular and shape == (2, 1, 1):
         circle = [np.array([[[a]], [[0.0]]]) for a in np.linspace(-np.pi, np.pi, 90, endpoint=False)]
         rough = min(circle, key=unlike)
         fine = [rough + np.array([[[d]], [[0.0]]]) for d in np.linspace(-0.07, 0.07, 29)]

@@ -60,7 +60,7 @@ def make():
     return gym.make("paig/Pendulum-v0", disable_env_checker=True)
 
 
-def measure(settings, goal=True, baselines=True):
+def measure(settings, goal=True, baselines=True, targets=None):
     model = Eyes()
     agent = MPCAgent(model, CEM(PLANNER), [-2.0], [2.0], reward=None if goal else "pendulum")
     env = make()
@@ -69,7 +69,7 @@ def measure(settings, goal=True, baselines=True):
         make,
         agent,
         model,
-        Targets(image, UPRIGHT[None]),
+        targets or Targets(image, UPRIGHT[None]),
         Truth(true_physics(), "pendulum"),
         CEM(PLANNER),
         GoalSettings() if goal else None,
@@ -181,6 +181,40 @@ def played(angles, lengths=None):
 def test_success_is_being_at_the_goal_through_all_of_the_last_steps(angles, lengths, success):
     judge = Judge(make(), UPRIGHT[None], ControlSettings(steps=5, hold=3))
     assert judge.success(played(angles, lengths)).tolist() == [success]
+
+
+@pytest.mark.parametrize(("angles", "success"), [([0, 1, 2, 0.1, 2], True), ([0, 1, 2, 0.2, 2], False)])
+def test_where_goals_cannot_be_held_success_is_being_there_at_some_step_after_the_start(angles, success):
+    judge = Judge(make(), UPRIGHT[None], ControlSettings(steps=4, hold=0, within=0.15))
+    assert judge.success(played(angles)).tolist() == [success]
+
+
+def test_every_episode_is_judged_by_its_own_goal_and_at_any_velocity_where_a_distance_is_given():
+    goals = np.array([0.0, 1.0, 2.0]).reshape(3, 1, 1, 1) * np.array([1.0, 0.0]).reshape(1, 2, 1, 1)
+    states = np.broadcast_to(goals[:, None], (3, 4, 2, 1, 1)).copy()
+    states[:, :, 1] = 5.0
+    states[1, 3, 0] += 0.2
+    one = Played(np.zeros((3, 3)), states, np.zeros((3, 3, 1)), np.full(3, 3))
+    assert Judge(make(), goals, ControlSettings(hold=2, within=0.15)).success(one).tolist() == [True, False, True]
+    assert Judge(make(), goals, ControlSettings(hold=2)).success(one).tolist() == [False] * 3
+    np.testing.assert_allclose(Judge(make(), goals, ControlSettings()).distance(states[:, -1]), [0, 0.2, 0], atol=1e-12)
+
+
+def test_every_episode_shows_its_own_goal_to_agent_oracle_film_and_environment():
+    env = make()
+    goals = np.zeros((3, 2, 1, 1))
+    goals[:, 0, 0, 0] = np.pi + np.array([-0.3, 0.0, 0.3])
+    pictures = np.stack([env.get_wrapper_attr("draw")(goal) for goal in goals])
+    settings = ControlSettings(**{**vars(SMALL), "hold": 5, "within": 0.15, "timing_steps": 0, "steps": 60})
+    found = measure(settings, targets=Targets(pictures, goals))
+    assert found.summary["success_rate"] == found.summary["oracle_success_rate"] == 1.0
+    assert found.summary["random_success_rate"] < 1.0
+    for film, picture in zip(found.films, pictures, strict=False):
+        np.testing.assert_array_equal(film.goal, picture)
+    for row, goal in zip(found.rows, goals, strict=True):
+        angle = env.reset(seed=row["seed"])[1]["state"][0, 0, 0]
+        assert row["start_distance"] == pytest.approx(abs(np.angle(np.exp(1j * (angle - goal[0, 0, 0])))))
+        assert row["least_distance"] <= row["final_distance"] < 0.15
 
 
 def test_success_is_not_measured_where_the_goal_is_not_known():

@@ -47,7 +47,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         _check_fit(env, loaded, config, screen)
         goal = _goal(env, loaded, config) if config.goals is None else None
         drawn = None if config.goals is None else _draw(env, config)
-        control = _settings(config, drawn, env)
+        control = _settings(config, drawn)
         agent, aims = _agent(env, loaded, config, drawn is not None and not drawn.held)
         truth = Truth(world.true_physics(env), config.env.reward if drawn is None else None)
     finally:
@@ -121,7 +121,7 @@ def _steps(config: DictConfig) -> int:
     return int(config.env.steps if config.steps is None else config.steps)
 
 
-def _settings(config: DictConfig, drawn: goals.Drawn | None, env: world.Env) -> ControlSettings:
+def _settings(config: DictConfig, drawn: goals.Drawn | None) -> ControlSettings:
     """How control is measured; what is left open depends on whether goals were drawn, and can be held."""
     from paig_control.evaluation import ControlSettings
 
@@ -130,7 +130,7 @@ def _settings(config: DictConfig, drawn: goals.Drawn | None, env: world.Env) -> 
     hold = max(1, steps // 4)
     if drawn is not None:
         hold = 5 if drawn.held else 0
-        within = goals.WITHIN[goals.angular(env)] if within is None else within
+        within = drawn.within if within is None else within
         given["episodes"] = config.goals
     given |= {"steps": steps, "within": within, "hold": hold if config.hold is None else config.hold}
     return ControlSettings(**given)

@@ -25,14 +25,18 @@ from paig_control.envs.checks import Array
 from paig_control.errors import PaigError
 
 SPLITS = ("train", "test")
-STRIDE, DECADES = 4, 2.0
+STRIDE, DECADES = 4, 3.0
 """Of random actions: steps, at least, between control points, and powers of ten over which their strength varies."""
 RESERVE = 0.1
 """Part of the action's range that holding a goal must leave for correcting."""
 STILL = 1e-3
 """What is held drifts in a step by less than this part of the least distance between start and goal."""
-BLOCK, BLOCKS = 4, 128
+BLOCK, BLOCKS = 4, 512
 """Candidates drawn at a time for a start, and how often, before it is said to have none."""
+NEAREST = {False: 6.0, True: 0.3}
+"""Least distance between start and goal, unless said otherwise: px, or rad where positions are angles."""
+WITHIN = {False: 1.5, True: 0.15}
+"""At a drawn goal is what is nearer to it than this in every coordinate: px, or rad where positions are angles."""
 OUTSIDE, NEAR, LOOSE = "not wholly visible", "too near the start", "cannot be held"
 
 
@@ -40,6 +44,11 @@ class World(Protocol):
     """What drawing goals needs of an environment."""
 
     action_space: gym.spaces.Space[Any]
+
+    @property
+    def angular(self) -> bool:
+        """Whether positions are angles."""
+        ...
 
     def simulate(self, states: Array, actions: Array) -> Array:
         """States ``(B, 2, N, D)`` at the end of actions ``(B, T, A)``."""
@@ -66,6 +75,8 @@ class Reached:
         states: ``(B, 2, N, D)``.
         pictures: ``(B, h, w, 3)``, uint8.
         held: whether the goals are at rest and can be held.
+        distance: least distance between start and goal that was asked for, px or rad.
+        within: how near counts as being at the goal, px or rad.
         drawn: candidates looked at, over all starts.
         refused: how many of them were refused, by reason.
     """
@@ -73,6 +84,8 @@ class Reached:
     states: Array
     pictures: NDArray[np.uint8]
     held: bool
+    distance: float
+    within: float
     drawn: int
     refused: dict[str, int]
 
@@ -140,12 +153,14 @@ def step_time(world: World) -> float | None:
 def generators(seeds: Sequence[int], split: str) -> list[np.random.Generator]:
     """Generators of the goals of episodes, by their seeds; those of another split share nothing with them."""
     if split not in SPLITS:
-        raise PaigError(f"split = {split!r}: expected {' or '.join(SPLITS)}.")
+        raise PaigError(f"split = {split!r}: expected {' or '.join(map(repr, SPLITS))}.")
     stream = SPLITS.index(split)
     return [np.random.default_rng(np.random.SeedSequence([seed, stream], spawn_key=(len(SPLITS),))) for seed in seeds]
 
 
-def reach(world: World, starts: Array, rngs: Sequence[np.random.Generator], steps: int, distance: float) -> Reached:
+def reach(
+    world: World, starts: Array, rngs: Sequence[np.random.Generator], steps: int, distance: float | None = None
+) -> Reached:
     """Draw a goal for each start ``(B, 2, N, D)``, from its own generator.
 
     Args:
@@ -153,13 +168,15 @@ def reach(world: World, starts: Array, rngs: Sequence[np.random.Generator], step
         starts: of the episodes.
         rngs: one for each start.
         steps: of an episode.
-        distance: the least between start and goal, in the coordinate that differs most.
+        distance: the least between start and goal, in the coordinate that differs most; None takes 6 px, or 0.3 rad.
 
     Raises:
         PaigError: for a start from which no goal is found in many tries.
     """
     if steps < 1:
         raise PaigError(f"steps = {steps}: expected an episode of at least 1 step, to reach a goal in.")
+    angular = world.angular
+    distance = NEAREST[angular] if distance is None else distance
     if not (np.isfinite(distance) and distance > 0):
         raise PaigError(f"distance = {distance}: expected a positive distance between start and goal.")
     low, high = bounds(world)
@@ -195,4 +212,5 @@ def reach(world: World, starts: Array, rngs: Sequence[np.random.Generator], step
             f"plays of {steps} steps ({', '.join(f'{n} {name}' for name, n in counts.items())}): lower the distance, "
             "or play longer or shorter episodes."
         )
-    return Reached(goals, np.stack([world.draw(goal) for goal in goals]), held, len(reasons), counts)
+    pictures = np.stack([world.draw(goal) for goal in goals])
+    return Reached(goals, pictures, held, distance, WITHIN[angular], len(reasons), counts)

@@ -114,12 +114,17 @@ class PixelEnv(gym.Env[Image, Any]):
 
     # -- goals -------------------------------------------------------------------------------------------
 
+    @property
+    def angular(self) -> bool:
+        """Whether positions are angles."""
+        return self.tolerance.angular
+
     def apart(self, states: Array, others: Array) -> Array:
         """Largest distance of any coordinate ``(B,)`` between states ``(B, 2, N, D)``."""
         return self.tolerance.apart(states, others)
 
     def sample_goals(
-        self, starts: Array, seeds: Sequence[int], steps: int, distance: float, split: str = "test"
+        self, starts: Array, seeds: Sequence[int], steps: int, distance: float | None = None, split: str = "test"
     ) -> reaching.Reached:
         """Draw a goal that can be reached for each start ``(B, 2, N, D)``: see :mod:`~paig_control.envs.reaching`.
 
@@ -127,7 +132,8 @@ class PixelEnv(gym.Env[Image, Any]):
             starts: of the episodes.
             seeds: of the episodes; what is drawn for a seed does not depend on the others.
             steps: of an episode.
-            distance: the least between start and goal, in the coordinate that differs most.
+            distance: the least between start and goal, in the coordinate that differs most; None takes 6 px, or
+                0.3 rad.
             split: ``"train"`` or ``"test"``, which share no goal.
 
         Raises:
