@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -101,6 +102,14 @@ def test_control_for_reward_is_the_same_twice(home):
     one, two = summary("reward1"), summary("reward2")
     assert one["return_mean"] == two["return_mean"]
     assert one["random_return_mean"] is None
+
+
+def test_a_goal_that_cannot_be_held_is_told_with_the_nearest_that_can(home, capsys):
+    assert main(["goal", "env=pendulum", "state=[1.2,0]", "out=side.png", "verbosity=0"]) == 0
+    words = ["control", "run=pend", "env=pendulum", "goal=side.png", "episodes=1", "film=0", *SMALL]
+    assert main([*words, "out=side", "baselines=false"]) == 0
+    said = re.search(r"no action can hold the goal; the nearest that can is at \[(.*)\]", capsys.readouterr().err)
+    assert float(said.group(1)) == pytest.approx(np.arcsin(0.4), abs=0.08)
 
 
 def test_control_towards_goals_that_the_environment_draws(home, capsys):

@@ -53,8 +53,11 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     finally:
         env.close()
     targets = goals.Targets.of(goal, aims is not None) if drawn is None else drawn.targets
-    for note in () if goal is None or aims is None else goal.notes:
-        screen.remark(note)
+    if goal is not None and aims is not None:
+        for note in goal.notes:
+            screen.remark(note)
+        if not aims.once:
+            _warn(screen, agent, goal)
     if drawn is not None:
         _tell(screen, drawn, control)
     elif targets.states is None:
@@ -145,6 +148,24 @@ def _tell(screen: Screen, drawn: goals.Drawn, control: ControlSettings) -> None:
         f"{control.episodes} goals {kind} at least {drawn.distance:g} from the start, out of {drawn.candidates} states "
         f"reached by random play ({refused}). Success: nearer than {control.within:g}, {success}."
     )
+
+
+def _warn(screen: Screen, agent: MPCAgent, goal: goals.Goal) -> None:
+    """Say it if the goal cannot be held, by what was learned, and the nearest that can."""
+    import torch
+
+    from paig_control.agents.holding import holding
+
+    with torch.no_grad():
+        place = agent.model.locate(torch.from_numpy(goal.image[None]))[0]
+    held = holding(agent.model.physics, place, agent.control.low, agent.control.high)
+    if held.possible:
+        return
+    nearest = "none near it can, either"
+    if held.nearest is not None:
+        values = ", ".join(f"{value:.2f}" for value in held.nearest.flatten().tolist())
+        nearest = f"the nearest that can is at [{values}]"
+    screen.remark(f"By what was learned, no action can hold the goal; {nearest}.")
 
 
 def _one(goal: goals.Goal | None) -> dict[str, Any]:
