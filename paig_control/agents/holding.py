@@ -80,7 +80,7 @@ def holding(physics: Physics, position: Tensor, low: Tensor, high: Tensor) -> He
         tried, _ = rest((now + step)[None])
         better = bool(tried.square().sum() < left.square().sum())
         now, left = (now + step, tried) if better else (now, left)
-        damping = damping * (0.3 if better else 10.0)
+        damping = min(max(damping * (0.3 if better else 10.0), 1e-6), 1e6)
         if bool(left.abs().max() < least):
             break
     if not bool(left.abs().max() < least):
