@@ -27,17 +27,15 @@ from paig_control.types import State
 
 @dataclass(frozen=True)
 class Truth:
-    """What only the evaluator knows of an environment: its physics, its reward's name and the goal's state.
+    """What only the evaluator knows of an environment.
 
     Attributes:
         physics: the true one; None leaves the oracles out.
-        reward: name of its reward function in ``objectives.REWARDS``, if there is one.
-        goal_state: ``(2, N, D)``; None leaves success unmeasured.
+        reward: name of the reward function in ``objectives.REWARDS`` that is played for, if there is one.
     """
 
     physics: Physics | None = None
     reward: str | None = None
-    goal_state: Array | None = None
 
 
 def _state(states: Array) -> State:
@@ -56,24 +54,32 @@ def optimal_agent(truth: Truth, low: NDArray[Any], high: NDArray[Any], steps: in
 
 
 def informed_agent(
-    truth: Truth, planner: SeededPlanner, low: NDArray[Any], high: NDArray[Any], goal: GoalSettings | None
+    truth: Truth,
+    planner: SeededPlanner,
+    low: NDArray[Any],
+    high: NDArray[Any],
+    goal: GoalSettings | None,
+    states: Array | None,
 ) -> Act | None:
-    """Plan with the true physics from the true state: for the goal, or for the reward if ``goal`` is None."""
+    """Plan with the true physics from the true state: for the goals ``(E, 2, N, D)``, or for the reward.
+
+    ``goal`` says what reaching them means; None plans for the reward.
+    """
     physics = truth.physics
     if physics is None:
         return None
-    if goal is not None and truth.goal_state is not None:
-        objective = goal_objective(physics, _state(truth.goal_state[None]), goal)
+    if goal is not None and states is not None:
+        objective = goal_objective(physics, _state(states), goal)
     elif goal is None and truth.reward in REWARDS:
         objective = reward_objective(str(truth.reward))
     else:
         return None
     control = RecedingHorizon(planner, physics, low, high)
 
-    def act(frames: Frames, states: Array | None, t: int) -> NDArray[np.float32]:
+    def act(frames: Frames, true: Array | None, t: int) -> NDArray[np.float32]:
         if t == 0:
             control.reset(seed=0)
-        action: NDArray[np.float32] = control.act(_state(_known(states)), objective).numpy()
+        action: NDArray[np.float32] = control.act(_state(_known(true)), objective).numpy()
         return action
 
     return act
@@ -90,14 +96,3 @@ def random_agent(space: gym.spaces.Box, seeds: Sequence[int]) -> Act:
     own = [int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]) for seed in seeds]
     agents = [RandomAgent(space.low, space.high, seed) for seed in own]
     return lambda frames, states, t: np.stack([agent.act() for agent in agents])
-
-
-def oracles(
-    space: gym.spaces.Box, truth: Truth, planner: SeededPlanner, goal: GoalSettings | None, steps: int
-) -> dict[str, Act]:
-    """All that can be had of ``oracle`` (best return) and ``planner_oracle``, by name."""
-    found = {
-        "oracle": optimal_agent(truth, space.low, space.high, steps),
-        "planner_oracle": informed_agent(truth, planner, space.low, space.high, goal),
-    }
-    return {name: act for name, act in found.items() if act is not None}

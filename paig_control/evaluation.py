@@ -10,19 +10,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from paig_control.agents.mpc import GoalLike, MPCAgent, Timing
+from paig_control.agents.mpc import MPCAgent, Timing
 from paig_control.agents.receding import SeededPlanner
 from paig_control.agents.settings import GoalSettings
-from paig_control.baselines import Truth, oracles, random_agent
+from paig_control.baselines import Truth, informed_agent, optimal_agent, random_agent
 from paig_control.errors import PaigError
-from paig_control.playing import Act, Array, Film, Frames, Played, Recorder, Renders, play
+from paig_control.goals import Targets
+from paig_control.playing import Act, Array, Film, Played, Recorder, Renders, play
 
 __all__ = [
     "ControlSettings",
@@ -45,7 +46,9 @@ class ControlSettings:
     Attributes:
         episodes: number of episodes; the i-th starts from ``env.reset(seed=seed + i)``.
         steps: of an episode.
-        hold: success is being at the goal through the last so many steps.
+        hold: success is being at the goal through the last so many steps; 0 for reaching it at any step.
+        within: being at the goal is being nearer than this in every coordinate, px or rad, at whatever velocity; None
+            takes the environment's own tolerance of position and velocity.
         seed: of the first episode.
         batch: episodes side by side.
         film: number of episodes of which a film is kept.
@@ -56,6 +59,7 @@ class ControlSettings:
     episodes: int = 20
     steps: int = 200
     hold: int = 50
+    within: float | None = None
     seed: int = 1000
     batch: int = 64
     film: int = 2
@@ -63,9 +67,11 @@ class ControlSettings:
     timing_steps: int = 60
 
     def __post_init__(self) -> None:
-        least = {"seed": 0, "film": 0, "timing_steps": 0}
+        least = {"hold": 0, "seed": 0, "film": 0, "timing_steps": 0}
+        if self.within is not None and not self.within > 0:
+            raise PaigError(f"within = {self.within}: expected a positive distance from the goal, or null.")
         for name, value in vars(self).items():
-            if value < least.get(name, 1):
+            if name != "within" and value < least.get(name, 1):
                 raise PaigError(f"{name} = {value}: expected a whole number of at least {least.get(name, 1)}.")
         if self.hold > self.steps:
             raise PaigError(f"hold = {self.hold} exceeds steps = {self.steps}: success is held within an episode.")
@@ -98,49 +104,62 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
 
 
 class Judge:
-    """Says whether an episode reached the goal: the environment's own tolerance, held to the end."""
+    """Says whether episodes reached their goals, by the truth.
 
-    def __init__(self, env: gym.Env[Any, Any], goal_state: Array | None, settings: ControlSettings) -> None:
-        self.goal_state, self.settings = goal_state, settings
-        try:
-            self.tolerance = env.get_wrapper_attr("tolerance")
-        except AttributeError:
-            self.tolerance = None
+    Args:
+        env: whose tolerance counts.
+        goals: ``(E, 2, N, D)``, one for all episodes or one for each; None if they are not known.
+        settings: how long, and how near.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], goals: Array | None, settings: ControlSettings) -> None:
+        self.settings = settings
+        tolerance = _attribute(env, "tolerance")
+        self.goals = None if tolerance is None else goals
+        self.tolerance = tolerance
+        if tolerance is not None and settings.within is not None:
+            self.tolerance = replace(tolerance, position=settings.within, velocity=math.inf)
 
     def success(self, played: Played) -> NDArray[np.bool_] | None:
-        """``(B,)``; None where the goal's or the episodes' states are not known."""
-        reached = None if played.states is None else self.reached(played.states[:, 1:])
-        if reached is None:
+        """``(B,)``; None where the goals' or the episodes' states are not known."""
+        at = None if played.states is None else self.reached(played.states[:, 1:])
+        if at is None:
             return None
         hold = self.settings.hold
-        through = [bool(r[n - hold : n].all()) and n >= hold for r, n in zip(reached, played.lengths, strict=True)]
-        return np.array(through)
+        found = [
+            bool(one[n - hold : n].all()) and n >= hold if hold else bool(one[:n].any())
+            for one, n in zip(at, played.lengths, strict=True)
+        ]
+        return np.array(found)
 
     def reached(self, states: Array) -> NDArray[np.bool_] | None:
-        """Whether each of the states ``(*B, 2, N, D)`` is at the goal; None where that cannot be known."""
-        if self.goal_state is None or self.tolerance is None:
+        """Whether each of the states ``(B, *T, 2, N, D)`` is at its goal; None where that cannot be known."""
+        if self.goals is None:
             return None
-        at: NDArray[np.bool_] = self.tolerance.reached(states, self.goal_state)
+        at: NDArray[np.bool_] = self.tolerance.reached(states, self._along(states, self.goals))
         return at
 
-    def distance(self, states: Array | None) -> list[float | None]:
-        """Largest distance of any coordinate from its goal in states ``(B, 2, N, D)``."""
-        if self.goal_state is None or states is None or self.tolerance is None:
-            return [None] * (0 if states is None else len(states))
-        offset = states[:, 0] - self.goal_state[0]
-        if self.tolerance.angular:
-            offset = np.remainder(offset + np.pi, 2 * np.pi) - np.pi
-        return [float(x) for x in np.abs(offset).max((-2, -1))]
+    def distance(self, states: Array) -> Array | None:
+        """Largest distance of any coordinate from its goal, of each of the states ``(B, *T, 2, N, D)``."""
+        if self.goals is None:
+            return None
+        apart: Array = self.tolerance.apart(states, self._along(states, self.goals))
+        return apart
+
+    @staticmethod
+    def _along(states: Array, goals: Array) -> Array:
+        """Goals with axes of length one where the states have time."""
+        return goals.reshape(len(goals), *(1,) * (states.ndim - goals.ndim), *goals.shape[1:])
 
 
 def decision_times(
-    env: gym.Env[Any, Any], agent: MPCAgent, goal: GoalLike | None, settings: ControlSettings
+    env: gym.Env[Any, Any], agent: MPCAgent, targets: Targets, settings: ControlSettings
 ) -> list[Timing]:
     """Time of each step's decision on one environment, unbatched."""
     if hasattr(env.unwrapped, "painted"):
         env.unwrapped.painted = True
     frame, _ = env.reset(seed=settings.seed)
-    agent.reset(goal, batch=None, seed=settings.seed)
+    agent.reset(targets.take(0, 1).pictures, batch=None, seed=settings.seed)
     times = []
     for _ in range(settings.timing_steps):
         action = agent.act(frame)
@@ -155,7 +174,7 @@ def evaluate_control(
     make: Callable[[], gym.Env[Any, Any]],
     agent: MPCAgent,
     model: Renders,
-    goal: Frames | None,
+    targets: Targets,
     truth: Truth,
     oracle_planner: SeededPlanner,
     goal_settings: GoalSettings | None,
@@ -167,9 +186,9 @@ def evaluate_control(
 
     Args:
         make: makes a single pixel environment.
-        agent: under test; it is given frames and the goal image and nothing else.
+        agent: under test; it is given frames and the goal's pictures and nothing else.
         model: paints the agent's imagination, for the films.
-        goal: image ``(h, w, 3)`` to reach; None plans for the agent's reward.
+        targets: one goal for all episodes or one for each; without pictures the agent plans for its reward.
         truth: what the judge and the oracles know.
         oracle_planner: a planner as the agent's, for the oracle that knows the true state.
         goal_settings: what reaching the goal means for that oracle; None for the reward.
@@ -182,28 +201,32 @@ def evaluate_control(
     try:
         space = envs[0].action_space
         assert isinstance(space, gym.spaces.Box)
-        judge = Judge(envs[0], truth.goal_state, settings)
-        knowing: dict[str, Act] = {}
-        if compare:
-            knowing = oracles(space, truth, oracle_planner, goal_settings, settings.steps)
         rows: list[dict[str, Any]] = []
         films: list[Film] = []
         seeds = [settings.seed + i for i in range(settings.episodes)]
         dt = _attribute(envs[0], "dt")
+        best = optimal_agent(truth, space.low, space.high, settings.steps) if compare else None
         for first in range(0, len(seeds), len(envs)):
             chunk = seeds[first : first + len(envs)]
-            agent.reset(goal, batch=len(chunk), seed=settings.seed)
+            aims = targets.take(first, len(chunk))
+            each = None if aims.states is None else np.broadcast_to(aims.states, (len(chunk), *aims.states.shape[1:]))
+            agent.reset(aims.pictures, batch=len(chunk), seed=settings.seed)
             recorder = Recorder(agent, max(0, min(settings.film - len(films), len(chunk))), settings.ahead)
             tick = _ticker(progress, first * settings.steps, settings.episodes * settings.steps)
-            played = {"agent": play(envs, chunk, recorder, settings.steps, tick=tick)}
-            films += recorder.develop(model, played["agent"], chunk, goal, dt)
+            played = {"agent": play(envs, chunk, recorder, settings.steps, goals=each, tick=tick)}
+            films += recorder.develop(model, played["agent"], chunk, aims.pictures, dt)
             if compare:
-                others = {"random": random_agent(space, chunk)}
-                others |= knowing if played["agent"].states is not None else {}
+                others: dict[str, Act | None] = {"random": random_agent(space, chunk)}
+                if played["agent"].states is not None:
+                    others["oracle"] = best
+                    others["planner_oracle"] = informed_agent(
+                        truth, oracle_planner, space.low, space.high, goal_settings, aims.states
+                    )
                 for name, act in others.items():
-                    played[name] = play(envs, chunk, act, settings.steps, painted=False)
-            rows += _rows(chunk, played, judge)
-        times = decision_times(envs[0], agent, goal, settings)
+                    if act is not None:
+                        played[name] = play(envs, chunk, act, settings.steps, painted=False, goals=each)
+            rows += _rows(chunk, played, Judge(envs[0], aims.states, settings))
+        times = decision_times(envs[0], agent, targets, settings)
     finally:
         for env in envs:
             env.close()
@@ -232,22 +255,23 @@ def _ticker(progress: Progress | None, done: int, total: int) -> Callable[[int],
 
 
 def _rows(seeds: Sequence[int], played: Mapping[str, Played], judge: Judge) -> list[dict[str, Any]]:
-    """One row an episode: seed, start, and return and success of every agent."""
+    """One row an episode: seed, start, and return, success, last and least distance from the goal of every agent."""
     rows: list[dict[str, Any]] = [{"seed": seed} for seed in seeds]
     states = played["agent"].states
     if states is not None:
-        last = states[np.arange(len(seeds)), played["agent"].lengths]
-        for row, start, end in zip(rows, judge.distance(states[:, 0]), judge.distance(last), strict=True):
-            row |= {"start_distance": start, "final_distance": end}
-        solved = judge.reached(states[:, 0])
+        begun, solved = judge.distance(states[:, 0]), judge.reached(states[:, 0])
         for i, row in enumerate(rows):
+            row["start_distance"] = None if begun is None else float(begun[i])
             row["start_solved"] = None if solved is None else bool(solved[i])
     for name, one in played.items():
         prefix = "" if name == "agent" else f"{name}_"
         success = judge.success(one)
-        for i, row in enumerate(rows):
+        apart = None if one.states is None else judge.distance(one.states[:, 1:])
+        for i, (row, length) in enumerate(zip(rows, one.lengths.tolist(), strict=True)):
             row[f"{prefix}return"] = float(one.returns[i])
             row[f"{prefix}success"] = None if success is None else bool(success[i])
+            row[f"{prefix}final_distance"] = None if apart is None else float(apart[i, length - 1])
+            row[f"{prefix}least_distance"] = None if apart is None else float(apart[i, :length].min())
     return rows
 
 
@@ -258,7 +282,10 @@ def summarise(rows: Sequence[Mapping[str, Any]], times: Sequence[Timing]) -> dic
         values = [row[name] for row in rows if row.get(name) is not None]
         return float(np.mean(values)) if values else None
 
-    judged = [bool(row["success"]) for row in rows if row.get("success") is not None]
+    def interval(name: str) -> list[float] | None:
+        known = [bool(row[name]) for row in rows if row.get(name) is not None]
+        return list(wilson(sum(known), len(known))) if known else None
+
     regret = [row["oracle_return"] - row["return"] for row in rows if "oracle_return" in row]
     starts = [row["start_distance"] for row in rows if row.get("start_distance") is not None]
     perceive = plan = decision = None
@@ -274,11 +301,13 @@ def summarise(rows: Sequence[Mapping[str, Any]], times: Sequence[Timing]) -> dic
         "regret_mean": float(np.mean(regret)) if regret else None,
         "regret_worst": float(np.max(regret)) if regret else None,
         "success_rate": mean("success"),
-        "success_interval": list(wilson(sum(judged), len(judged))) if judged else None,
+        "success_interval": interval("success"),
         "oracle_success_rate": mean("planner_oracle_success"),
+        "oracle_success_interval": interval("planner_oracle_success"),
         "random_success_rate": mean("random_success"),
+        "random_success_interval": interval("random_success"),
         "start_distance_min": min(starts) if starts else None,
-        "starts_solved": sum(bool(row.get("start_solved")) for row in rows) if judged else None,
+        "starts_solved": sum(bool(row["start_solved"]) for row in rows) if starts else None,
         "control_hz": 1000 / decision if decision else None,
         "control_ms_median": decision,
         "perceive_ms_median": perceive,

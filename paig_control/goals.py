@@ -3,7 +3,7 @@
 A goal image comes from anywhere: drawn by ``paig-control goal``, which writes the state into the picture's
 text, or photographed, cropped or exported by a user. At the border it becomes an RGB image of the model's
 size, and what was changed is said. Where the picture does not carry its state, the judge looks for the state
-whose drawing it is.
+whose drawing it is. Or the environment draws one for every episode, each within reach of its start.
 """
 
 from __future__ import annotations
@@ -44,6 +44,86 @@ class Goal:
     state: Array | None
     source: str
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a batch of episodes is to reach: one target for all of them (E = 1), or one for each.
+
+    Attributes:
+        pictures: ``(E, h, w, 3)``, uint8, what the agent is shown; None plans for a reward.
+        states: ``(E, 2, N, D)``, for the judge and the oracles alone; None if they are not known.
+    """
+
+    pictures: Frame | None = None
+    states: Array | None = None
+
+    @classmethod
+    def of(cls, goal: Goal | None, shown: bool = True) -> Targets:
+        """One goal for all episodes, which the agent may see or not."""
+        if goal is None:
+            return cls()
+        return cls(goal.image[None] if shown else None, None if goal.state is None else goal.state[None])
+
+    def take(self, first: int, count: int) -> Targets:
+        """Targets of some of the episodes."""
+        own = slice(first, first + count)
+        pictures, states = self.pictures, self.states
+        return Targets(
+            pictures if pictures is None or len(pictures) == 1 else pictures[own],
+            states if states is None or len(states) == 1 else states[own],
+        )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Goals that the environment drew, one an episode.
+
+    Attributes:
+        targets: the goals.
+        held: whether they are at rest and can be held; otherwise they move and can only be passed through.
+        distance: least distance between start and goal, px or rad, in the coordinate that differs most.
+        within: how near counts as being at the goal, px or rad, in every coordinate.
+        candidates: states looked at.
+        refused: how many of them were refused, by reason.
+    """
+
+    targets: Targets
+    held: bool
+    distance: float
+    within: float
+    candidates: int
+    refused: Mapping[str, int]
+
+
+def draw_many(
+    env: gym.Env[Any, Any], seeds: Sequence[int], steps: int, distance: float | None = None, split: str = "test"
+) -> Drawn:
+    """Let the environment draw a goal for each episode that starts from ``env.reset(seed=...)``.
+
+    Args:
+        env: a single pixel environment whose states are known.
+        seeds: of the episodes.
+        steps: of an episode.
+        distance: least distance between start and goal; None takes 6 px, or 0.3 rad.
+        split: ``"test"``, or ``"train"`` for goals to learn from; they share none.
+
+    Raises:
+        PaigError: for an environment whose states are not known, or from whose starts no goal is found.
+    """
+    try:
+        sample = env.get_wrapper_attr("sample_goals")
+    except AttributeError:
+        sample = None
+    starts = [state for state in (env.reset(seed=seed)[1].get("state") for seed in seeds) if state is not None]
+    if sample is None or len(starts) < len(seeds):
+        raise PaigError(
+            "No goals can be drawn: nothing is known of this environment's states. Show a picture instead, with "
+            "goal=PICTURE.png."
+        )
+    found = sample(np.stack(starts), list(seeds), steps, distance, split)
+    targets = Targets(found.pictures, found.states)
+    return Drawn(targets, found.held, found.distance, found.within, found.drawn, found.refused)
 
 
 def to_state(values: Any, shape: tuple[int, ...], name: str = "state") -> Array:

@@ -92,6 +92,7 @@ def play(
     act: Act,
     steps: int,
     painted: bool = True,
+    goals: Array | None = None,
     tick: Callable[[int], None] | None = None,
 ) -> Played:
     """Play one episode in each environment, in lock-step; an episode that ends early stands still.
@@ -102,13 +103,15 @@ def play(
         act: the agent.
         steps: at most.
         painted: False switches the painting of our own environments off; ``act`` then sees black frames.
+        goals: ``(B, 2, N, D)``, given to each environment for its rewards and its info; None leaves it its own.
         tick: called with the number of frames after each step.
     """
     envs = envs[: len(seeds)]
     for env in envs:
         if hasattr(env.unwrapped, "painted"):
             env.unwrapped.painted = painted
-    begun = [env.reset(seed=seed) for env, seed in zip(envs, seeds, strict=True)]
+    given = [None] * len(envs) if goals is None else [{"goal": goal} for goal in goals]
+    begun = [env.reset(seed=seed, options=one) for env, seed, one in zip(envs, seeds, given, strict=True)]
     frames, now = np.stack([frame for frame, _ in begun]), [info.get("state") for _, info in begun]
     states, rewards, actions = [now], [], []
     running = np.ones(len(envs), dtype=bool)
@@ -165,9 +168,9 @@ class Recorder:
         return action
 
     def develop(
-        self, model: Renders, played: Played, seeds: Sequence[int], goal: Frames | None, dt: float | None
+        self, model: Renders, played: Played, seeds: Sequence[int], goals: Frames | None, dt: float | None
     ) -> list[Film]:
-        """Render what was foreseen and put the films of the batch together."""
+        """Render what was foreseen and put the films of the batch together; goals are ``(E, h, w, 3)``."""
         films = []
         for i in range(min(self.films, len(seeds))):
             length = int(played.lengths[i])
@@ -180,7 +183,7 @@ class Recorder:
                     seeds[i],
                     dt,
                     np.stack([f[i] for f in self.frames[:length]]),
-                    goal,
+                    None if goals is None else goals[min(i, len(goals) - 1)],
                     painted,
                     self.ahead,
                     estimate.astype(np.float64),

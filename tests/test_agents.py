@@ -16,6 +16,7 @@ from paig_control.agents.objectives import (
     Goal,
     Sum,
     cost_function,
+    goal_objective,
     pendulum_step_cost,
     reward_objective,
 )
@@ -168,6 +169,16 @@ def test_goal_distance_takes_the_short_way_round_and_weighs_velocity() -> None:
     torch.testing.assert_close(goal(states, actions), torch.full((1, 2), each * (3 + 4)))
     both = Sum((goal, Effort(0.1)))
     torch.testing.assert_close(both(states, actions), torch.full((1, 2), each * 7 + 0.1 * 3 * 4))
+
+
+def test_passing_through_a_goal_counts_where_it_comes_nearest_and_at_any_velocity() -> None:
+    physics = true_pendulum()
+    target = State(torch.full((1, 1, 1), math.pi - 0.1), torch.zeros(1, 1, 1))
+    path = torch.tensor([[2.0, 3.0, 0.0], [-math.pi + 0.1, 0.0, 0.0]]).reshape(1, 2, 3, 1, 1)
+    states = State(path, torch.full((1, 2, 3, 1, 1), 7.0))
+    objective = goal_objective(physics, target, GoalSettings(once=True, effort=0.5))
+    expected = torch.tensor([[(math.pi - 3.1) ** 2, 0.2**2]]) + 0.5 * 3 * 4
+    torch.testing.assert_close(objective(states, torch.full((1, 2, 3, 1), 2.0)), expected)
 
 
 def test_reward_is_the_one_that_pendulum_v1_pays() -> None:

@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from paig_control.cli import schema
 from paig_control.cli.compose import configure
 from paig_control.cli.main import main
+from paig_control.cli.wording import documented
 from paig_control.errors import PaigError
 from paig_control.learning.settings import RecipeSettings
 
@@ -64,7 +65,7 @@ def test_every_option_everywhere_is_documented():
         hints = typing.get_type_hints(kind)
         for item in dataclasses.fields(kind):
             if hints[item.name] is not typing.Any:
-                assert schema.documented(kind).get(item.name), f"{kind.__name__}.{item.name}"
+                assert documented(kind).get(item.name), f"{kind.__name__}.{item.name}"
 
 
 def test_help_of_nested_settings_shows_the_defaults_that_hold(capsys):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -103,6 +104,31 @@ def test_control_for_reward_is_the_same_twice(home):
     assert one["random_return_mean"] is None
 
 
+def test_a_goal_that_cannot_be_held_is_told_with_the_nearest_that_can(home, capsys):
+    assert main(["goal", "env=pendulum", "state=[1.2,0]", "out=side.png", "verbosity=0"]) == 0
+    words = ["control", "run=pend", "env=pendulum", "goal=side.png", "episodes=1", "film=0", *SMALL]
+    assert main([*words, "out=side", "baselines=false"]) == 0
+    said = re.search(r"no action can hold the goal; the nearest that can is at \[(.*)\]", capsys.readouterr().err)
+    assert float(said.group(1)) == pytest.approx(np.arcsin(0.4), abs=0.08)
+
+
+def test_control_towards_goals_that_the_environment_draws(home, capsys):
+    words = ["control", "run=pend", "env=pendulum", "goals=3", "film=1", "steps=40", "seed=1004", "timing_steps=0"]
+    assert main([*words, "planner.samples=40", "planner.horizon=15", "batch=2", "out=drawn"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "3 goals at rest at least 0.3 from the start" in text
+    assert "95 % interval" in text
+    found = summary("drawn")
+    assert found["goals_candidates"] == 3 + sum(found["goals_refused"].values())
+    assert (found["hold"], found["within"], found["steps"], found["episodes"]) == (5, 0.15, 40, 3)
+    assert len(found["oracle_success_interval"]) == len(found["random_success_interval"]) == 2
+    with open(home / "drawn" / "episodes.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seed"] for row in rows] == ["1004", "1005", "1006"]
+    assert min(float(row["start_distance"]) for row in rows) >= 0.3
+    assert all(float(row["final_distance"]) >= 0 and row["start_solved"] == "False" for row in rows)
+
+
 def test_a_goal_picture_that_does_not_exist_is_the_environments_goal_of_that_name(home, capsys):
     words = ["control", "run=pend", "env=pendulum", "goal=down.png", "episodes=1", "film=0", *SMALL]
     assert main([*words, "out=down", "baselines=false"]) == 0
@@ -146,6 +172,11 @@ def test_a_folder_that_holds_a_run_is_left_alone(home, capsys):
         (["goal=pend.npz"], "not an image"),
         (["goal_state=[1]"], "expected 2 numbers"),
         (["hold=300"], "hold"),
+        (["goals=3", "goal=down"], "show one goal"),
+        (["goals=3", "objective=reward"], "objective=goal"),
+        (["goals=0"], "at least 1"),
+        (["goals=1", "distance=9", "steps=1"], "lower the distance"),
+        (["distance=9"], "goals=100"),
         (["planner.elites=500"], "elites"),
         (["env.id=test/Two-v0", "env.kwargs={}"], "2"),
         (["objective=reward", "objective.reward=fame"], "fame"),

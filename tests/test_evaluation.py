@@ -13,6 +13,7 @@ from paig_control.agents.settings import CEMSettings, GoalSettings
 from paig_control.baselines import Truth, optimal_agent, random_agent
 from paig_control.errors import PaigError
 from paig_control.evaluation import ControlSettings, Judge, evaluate_control, summarise, wilson
+from paig_control.goals import Targets
 from paig_control.inference import infer
 from paig_control.physics.pendulum import Pendulum
 from paig_control.playing import Played, play
@@ -59,17 +60,17 @@ def make():
     return gym.make("paig/Pendulum-v0", disable_env_checker=True)
 
 
-def measure(settings, goal=True, baselines=True):
+def measure(settings, goal=True, baselines=True, targets=None):
     model = Eyes()
     agent = MPCAgent(model, CEM(PLANNER), [-2.0], [2.0], reward=None if goal else "pendulum")
     env = make()
-    image = env.get_wrapper_attr("draw")(UPRIGHT) if goal else None
+    image = env.get_wrapper_attr("draw")(UPRIGHT)[None] if goal else None
     return evaluate_control(
         make,
         agent,
         model,
-        image,
-        Truth(true_physics(), "pendulum", UPRIGHT),
+        targets or Targets(image, UPRIGHT[None]),
+        Truth(true_physics(), "pendulum"),
         CEM(PLANNER),
         GoalSettings() if goal else None,
         settings,
@@ -178,8 +179,42 @@ def played(angles, lengths=None):
     ],
 )
 def test_success_is_being_at_the_goal_through_all_of_the_last_steps(angles, lengths, success):
-    judge = Judge(make(), UPRIGHT, ControlSettings(steps=5, hold=3))
+    judge = Judge(make(), UPRIGHT[None], ControlSettings(steps=5, hold=3))
     assert judge.success(played(angles, lengths)).tolist() == [success]
+
+
+@pytest.mark.parametrize(("angles", "success"), [([0, 1, 2, 0.1, 2], True), ([0, 1, 2, 0.2, 2], False)])
+def test_where_goals_cannot_be_held_success_is_being_there_at_some_step_after_the_start(angles, success):
+    judge = Judge(make(), UPRIGHT[None], ControlSettings(steps=4, hold=0, within=0.15))
+    assert judge.success(played(angles)).tolist() == [success]
+
+
+def test_every_episode_is_judged_by_its_own_goal_and_at_any_velocity_where_a_distance_is_given():
+    goals = np.array([0.0, 1.0, 2.0]).reshape(3, 1, 1, 1) * np.array([1.0, 0.0]).reshape(1, 2, 1, 1)
+    states = np.broadcast_to(goals[:, None], (3, 4, 2, 1, 1)).copy()
+    states[:, :, 1] = 5.0
+    states[1, 3, 0] += 0.2
+    one = Played(np.zeros((3, 3)), states, np.zeros((3, 3, 1)), np.full(3, 3))
+    assert Judge(make(), goals, ControlSettings(hold=2, within=0.15)).success(one).tolist() == [True, False, True]
+    assert Judge(make(), goals, ControlSettings(hold=2)).success(one).tolist() == [False] * 3
+    np.testing.assert_allclose(Judge(make(), goals, ControlSettings()).distance(states[:, -1]), [0, 0.2, 0], atol=1e-12)
+
+
+def test_every_episode_shows_its_own_goal_to_agent_oracle_film_and_environment():
+    env = make()
+    goals = np.zeros((3, 2, 1, 1))
+    goals[:, 0, 0, 0] = np.pi + np.array([-0.3, 0.0, 0.3])
+    pictures = np.stack([env.get_wrapper_attr("draw")(goal) for goal in goals])
+    settings = ControlSettings(**{**vars(SMALL), "hold": 5, "within": 0.15, "timing_steps": 0, "steps": 60})
+    found = measure(settings, targets=Targets(pictures, goals))
+    assert found.summary["success_rate"] == found.summary["oracle_success_rate"] == 1.0
+    assert found.summary["random_success_rate"] < 1.0
+    for film, picture in zip(found.films, pictures, strict=False):
+        np.testing.assert_array_equal(film.goal, picture)
+    for row, goal in zip(found.rows, goals, strict=True):
+        angle = env.reset(seed=row["seed"])[1]["state"][0, 0, 0]
+        assert row["start_distance"] == pytest.approx(abs(np.angle(np.exp(1j * (angle - goal[0, 0, 0])))))
+        assert row["least_distance"] <= row["final_distance"] < 0.15
 
 
 def test_success_is_not_measured_where_the_goal_is_not_known():
@@ -209,7 +244,9 @@ def test_the_interval_is_wilsons(successes, trials):
     assert wilson(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-4)
 
 
-@pytest.mark.parametrize("wrong", [{"episodes": 0}, {"steps": 0}, {"hold": 300}, {"film": -1}, {"batch": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"episodes": 0}, {"steps": 0}, {"hold": 300}, {"film": -1}, {"batch": 0}, {"within": 0.0}]
+)
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(PaigError, match=next(iter(wrong))):
         ControlSettings(**wrong)
@@ -217,5 +254,5 @@ def test_settings_that_cannot_work_are_refused(wrong):
 
 def test_where_the_physics_is_not_known_there_is_no_oracle():
     low, high = np.array([-2.0]), np.array([2.0])
-    assert optimal_agent(Truth(None, "pendulum", UPRIGHT), low, high, 10) is None
-    assert optimal_agent(Truth(true_physics(), None, UPRIGHT), low, high, 10) is None
+    assert optimal_agent(Truth(None, "pendulum"), low, high, 10) is None
+    assert optimal_agent(Truth(true_physics(), None), low, high, 10) is None

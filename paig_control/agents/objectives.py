@@ -48,6 +48,26 @@ class Goal:
 
 
 @dataclass(frozen=True)
+class Passing:
+    """Squared distance from a goal's position at the moment of the horizon that comes nearest, over all coordinates.
+
+    For goals that cannot be held: how fast things pass through, and where they are at other times, is left free.
+
+    Attributes:
+        physics: says how positions differ; angles the short way round.
+        position: the goal ``(B, N, D)``.
+    """
+
+    physics: Physics
+    position: Tensor
+
+    def __call__(self, states: State, actions: Tensor) -> Tensor:
+        """Costs ``(B, K)``."""
+        error = self.physics.difference(states.position, self.position[:, None, None])
+        return error.square().sum(dim=(-1, -2)).amin(dim=-1)
+
+
+@dataclass(frozen=True)
 class Effort:
     """Squared actions, summed over the horizon, times ``weight``."""
 
@@ -96,7 +116,10 @@ class Sum:
 def goal_objective(physics: Physics, target: State, settings: GoalSettings | None = None) -> Objective:
     """Reach ``target`` ``(B, N, D)`` with little effort."""
     settings = settings or GoalSettings()
-    return Sum((Goal(physics, target, settings.time_scale, settings.terminal), Effort(settings.effort)))
+    reach: Objective = Goal(physics, target, settings.time_scale, settings.terminal)
+    if settings.once:
+        reach = Passing(physics, target.position)
+    return Sum((reach, Effort(settings.effort)))
 
 
 def pendulum_step_cost(state: State, action: Tensor) -> Tensor:

@@ -206,11 +206,14 @@ class GoalSettings:
         time_scale: seconds that turn a velocity error into a position error.
         terminal: extra weight of the last state of the horizon, in states.
         effort: weight of the squared actions.
+        once: whether passing through the goal's position at one moment of the horizon is enough; time_scale and
+            terminal then mean nothing. Where goals are drawn that cannot be held, it always is.
     """
 
     time_scale: float = 0.3
     terminal: float = 0.0
     effort: float = 0.001
+    once: bool = False
 
     def __post_init__(self) -> None:
         for name in ("time_scale", "terminal", "effort"):

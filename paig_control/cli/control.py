@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from paig_control.errors import PaigError
 
 if TYPE_CHECKING:
     from paig_control.agents.mpc import MPCAgent
+    from paig_control.agents.settings import GoalSettings
     from paig_control.checkpoint import Loaded
     from paig_control.evaluation import ControlSettings, Measured
 
@@ -31,7 +33,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     """
     wall = time.monotonic()
     world.use_threads(config.threads)
-    control = _settings(config)
+    _check_aims(config)
 
     from paig_control import checkpoint
     from paig_control.evaluation import Truth, evaluate_control
@@ -43,14 +45,22 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     env = world.make_env(config.env)
     try:
         _check_fit(env, loaded, config, screen)
-        goal = _goal(env, loaded, config)
-        truth = Truth(world.true_physics(env), config.env.reward, None if goal is None else goal.state)
-        agent, shown, aims = _agent(env, loaded, config, goal)
+        goal = _goal(env, loaded, config) if config.goals is None else None
+        drawn = None if config.goals is None else _draw(env, config)
+        control = _settings(config, drawn)
+        agent, aims = _agent(env, loaded, config, drawn is not None and not drawn.held)
+        truth = Truth(world.true_physics(env), config.env.reward if drawn is None else None)
     finally:
         env.close()
-    for note in () if goal is None or shown is None else goal.notes:
-        screen.remark(note)
-    if truth.goal_state is None:
+    targets = goals.Targets.of(goal, aims is not None) if drawn is None else drawn.targets
+    if goal is not None and aims is not None:
+        for note in goal.notes:
+            screen.remark(note)
+        if not aims.once:
+            _warn(screen, agent, goal)
+    if drawn is not None:
+        _tell(screen, drawn, control)
+    elif targets.states is None:
         screen.remark("The goal's state is not known, so success is not measured: give it with goal_state=[...].")
     folder = output.folder(config.out, config.overwrite)
     with screen.bar("control") as tick:
@@ -58,7 +68,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
             world.maker(config.env),
             agent,
             loaded.model,
-            shown,
+            targets,
             truth,
             world.make_planner(config.planner, config.seed),
             aims,
@@ -69,14 +79,16 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     figures: dict[str, Any] = {
         **measured.summary,
         "objective": config.objective.name,
-        "goal_state": None if truth.goal_state is None else truth.goal_state.tolist(),
-        "goal_state_source": None if goal is None else goal.source,
+        "within": control.within,
+        "hold": control.hold,
+        "steps": control.steps,
+        **(_one(goal) if drawn is None else _many(drawn)),
         "notes": [] if goal is None else list(goal.notes),
         "wall_seconds": time.monotonic() - wall,
         "peak_mb": output.peak_mb(),
     }
-    if shown is not None and goal is not None:
-        goals.save(folder / "goal.png", shown, goal.state)
+    if goal is not None and aims is not None:
+        goals.save(folder / "goal.png", goal.image, goal.state)
     output.write(folder / "episodes.csv", output.csv(measured.rows))
     for index, film in enumerate(measured.films):
         save_control_film(film, (pictures or folder) / f"film{index or ''}.gif")
@@ -84,12 +96,92 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     return output.summary(folder / output.SUMMARY, command, config, figures)
 
 
-def _settings(config: DictConfig) -> ControlSettings:
-    from dataclasses import fields
+def _check_aims(config: DictConfig) -> None:
+    """Refuse aims that exclude one another, before anything is loaded."""
+    if config.goals is None:
+        if config.distance is not None:
+            raise PaigError(f"distance={config.distance} is that of drawn goals: say how many, for example goals=100.")
+        return
+    for name in ("goal", "goal_state"):
+        if config[name] is not None:
+            raise PaigError(
+                f"{name}={config[name]} and goals={config.goals}: show one goal, or let the environment draw one for "
+                "every episode."
+            )
+    if config.objective.name != "goal":
+        raise PaigError(f"goals={config.goals} are shown as pictures: take objective=goal.")
+    if config.goals < 1:
+        raise PaigError(f"goals = {config.goals}: expected at least 1, one for each episode.")
 
+
+def _draw(env: world.Env, config: DictConfig) -> goals.Drawn:
+    """A goal for each episode, which learning has never been shown."""
+    seeds = [config.seed + i for i in range(config.goals)]
+    return goals.draw_many(env, seeds, _steps(config), config.distance)
+
+
+def _steps(config: DictConfig) -> int:
+    return int(config.env.steps if config.steps is None else config.steps)
+
+
+def _settings(config: DictConfig, drawn: goals.Drawn | None) -> ControlSettings:
+    """How control is measured; what is left open depends on whether goals were drawn, and can be held."""
     from paig_control.evaluation import ControlSettings
 
-    return ControlSettings(**{item.name: config[item.name] for item in fields(ControlSettings)})
+    given = {item.name: config[item.name] for item in fields(ControlSettings)}
+    steps, within = _steps(config), config.within
+    hold = max(1, steps // 4)
+    if drawn is not None:
+        hold = 5 if drawn.held else 0
+        within = drawn.within if within is None else within
+        given["episodes"] = config.goals
+    given |= {"steps": steps, "within": within, "hold": hold if config.hold is None else config.hold}
+    return ControlSettings(**given)
+
+
+def _tell(screen: Screen, drawn: goals.Drawn, control: ControlSettings) -> None:
+    """Say what the goals are, and what success is."""
+    refused = ", ".join(f"{count} {reason}" for reason, count in drawn.refused.items())
+    kind = "at rest" if drawn.held else "moving, because not everything can be pushed,"
+    success = f"held through the last {control.hold} steps" if control.hold else "reached at some step"
+    screen.say(
+        f"{control.episodes} goals {kind} at least {drawn.distance:g} from the start, out of {drawn.candidates} states "
+        f"reached by random play ({refused}). Success: nearer than {control.within:g}, {success}."
+    )
+
+
+def _warn(screen: Screen, agent: MPCAgent, goal: goals.Goal) -> None:
+    """Say it if the goal cannot be held, by what was learned, and the nearest that can."""
+    import torch
+
+    from paig_control.agents.holding import holding
+
+    with torch.no_grad():
+        place = agent.model.locate(torch.from_numpy(goal.image[None]))[0]
+    held = holding(agent.model.physics, place, agent.control.low, agent.control.high)
+    if held.possible:
+        return
+    nearest = "none near it can, either"
+    if held.nearest is not None:
+        values = ", ".join(f"{value:.2f}" for value in held.nearest.flatten().tolist())
+        nearest = f"the nearest that can is at [{values}]"
+    screen.remark(f"By what was learned, no action can hold the goal; {nearest}.")
+
+
+def _one(goal: goals.Goal | None) -> dict[str, Any]:
+    return {
+        "goal_state": None if goal is None or goal.state is None else goal.state.tolist(),
+        "goal_state_source": None if goal is None else goal.source,
+    }
+
+
+def _many(drawn: goals.Drawn) -> dict[str, Any]:
+    return {
+        "goals_held": drawn.held,
+        "goals_distance": drawn.distance,
+        "goals_candidates": drawn.candidates,
+        "goals_refused": dict(drawn.refused),
+    }
 
 
 def _check_fit(env: world.Env, loaded: Loaded, config: DictConfig, screen: Screen) -> None:
@@ -135,10 +227,8 @@ def _goal(env: world.Env, loaded: Loaded, config: DictConfig) -> goals.Goal | No
     return goals.Goal(goal.image, state, "given", goal.notes)
 
 
-def _agent(
-    env: world.Env, loaded: Loaded, config: DictConfig, goal: goals.Goal | None
-) -> tuple[MPCAgent, goals.Frame | None, Any]:
-    """The agent under test, the image that it is shown, and what reaching it means; both None for a reward."""
+def _agent(env: world.Env, loaded: Loaded, config: DictConfig, once: bool) -> tuple[MPCAgent, GoalSettings | None]:
+    """The agent under test, and what reaching a goal means to it (``once`` is enough, or not); None for a reward."""
     import gymnasium as gym
 
     from paig_control.agents.mpc import MPCAgent
@@ -153,32 +243,30 @@ def _agent(
             raise PaigError(
                 f"{config.env.id} names no reward function: set objective.reward, or show a goal with goal=..."
             )
-        return MPCAgent(loaded.model, planner, space.low, space.high, reward, None, settings), None, None
+        return MPCAgent(loaded.model, planner, space.low, space.high, reward, None, settings), None
     aims = world.settings(config.objective, "objective", "goal")
-    assert goal is not None
-    return MPCAgent(loaded.model, planner, space.low, space.high, None, aims, settings), goal.image, aims
+    aims = replace(aims, once=aims.once or once)
+    return MPCAgent(loaded.model, planner, space.low, space.high, None, aims, settings), aims
 
 
 def show(screen: Screen, measured: Measured) -> None:
-    """Print return and success of the agent beside the baselines."""
+    """Print return and success, with its 95 % interval, of the agent beside the baselines."""
     found = measured.summary
 
-    def text(name: str, form: str) -> str:
-        return "" if found.get(name) is None else form.format(found[name])
+    def row(title: str, mean: str, rate: str | None = None) -> list[str]:
+        cells = [title, "" if found[mean] is None else f"{found[mean]:.1f}", "", ""]
+        if rate is not None and found[f"{rate}_rate"] is not None:
+            low, high = found[f"{rate}_interval"]
+            cells[2:] = f"{found[f'{rate}_rate']:.1%}", f"{low:.1%} to {high:.1%}"
+        return cells
 
     rows = [
-        ["agent, from pixels", text("return_mean", "{:.1f}"), text("success_rate", "{:.0%}")],
-        [
-            "same planner, true state",
-            text("planner_oracle_return_mean", "{:.1f}"),
-            text("oracle_success_rate", "{:.0%}"),
-        ],
-        ["best return possible", text("oracle_return_mean", "{:.1f}"), ""],
-        ["random", text("random_return_mean", "{:.1f}"), text("random_success_rate", "{:.0%}")],
+        row("agent, from pixels", "return_mean", "success"),
+        row("same planner, true state", "planner_oracle_return_mean", "oracle_success"),
+        row("best return possible", "oracle_return_mean"),
+        row("random", "random_return_mean", "random_success"),
     ]
-    screen.table(f"{found['episodes']} episodes", ["", "mean return", "success"], [r for r in rows if any(r[1:])])
-    if found["success_interval"] is not None:
-        low, high = found["success_interval"]
-        screen.say(f"Success {found['success_rate']:.1%}, 95 % interval {low:.1%} to {high:.1%}")
+    head = ["", "mean return", "success", "95 % interval"]
+    screen.table(f"{found['episodes']} episodes", head, [cells for cells in rows if any(cells[1:])])
     if found["control_ms_median"] is not None:
         screen.say(f"One decision takes {found['control_ms_median']:.1f} ms ({found['control_hz']:.0f} a second)")

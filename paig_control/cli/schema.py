@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import re
-import types
 import typing
 from dataclasses import MISSING, dataclass, field
 from typing import Any
@@ -108,7 +106,8 @@ class Control(Common):
 
     Plays all episodes with the agent and, on the same starts, with a random agent and with oracles that
     know the truth. Writes summary.json, episodes.csv and a film into the output folder. Episode i starts from
-    env.reset(seed=seed+i).
+    env.reset(seed=seed+i). With goals=100 the environment draws a goal for each of 100 episodes: where random smooth
+    actions take its start, at rest where that can be held.
 
     Example:
         paig-control control run=runs/pend env=gym_pendulum goal=upright.png episodes=60 out=runs/pend-control
@@ -118,9 +117,13 @@ class Control(Common):
         out: folder to write into.
         goal: picture of the goal, or the name of one of the environment's goals; null takes its default.
         goal_state: by which success is judged, positions then velocities; null takes the goal picture's.
-        episodes: number of episodes.
-        steps: of an episode.
-        hold: success is being at the goal through the last so many steps.
+        goals: number of episodes, each with a goal drawn by the environment; null shows one goal in all episodes.
+        distance: least distance between start and drawn goal; null takes 6 px, or 0.3 rad.
+        episodes: number of episodes, where no goals are drawn.
+        steps: of an episode; null takes env.steps.
+        hold: success is being at the goal through the last so many steps, 0 for at any step; null takes a quarter of
+            the steps, and for drawn goals 5, or 0 where they cannot be held.
+        within: how near is at the goal; null takes the environment's tolerance, and for drawn goals 1.5 px or 0.15 rad.
         batch: episodes side by side.
         baselines: play the random agent and the oracles too.
         film: episodes of which a film is kept.
@@ -137,10 +140,13 @@ class Control(Common):
     objective: Group = None
     goal: str | None = None
     goal_state: list[float] | None = None
+    goals: int | None = None
+    distance: float | None = None
     episodes: int = 20
     seed: int = 1000
-    steps: int = 200
-    hold: int = 50
+    steps: int | None = None
+    hold: int | None = None
+    within: float | None = None
     batch: int = 64
     baselines: bool = True
     film: int = 2
@@ -256,6 +262,11 @@ class Env:
         goals: states by name, positions then velocities.
         goal: name of the default goal.
         reward: name of its reward function, for objective=reward and the oracle.
+        steps: of an episode of control.
+        horizon: actions in a plan.
+        time_scale: seconds that turn a velocity error into a position error, in the goal objective.
+        terminal: extra weight of the last state of a plan, in states, in the goal objective.
+        effort: weight of the squared actions, in the goal objective.
     """
 
     id: str = "paig/Pixels-v0"
@@ -263,6 +274,11 @@ class Env:
     goals: dict[str, list[float]] = field(default_factory=dict)
     goal: str | None = None
     reward: str | None = None
+    steps: int = 200
+    horizon: int = 40
+    time_scale: float = 0.3
+    terminal: float = 0.0
+    effort: float = 0.001
 
 
 @dataclass
@@ -368,25 +384,3 @@ def build(kind: type[Any], values: typing.Mapping[str, Any]) -> Any:
             value = tuple(value)
         arguments[item.name] = value
     return kind(**arguments)
-
-
-def documented(kind: type[Any]) -> dict[str, str]:
-    """Meaning of each field of a record, from its docstring and those of the records it extends."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        text = (base.__dict__.get("__doc__") or "").partition("Attributes:")[2]
-        for name, meaning in re.findall(r"^ {8}(\w+): (.*(?:\n {9,}\S.*)*)", text, re.MULTILINE):
-            found[name] = " ".join(meaning.split())
-    return found
-
-
-def expected(hint: Any) -> str:
-    """Say a type in a user's words."""
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    if isinstance(hint, types.UnionType):
-        return " or ".join("null" if arm is type(None) else expected(arm) for arm in hint.__args__)
-    if typing.get_origin(hint) in (list, tuple):
-        return "a list of " + {int: "whole numbers", float: "numbers"}.get(hint.__args__[0], "values")
-    if typing.get_origin(hint) is dict:
-        return "a set of name: value"
-    return words.get(hint, "another kind of value")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paig_control.envs import checks
 from paig_control.envs.checks import Array, Colour
@@ -68,6 +69,11 @@ class Bodies(Scene):
         self.sprites = tuple(disc(self.radius, one) for one in painted)
 
     @property
+    def reach(self) -> float:
+        """Half the width of what is painted for a body, px."""
+        return self.radius
+
+    @property
     def extent(self) -> Array:
         """Width and height of the image, ``(2,)``, px."""
         return np.array(self.size[::-1], dtype=np.float64)
@@ -76,6 +82,14 @@ class Bodies(Scene):
         """State ``(2, N, 2)`` of bodies at rest at ``positions`` ``(N, 2)``."""
         places = np.asarray(positions, dtype=np.float64)
         return np.stack([places, np.zeros_like(places)])
+
+    def visible(self, state: Array) -> NDArray[np.bool_]:
+        """Whether all bodies are wholly in the picture and no two nearer than half their width: ``(B,)``."""
+        place = state[:, 0]
+        inside = ((place >= self.reach) & (place <= self.extent - self.reach)).all((1, 2))
+        gaps = place[:, :, None] - place[:, None]
+        own = np.where(np.eye(self.count, dtype=bool), np.inf, 0.0)
+        return np.asarray(inside & (np.sqrt((gaps * gaps).sum(-1)) + own >= self.reach).all((1, 2)))
 
     def pushes(self, action: Array) -> Array:
         """Forces ``(B, N, 2)`` of actions ``(B, A)``."""

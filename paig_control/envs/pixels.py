@@ -239,11 +239,28 @@ class Pixels(PixelEnv):
     def draw(self, state: Any) -> Image:
         """Paint a state ``(2, N, D)`` on a second copy of the inner environment."""
         checked = self._check_state("state", state)
+        easel = self._copy()
+        self._put(easel, checked)
+        return self._shrink(easel)
+
+    def simulate(self, states: Array, actions: Array) -> Array:
+        """States ``(B, 2, N, D)`` at the end of actions ``(B, T, A)``, one after the other on the second copy."""
+        easel, attribute = self._copy(), self._attribute or ""
+        ends = np.empty_like(states)
+        for index, (state, plan) in enumerate(zip(states, actions.astype(self.action_space.dtype), strict=True)):
+            self._put(easel, state)
+            for action in plan:
+                easel.unwrapped.step(action)
+            held = self._inner_state(easel, attribute)
+            ends[index] = held[self._positions], held[self._velocities]
+        return ends
+
+    def _copy(self) -> gym.Env[Any, Any]:
+        """Give the second copy of the inner environment, made when it is first needed."""
         if self._easel is None:
             self._easel = self._make()
             self._easel.reset(seed=0)
-        self._put(self._easel, checked)
-        return self._shrink(self._easel)
+        return self._easel
 
     def close(self) -> None:
         """Close the inner environments and the window."""

@@ -17,6 +17,8 @@ SCENES = {
     "ThreeBody": ("three_body", 200),
 }
 """Name: module of ``paig_control.envs`` and steps until an episode is truncated."""
+GOAL_STEPS = {"Pendulum": 200}
+"""Steps of an episode that has a goal of its own, where they are not 40."""
 
 
 def register_environments() -> None:
@@ -30,4 +32,11 @@ def register_environments() -> None:
             entry_point=f"paig_control.envs.{module}:{name}Env",
             vector_entry_point=f"paig_control.envs.{module}:{name}VectorEnv",
             max_episode_steps=steps,
+        )
+        length = GOAL_STEPS.get(name, 40)
+        gym.register(
+            f"paig_goal/{name}-v0",
+            entry_point="paig_control.envs.goal_env:make",
+            max_episode_steps=length,
+            kwargs={"scene": f"paig_control.envs.{module}:{name}Env", "steps": length},
         )

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from paig_control.envs import checks
 from paig_control.envs.checks import Array
@@ -71,6 +72,10 @@ class Scene(ABC):
     @abstractmethod
     def poses(self, state: Array) -> Array:
         """Poses ``(B, S, 3)`` (x, y, angle) of the sprites in states ``(B, 2, N, D)``."""
+
+    def visible(self, state: Array) -> NDArray[np.bool_]:
+        """Whether everything that moves can be seen in states ``(B, 2, N, D)``: ``(B,)``; always, unless said otherwise."""
+        return np.ones(len(state), dtype=bool)
 
     def paint(self, state: Array) -> Image:
         """Images ``(B, h, w, 3)`` of states ``(B, 2, N, D)``."""
@@ -168,6 +173,16 @@ class SceneEnv(SceneWorld, PixelEnv):
         goal = np.asarray(self.goal_state)[None]
         reward = self.scene.reward(before, clipped, self._now, goal)
         return float(reward[0]), False, False
+
+    def simulate(self, states: Array, actions: Array) -> Array:
+        """States ``(B, 2, N, D)`` at the end of actions ``(B, T, A)``; no limit of the actions is kept."""
+        for step in range(actions.shape[1]):
+            states = self.scene.transition(states, actions[:, step])
+        return states
+
+    def visible(self, states: Array) -> NDArray[np.bool_]:
+        """Whether everything that moves can be seen in states ``(B, 2, N, D)``: ``(B,)``."""
+        return self.scene.visible(states)
 
     def _frame(self) -> Image:
         image: Image = self.scene.paint(self._now)[0]

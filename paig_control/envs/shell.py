@@ -3,11 +3,12 @@
 An environment is three separate things: dynamics, painting and the gym shell. This is the shell: uint8 image
 observations, seeded reset with a state and a goal in ``options``, ``info`` with the true state, the goal
 image and success, rendering and the window. A subclass supplies the hooks ``_start``, ``_advance``,
-``_frame``, ``_state`` and ``draw``.
+``_frame``, ``_state``, ``simulate`` and ``draw``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from paig_control.envs import checks
+from paig_control.envs import checks, reaching
 from paig_control.envs.checks import Array
 from paig_control.errors import PaigError
 
@@ -38,12 +39,15 @@ class Tolerance:
 
     def reached(self, state: Array, goal: Array) -> NDArray[np.bool_]:
         """Success ``(*B)`` of states ``(*B, 2, N, D)`` against goals of the same or a broadcastable shape."""
-        offset = state - goal
-        position, velocity = offset[..., 0, :, :], offset[..., 1, :, :]
+        velocity = state[..., 1, :, :] - goal[..., 1, :, :]
+        return np.asarray((self.apart(state, goal) < self.position) & (np.abs(velocity).max((-2, -1)) < self.velocity))
+
+    def apart(self, state: Array, goal: Array) -> Array:
+        """Largest distance of any coordinate ``(*B)`` of states ``(*B, 2, N, D)`` from goals that broadcast to them."""
+        offset = state[..., 0, :, :] - goal[..., 0, :, :]
         if self.angular:
-            position = np.remainder(position + np.pi, 2 * np.pi) - np.pi
-        reached = (np.abs(position) < self.position) & (np.abs(velocity) < self.velocity)
-        return np.asarray(reached.all((-2, -1)))
+            offset = np.remainder(offset + np.pi, 2 * np.pi) - np.pi
+        return np.asarray(np.abs(offset).max((-2, -1)))
 
 
 class PixelEnv(gym.Env[Image, Any]):
@@ -100,6 +104,49 @@ class PixelEnv(gym.Env[Image, Any]):
         """Paint a state ``(2, N, D)`` without disturbing the running episode."""
         raise NotImplementedError
 
+    def simulate(self, states: Array, actions: Array) -> Array:
+        """States ``(B, 2, N, D)`` at the end of actions ``(B, T, A)``, without disturbing the running episode."""
+        raise NotImplementedError
+
+    def visible(self, states: Array) -> NDArray[np.bool_]:
+        """Whether everything that moves is in the picture in states ``(B, 2, N, D)``: ``(B,)``."""
+        return np.ones(len(states), dtype=bool)
+
+    # -- goals -------------------------------------------------------------------------------------------
+
+    @property
+    def angular(self) -> bool:
+        """Whether positions are angles."""
+        return self.tolerance.angular
+
+    def apart(self, states: Array, others: Array) -> Array:
+        """Largest distance of any coordinate ``(B,)`` between states ``(B, 2, N, D)``."""
+        return self.tolerance.apart(states, others)
+
+    def sample_goals(
+        self, starts: Array, seeds: Sequence[int], steps: int, distance: float | None = None, split: str = "test"
+    ) -> reaching.Reached:
+        """Draw a goal that can be reached for each start ``(B, 2, N, D)``: see :mod:`~paig_control.envs.reaching`.
+
+        Args:
+            starts: of the episodes.
+            seeds: of the episodes; what is drawn for a seed does not depend on the others.
+            steps: of an episode.
+            distance: the least between start and goal, in the coordinate that differs most; None takes 6 px, or
+                0.3 rad.
+            split: ``"train"`` or ``"test"``, which share no goal.
+
+        Raises:
+            PaigError: for another split or settings with which there are no goals.
+        """
+        return reaching.reach(self, starts, reaching.generators(seeds, split), steps, distance)
+
+    def set_goal(self, goal: Array) -> None:
+        """Make ``goal`` ``(2, N, D)`` that of the running episode."""
+        if self._goal_image is None or self.goal_state is None or not np.array_equal(goal, self.goal_state):
+            self._goal_image = self.draw(goal)
+        self.goal_state = goal
+
     # -- Gymnasium ---------------------------------------------------------------------------------------
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Image, dict[str, Any]]:
@@ -110,10 +157,9 @@ class PixelEnv(gym.Env[Image, Any]):
         goal = self._check_state("options['goal']", given["goal"]) if "goal" in given else self._default_goal
         self._start(start, seed)
         if goal is None:
-            self._goal_image = None
-        elif self._goal_image is None or self.goal_state is None or not np.array_equal(goal, self.goal_state):
-            self._goal_image = self.draw(goal)
-        self.goal_state = goal
+            self.goal_state = self._goal_image = None
+        else:
+            self.set_goal(goal)
         return self._observe(), self._info()
 
     def step(self, action: Any) -> tuple[Image, float, bool, bool, dict[str, Any]]:

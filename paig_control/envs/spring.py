@@ -58,11 +58,6 @@ class Spring(BoundBodies):
             )
         self.goal_state = self.default_goal()
 
-    @property
-    def reach(self) -> float:
-        """Half the width of what is painted for a body, px."""
-        return self.radius
-
     def default_goal(self) -> Array:
         """At rest in the middle, side by side."""
         return self.at_rest(0.5 * self.extent + 0.5 * self.rest_length * np.array([[-1.0, 0.0], [1.0, 0.0]]))

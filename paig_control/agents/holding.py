@@ -1,0 +1,94 @@
+"""Whether a goal can be held: is there an action within the bounds under which what rests there stays there?
+
+The physics says so: at rest in the goal, its own acceleration and that of the action must cancel. Every physics here is
+affine in the action, so the best action is a least-squares solution, cut to the bounds, and what remains unbalanced is a
+function of the position alone. A zero of it is looked for by damped Gauss-Newton steps of bounded length, and from there
+the way back to the goal is halved again and again, to where holding just fails.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from paig_control.physics.base import Physics
+from paig_control.types import State
+
+DRIFT = {False: 0.01, True: 1e-4}
+"""What is held moves less than this from rest in a step: px, or rad where positions are angles."""
+STRIDE = {False: 2.0, True: 0.2}
+"""Longest step of the search, px or rad."""
+STEPS, HALVINGS = 100, 20
+"""Of the search, and of the way back."""
+
+
+class Held(NamedTuple):
+    """What holding a goal takes.
+
+    Attributes:
+        possible: whether an action within the bounds holds it.
+        action: ``(A,)``, the action within the bounds that comes nearest to holding it.
+        nearest: ``(N, D)``, the goal's position, or the nearest found that can be held; None if none was found.
+    """
+
+    possible: bool
+    action: Tensor
+    nearest: Tensor | None
+
+
+def unbalanced(physics: Physics, position: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Acceleration ``(B, N D)`` that no action within the bounds ``(A,)`` cancels at rest, and the best action ``(B, A)``."""
+    state = State(position, torch.zeros_like(position))
+
+    def accelerations(action: Tensor) -> Tensor:
+        return physics.acceleration(state, action.expand(len(position), -1)).flatten(1)
+
+    still = position.new_zeros(physics.action_size)
+    own = accelerations(still)
+    if not physics.action_size:
+        return own, position.new_zeros(len(position), 0)
+    units = torch.eye(physics.action_size).to(position)
+    gain = torch.stack([accelerations(unit) - own for unit in units], dim=-1)
+    action = -(torch.linalg.pinv(gain) @ own[..., None])[..., 0]
+    action = action.clamp(low.to(position), high.to(position))
+    return own + (gain @ action[..., None])[..., 0], action
+
+
+@torch.no_grad()
+def holding(physics: Physics, position: Tensor, low: Tensor, high: Tensor) -> Held:
+    """Find out whether ``position`` ``(N, D)`` can be held by actions between ``low`` and ``high`` ``(A,)``."""
+    least = DRIFT[physics.periodic] / (0.5 * physics.dt**2)
+    place = position.detach().double()
+    shape = place.shape
+
+    def rest(flat: Tensor) -> tuple[Tensor, Tensor]:
+        return unbalanced(physics, flat.reshape(-1, *shape), low, high)
+
+    now = place.flatten()
+    left, action = rest(now[None])
+    possible = bool(left.abs().max() < least)
+    damping, width = 1e-3, 1e-4
+    for _ in range(0 if possible else STEPS):
+        nudged = rest(now + width * torch.eye(len(now)).to(now))[0]
+        slope = ((nudged - left) / width).T
+        square = slope @ slope.T
+        trace = square.diagonal().mean() + 1e-9
+        step = -slope.T @ torch.linalg.solve(square + damping * trace * torch.eye(len(square)).to(now), left[0])
+        step = step * (STRIDE[physics.periodic] / step.norm().clamp(min=1e-12)).clamp(max=1.0)
+        tried, _ = rest((now + step)[None])
+        better = bool(tried.square().sum() < left.square().sum())
+        now, left = (now + step, tried) if better else (now, left)
+        damping = min(max(damping * (0.3 if better else 10.0), 1e-6), 1e6)
+        if bool(left.abs().max() < least):
+            break
+    if not bool(left.abs().max() < least):
+        return Held(possible, action[0], None)
+    near, far = 0.0, 1.0
+    for _ in range(0 if possible else HALVINGS):
+        middle = (near + far) / 2
+        held = bool(rest((place.flatten() + middle * (now - place.flatten()))[None])[0].abs().max() < least)
+        near, far = (near, middle) if held else (middle, far)
+    nearest = place if possible else place + far * (now.reshape(shape) - place)
+    return Held(possible, action[0], nearest.to(position))
