@@ -53,7 +53,7 @@ def main() -> None:
         folder = Path(name)
         run, data = options.run, options.data
         if run is None:
-            one_seed("spring", options.seed, options.sequences, folder)
+            one_seed("spring", options.sequences, folder, options.seed)
             run, data = folder / f"spring{options.seed}", folder / f"spring{options.seed}.npz"
         rows: dict[str, dict[str, Any]] = {}
         for index, (case, (kind, adapt)) in enumerate(CASES.items()):
