@@ -347,6 +347,7 @@ def test_the_command_line_makes_every_planner_with_its_settings() -> None:
         planner = make_planner(config.planner, seed=1)
         assert type(planner) is kind
         assert planner.horizon == 7
+        assert configure("control", [f"planner={name}", "env=spring"]).planner.horizon == 3  # the environment's
 
 
 @pytest.mark.parametrize(
