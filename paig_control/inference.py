@@ -9,6 +9,7 @@ as much as they are trusted, so that an object may be hidden in some of the fram
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -127,14 +128,18 @@ def best_start(
     """Packed start state ``(B, 2 N D)`` from which least squares finds the right branch.
 
     Where walls reflect, a step that crosses one tells a wrong velocity, and Gauss-Newton cannot cross back; where an
-    object is hidden, what is said of its place misleads. So each pair of neighbouring frames makes a guess, integrated
-    back to the first frame (with the velocity turned round, physics runs backwards). One more guess puts together
-    for each object the one that suits it best. The guess whose rollout passes nearest to all that is trusted is taken.
+    object is hidden, what is said of its place misleads. So each pair of neighbouring frames makes a guess, or of all
+    frames where something may be hidden between them, integrated back to the first frame (with the velocity turned
+    round, physics runs backwards). One more guess puts together for each object the one that suits it best. The guess
+    whose rollout passes nearest to all that is trusted is taken.
     """
     guesses = [first_guess(physics, coordinates, frames)]
     if physics.walls or trust is not None:
-        for t in range(min(coordinates.shape[1], frames) - 1):
-            velocity = physics.difference(coordinates[:, t + 1], coordinates[:, t]) / physics.dt
+        shown = min(coordinates.shape[1], frames)
+        for t, later in itertools.combinations(range(shown), 2):
+            if trust is None and later > t + 1:
+                continue
+            velocity = physics.difference(coordinates[:, later], coordinates[:, t]) / (physics.dt * (later - t))
             back = history(physics, State(coordinates[:, t], -velocity), actions[:, :t].flip(1))
             guesses.append(pack(State(back.position[:, -1], -back.velocity[:, -1])))
     starts = torch.stack([pack(physics.admissible(unpack(guess, physics))) for guess in guesses])

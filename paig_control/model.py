@@ -22,6 +22,7 @@ from paig_control.types import Reading, State
 from paig_control.vision.alignment import align
 from paig_control.vision.kinematics import Kinematics
 from paig_control.vision.localizer import Eyes
+from paig_control.vision.presence import shown
 from paig_control.vision.renderer import Renderer
 
 
@@ -146,7 +147,10 @@ class PAIG(nn.Module):
             widths,
             steps,
         )
-        return Reading(moved.reshape(seen.shape), trust.reshape(seen.shape))
+        moved, trust = moved.reshape(seen.shape), trust.reshape(seen.shape)
+        if shape[0] > 1:  # an object alone hides behind nothing
+            trust = trust * shown(self.renderer, self.kinematics.pose(moved), images, self.weight)[..., None]
+        return Reading(moved, trust)
 
     def infer(self, frames: Tensor, actions: Tensor) -> State:
         """State at the first of the frames ``(B, T, h, w, 3)``, given the actions ``(B, T - 1, A)`` between them."""

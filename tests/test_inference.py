@@ -114,6 +114,22 @@ def test_an_object_may_be_hidden_in_one_of_the_frames(physics: Bouncing | Spring
     assert wrong(infer(physics, seen, none[:, :3])) > 0.5
 
 
+def test_an_object_may_be_gone_between_the_first_and_the_last_frame() -> None:
+    g = torch.Generator().manual_seed(0)
+    start = State(
+        torch.rand(100, 2, 2, generator=g, dtype=torch.float64) * 20 + 6,
+        torch.rand(100, 2, 2, generator=g, dtype=torch.float64) * 10 - 5,
+    )
+    physics = Spring(force=False)
+    none = torch.zeros(100, 5, 0, dtype=torch.float64)
+    path = trajectory(physics, start, none).detach()
+    seen, trust = path[:, :4].clone(), torch.ones_like(path[:, :4])
+    seen[:, 1:3, 1] = seen[:, 1:3, 0]
+    trust[:, 1:3, 1] = 1e-3
+    apart = (trajectory(physics, infer(physics, seen, none[:, :3], trust), none) - path).abs().amax((1, 2, 3))
+    assert float((apart > 0.5).double().mean()) <= 0.03
+
+
 @pytest.mark.parametrize("frames", [2, 4, 8])
 def test_state_does_not_depend_on_the_batch(frames: int) -> None:
     _, actions, path = sample(6, frames)

@@ -16,6 +16,7 @@ from paig_control.vision.alignment import align
 from paig_control.vision.discovery import discover_rotary
 from paig_control.vision.kinematics import Rotary
 from paig_control.vision.localizer import Localizer, soft_argmax
+from paig_control.vision.presence import shown
 from paig_control.vision.renderer import SpriteRenderer
 
 
@@ -87,6 +88,21 @@ def test_what_is_hidden_or_not_explained_is_not_trusted() -> None:
     assert apart.min() > 0.3 * apart.max()  # the second one has less contrast
     assert over[0] < 0.3 * apart[0]
     assert spoiled.max() < 0.2 * apart.min()
+
+
+def test_how_much_of_an_object_is_seen() -> None:
+    renderer = disc_renderer(objects=2)
+    places = torch.tensor([[[6.0, 7.0], [16.0, 15.0]], [[12.0, 12.0], [15.0, 12.0]], [[12.0, 12.0], [12.0, 12.0]]])
+    poses = torch.cat([places, torch.zeros(3, 2, 1)], -1)
+    frames = renderer(poses).detach()
+    part = shown(renderer, poses, frames, torch.ones(24, 24))
+    assert part[0].min() > 0.95
+    assert 0.2 < part[1, 0] < 0.6 < part[1, 1]  # the covering one hides a brighter one
+    assert part[2, 0] < 0.05  # the rim alone shines through
+    frames[0] = renderer(torch.tensor([[-20.0, 7.0, 0.0], [16.0, 15.0, 0.0]])).detach()
+    part = shown(renderer, poses, frames, torch.ones(24, 24))
+    assert part[0, 0] == 0.0  # it is not there at all
+    assert part[0, 1] > 0.95
 
 
 def test_soft_argmax_speaks_of_pixel_centres() -> None:

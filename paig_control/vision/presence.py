@@ -1,4 +1,4 @@
-"""Which objects are wholly in the picture, told from the picture alone.
+"""Which objects are in the picture, and how much of them is seen, told from the picture alone.
 
 A localiser names a place for every object, also for one that has left the frame or is cut by its border. The renderer
 can tell: what it draws for such an object lies partly outside, or does not make its picture more like the frame.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from paig_control.vision.renderer import SpriteRenderer
+from paig_control.vision.renderer import Renderer, SpriteRenderer
 
 
 @torch.no_grad()
@@ -52,3 +52,32 @@ def _inner(images: Tensor, border: int) -> Tensor:
 
 def _energy(images: Tensor) -> Tensor:
     return images.flatten(1).sum(1)
+
+
+@torch.no_grad()
+def shown(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chunk: int = 64) -> Tensor:
+    """How much of each object's picture is seen, ``(M, N)`` from 0 to 1: nothing of one that is wholly covered.
+
+    By how much drawing an object makes the frame more like the image, in parts of what it changes when alone.
+
+    Args:
+        renderer: of the sprites.
+        poses: ``(M, N, 3)`` as read.
+        images: ``(M, 3, h, w)`` in [0, 1].
+        weight: ``(h, w)`` weights of the pixels.
+        chunk: images handled at once.
+    """
+    parts = zip(poses.split(chunk), images.split(chunk), strict=True)
+    return torch.cat([_shown(renderer, pose, image, weight) for pose, image in parts])
+
+
+def _shown(renderer: Renderer, pose: Tensor, image: Tensor, weight: Tensor) -> Tensor:
+    count = pose.shape[1]
+    one = torch.eye(count, dtype=torch.bool, device=pose.device)[:, None, :, None]
+    away = pose - pose.new_tensor([1.0, 1.0, 0.0]) * (10.0 * sum(renderer.image_size))
+    drawn = renderer(torch.cat([torch.where(one, away, pose), torch.where(one, pose, away), pose[None], away[None]]))
+    without, alone, whole, empty = drawn.split([count, count, 1, 1])
+    error = (weight * (torch.cat([without, whole]) - image).square()).sum((2, 3, 4))
+    own = (weight * (alone - empty).square()).sum((2, 3, 4))
+    part: Tensor = ((error[:-1] - error[-1]) / own.clamp(min=1e-6)).clamp(0.0, 1.0)
+    return part.T
