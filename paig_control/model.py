@@ -152,6 +152,27 @@ class PAIG(nn.Module):
             trust = trust * shown(self.renderer, self.kinematics.pose(moved), images, self.weight)[..., None]
         return Reading(moved, trust)
 
+    @torch.no_grad()
+    def read_near(self, frames: Tensor, reading: Reading, expected: Tensor, steps: int = 3) -> Reading:
+        """The reading, or what is found from ``expected`` where that explains a frame better.
+
+        Args:
+            frames: ``(M, h, w, 3)``, uint8.
+            reading: of these frames, ``(M, N, D)``.
+            expected: coordinates ``(M, N, D)`` from which the search through the renderer starts too.
+            steps: of that search.
+        """
+        images = to_images(frames.to(self.device))
+        other = self.polished(expected.to(reading.position), images, steps if self.polish else 0)
+        first, second = (self._unexplained(one.position, images) for one in (reading, other))
+        better = (second < first)[:, None, None]
+        return Reading(*(torch.where(better, new, old) for new, old in zip(other, reading, strict=True)))
+
+    def _unexplained(self, position: Tensor, images: Tensor) -> Tensor:
+        """Weighted squared error ``(M,)`` of what is drawn for coordinates ``(M, N, D)``."""
+        drawn: Tensor = self.renderer(self.kinematics.pose(position))
+        return (self.weight * (drawn - images).square()).flatten(1).sum(1)
+
     def infer(self, frames: Tensor, actions: Tensor) -> State:
         """State at the first of the frames ``(B, T, h, w, 3)``, given the actions ``(B, T - 1, A)`` between them."""
         seen = self.read(frames)

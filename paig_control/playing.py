@@ -153,11 +153,11 @@ class Recorder:
     def __call__(self, frames: Frames, states: Array | None, t: int) -> NDArray[np.float32]:
         """Act on frames alone; the true states are not looked at."""
         action = self.agent.act(frames)
-        state, plan = self.agent.state, self.agent.plan
-        if self.films and state is not None and plan is not None:
+        state = self.agent.state
+        if self.films and state is not None:
             state = State(*(x[: self.films] for x in state))
             with torch.no_grad():
-                future = self.agent.model.physics.rollout(state, plan.actions[: self.films, : self.ahead])
+                future = self.agent.model.physics.rollout(state, self.agent.upcoming[: self.films, : self.ahead])
             if not self.foreseen:  # the first plan shows the first frames
                 self.foreseen.append(state)
                 self.foreseen += [State(*(x[:, k] for x in future)) for k in range(future.position.shape[1])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from paig_control.agents.settings import AgentSettings, CEMSettings, GoalSetting
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.physics.pendulum import Pendulum
-from paig_control.types import State
+from paig_control.types import Reading, State
 
 
 def true_pendulum() -> Pendulum:
@@ -39,6 +40,7 @@ def picture(angle: float | np.ndarray) -> np.ndarray:
     turns = np.asarray(angle, dtype=np.float64) / (2 * math.pi) % 1
     code = np.round(turns * (2**32 - 1)).astype(np.uint64)
     frame = np.zeros((*code.shape, 4, 2, 3), dtype=np.uint8)
+    frame[..., 0, 1, :] = 255  # so that no angle's frame is of one colour
     for byte in range(4):
         frame[..., byte, 0, 0] = (code >> np.uint64(8 * byte)) & np.uint64(255)
     return frame
@@ -52,11 +54,15 @@ class FakeModel:
         self.image_size = (4, 2)
         self.seen: list[tuple[int, ...]] = []
 
-    def locate(self, frames: Tensor) -> Tensor:
+    def read(self, frames: Tensor) -> Reading:
         code = sum(frames[:, byte, 0, 0].double() * 256**byte for byte in range(4))
-        return (code / (2**32 - 1) * 2 * math.pi).float().reshape(-1, 1, 1)  # type: ignore[union-attr]
+        angle = (code / (2**32 - 1) * 2 * math.pi).float().reshape(-1, 1, 1)  # type: ignore[union-attr]
+        return Reading(angle, torch.full_like(angle, 1e6))
 
-    def estimate(self, coordinates: Tensor, actions: Tensor) -> State:
+    def read_near(self, frames: Tensor, reading: Reading, expected: Tensor) -> Reading:
+        return reading
+
+    def estimate(self, coordinates: Tensor, actions: Tensor, trust: Tensor | None = None) -> State:
         self.seen.append((coordinates.shape[1], actions.shape[1]))
         last = coordinates[:, -1]
         if coordinates.shape[1] == 1:
@@ -90,20 +96,132 @@ def test_agent_swings_the_pendulum_up_to_a_goal_image_and_holds_it() -> None:
     assert mpc.timing.plan > 0
 
 
-def test_agent_remembers_its_history_and_its_actions_between() -> None:
-    mpc = agent(reward="pendulum", history=3)
-    mpc.reset()
-    for angle in (3.0, 3.1, 3.2, 3.3):
-        assert mpc.act(picture(angle)).shape == (1,)
-    assert mpc.model.seen == [(1, 0), (2, 1), (3, 2), (3, 2)]  # type: ignore[attr-defined]
+@pytest.mark.parametrize("history", [1, 3])
+def test_an_episode_begins_with_a_fit_to_its_first_frames(history: int) -> None:
+    mpc = agent(reward="pendulum", history=history)
+    for _ in range(2):
+        mpc.reset()
+        for angle in (3.0, 3.1, 3.2, 3.3, 3.4):
+            assert mpc.act(picture(angle)).shape == (1,)
+    assert mpc.model.seen == 2 * [(k + 1, k) for k in range(history)]  # type: ignore[attr-defined]
 
 
-def test_a_history_of_one_frame_needs_no_actions() -> None:
-    mpc = agent(reward="pendulum", history=1)
-    mpc.reset()
-    mpc.act(picture(3.0))
-    mpc.act(picture(3.0))
-    assert mpc.model.seen == [(1, 0), (1, 0)]  # type: ignore[attr-defined]
+class World:
+    """The true pendulum, which is seen as a picture, and is told actions some steps late."""
+
+    def __init__(self, angle: float, late: int = 0) -> None:
+        self.physics = true_pendulum()
+        self.state = State(torch.full((1, 1, 1), angle).double(), torch.zeros(1, 1, 1).double())
+        self.waiting = [np.zeros(1, dtype=np.float32)] * late
+
+    @property
+    def frame(self) -> np.ndarray:
+        return picture(float(self.state.position))
+
+    @property
+    def tilt(self) -> float:
+        return abs(float(self.physics.difference(self.state.position, torch.zeros(()))))
+
+    def step(self, action: np.ndarray) -> None:
+        self.waiting.append(action)
+        with torch.no_grad():
+            self.state = self.physics.step(self.state, torch.from_numpy(self.waiting.pop(0)).double()[None])
+
+
+def test_frames_that_do_not_come_or_show_nothing_leave_the_prediction_standing() -> None:
+    world, mpc = World(0.3), agent()
+    mpc.reset(picture(0.0), seed=0)
+    black = np.zeros((4, 2, 3), np.uint8)
+    last = black
+    for step in range(40):
+        frame = world.frame if step < 6 or step % 4 == 0 else (None, black, last)[step % 4 - 1]
+        last = last if frame is None else frame
+        action = mpc.act(frame)
+        assert mpc.state is not None
+        off = world.physics.difference(mpc.state.position[0].double(), world.state.position[0])
+        assert float(off.abs()) < 0.02
+        world.step(action)
+    assert world.tilt < 0.1
+
+
+def test_a_frozen_camera_is_noticed_and_said_after_the_stated_number_of_frames() -> None:
+    world, mpc = World(2.0), agent(patience=3)
+    mpc.reset(picture(0.0), seed=0)
+    for _ in range(6):
+        world.step(mpc.act(world.frame))
+    stuck = world.frame
+    said = []
+    for _ in range(8):
+        before = world.state.position[0]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            world.step(mpc.act(stuck))
+        said.append([str(one.message) for one in caught])
+    counts = [len(one) for one in said]
+    assert sum(counts) == 1
+    assert "3 frames in a row were missing, of one colour, or frozen" in said[counts.index(1)][0]
+    assert mpc.perception.blind[0] >= 3
+    assert mpc.state is not None
+    assert float(world.physics.difference(mpc.state.position[0].double(), before).abs()) < 0.05
+    assert float(world.physics.difference(mpc.state.position[0].double(), torch.full((1, 1), 2.0)).abs()) > 0.3
+
+
+def test_of_a_batch_each_environment_may_miss_its_frame() -> None:
+    worlds, mpc = [World(0.2), World(-0.2), World(0.1)], agent()
+    mpc.reset(picture(0.0), batch=3, seed=0)
+    for step in range(40):
+        missing = np.array([step % 3 == i for i in range(3)]) & (step > 3)
+        frames = np.stack([w.frame for w in worlds])
+        frames[missing] = 77
+        for world, action in zip(worlds, mpc.act(frames, missing=missing), strict=True):
+            world.step(action)
+    assert max(world.tilt for world in worlds) < 0.1
+    with pytest.raises(PaigError, match=r"missing has shape \(2,\): expected \(3,\)"):
+        mpc.act(frames, missing=[True, False])
+
+
+def test_nothing_is_done_until_anything_was_seen() -> None:
+    mpc = MPCAgent(FakeModel(), CEM(), [-2.0], [-0.5], reward="pendulum")
+    mpc.reset(seed=0)
+    assert mpc.act(None).tolist() == [-0.5]  # as near to nothing as the bounds allow
+    assert mpc.act(np.full((4, 2, 3), 9, np.uint8)).tolist() == [-0.5]
+    assert mpc.act(picture(3.0)).tolist() != [-0.5]
+
+
+def test_planning_for_the_time_when_the_action_acts_makes_good_for_its_delay() -> None:
+    tilts = {}
+    for latency in (0, 3):
+        world, mpc = World(0.1, late=3), agent(latency=latency)
+        mpc.reset(picture(0.0), seed=0)
+        tilts[latency] = []
+        for _ in range(60):
+            world.step(mpc.act(world.frame))
+            tilts[latency].append(world.tilt)
+    assert max(tilts[3][-20:]) < 0.05
+    assert max(tilts[0][-20:]) > 0.3
+
+
+def test_a_plan_is_followed_between_replanning_and_each_action_is_held() -> None:
+    mpc = agent(reward="pendulum", replan=2, repeat=3)
+    mpc.reset(seed=0)
+    plans, actions = [], []
+    for angle in np.linspace(3.0, 3.3, 12):
+        actions.append(float(mpc.act(picture(angle))[0]))
+        plans.append(mpc.plan)
+    assert [i for i in range(1, 12) if plans[i] is not plans[i - 1]] == [6]
+    for begun in (0, 6):
+        first, second = plans[begun].actions[0, :2, 0].tolist()  # type: ignore[union-attr]
+        assert actions[begun : begun + 6] == pytest.approx([first] * 3 + [second] * 3)
+    assert mpc.upcoming.shape == (1, 1 + 40 * 3 - 6, 1)
+
+
+def test_actions_that_are_held_cost_as_if_each_were_taken_so_often() -> None:
+    state = State(torch.ones(1, 1, 1), torch.zeros(1, 1, 1))
+    actions = torch.randn(1, 4, 5, 1, generator=torch.Generator().manual_seed(0))
+    objective = reward_objective("pendulum")
+    held = cost_function(true_pendulum(), state, objective, repeat=3)(actions)
+    every = cost_function(true_pendulum(), state, objective)(actions.repeat_interleave(3, dim=2))
+    torch.testing.assert_close(held, every)
 
 
 def test_the_same_seed_gives_the_same_actions() -> None:
@@ -129,7 +247,7 @@ def test_two_goal_images_give_the_goal_a_velocity() -> None:
         (np.zeros((5, 2, 3), np.uint8), r"shape \(5, 2, 3\): expected \(4, 2, channels\)"),
         (np.zeros((1, 4, 2, 3), np.uint8), "expected"),
         (np.zeros((4, 2, 3), np.float32), "float32: expected uint8"),
-        (None, "expected"),
+        ("frame.png", "expected"),
     ],
 )
 def test_a_wrong_frame_is_refused_with_what_was_expected(frame: np.ndarray, message: str) -> None:
@@ -228,6 +346,8 @@ def test_settings_that_cannot_work_are_refused() -> None:
         lambda: CEMSettings(iterations=0),
         lambda: GoalSettings(time_scale=-1.0),
         lambda: AgentSettings(history=0),
+        lambda: AgentSettings(replan=0),
+        lambda: AgentSettings(latency=-1),
     ):
         with pytest.raises(PaigError, match="expected"):
             make()

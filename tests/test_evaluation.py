@@ -17,7 +17,7 @@ from paig_control.goals import Targets
 from paig_control.inference import infer
 from paig_control.physics.pendulum import Pendulum
 from paig_control.playing import Played, play
-from paig_control.types import State
+from paig_control.types import Reading, State
 
 UPRIGHT = np.zeros((2, 1, 1))
 PLANNER = CEMSettings(horizon=30, samples=80, iterations=2, elites=8)
@@ -38,14 +38,18 @@ class Eyes:
     def __init__(self):
         self.physics = true_physics()
 
-    def locate(self, frames):
+    def read(self, frames):
         ink = (255 - frames[..., 2].float()) * (frames[..., 0] > frames[..., 2])
         place = torch.arange(32) + 0.5 - 16
         x, y = (ink * place).sum((1, 2)), (ink * place[:, None]).sum((1, 2))
-        return torch.atan2(-x, -y)[:, None, None]
+        angle = torch.atan2(-x, -y)[:, None, None]
+        return Reading(angle, torch.full_like(angle, 1e3))
 
-    def estimate(self, coordinates, actions):
-        start = infer(self.physics, coordinates, actions)
+    def read_near(self, frames, reading, expected):
+        return reading
+
+    def estimate(self, coordinates, actions, trust=None):
+        start = infer(self.physics, coordinates, actions, trust)
         if not actions.shape[1]:
             return start
         path = self.physics.rollout(start, actions)

@@ -84,7 +84,7 @@ def test_environments_stand_alone_and_nothing_reaches_into_them() -> None:
 def test_agents_do_not_know_data_or_learning() -> None:
     for path in files():
         if room(path) == "agents":
-            assert imports(path) <= {"agents", "errors", "types", "physics"}, path
+            assert imports(path) <= {"agents", "errors", "types", "physics", "inference"}, path
 
 
 def test_importing_the_package_imports_neither_torch_nor_pygame() -> None:

@@ -1,15 +1,15 @@
 """The agent that sees only frames: find where things are, estimate the state, plan, act.
 
-It knows a model by three things: its physics, where it sees objects in a frame, and the state that it
-infers from a few frames and the agent's own actions between them. A goal is shown to it as an image, read
-by the same eyes.
+It knows a model by its physics, by where it sees objects in a frame and how much each sight is to be trusted, and by
+the state that it infers from a few frames and the agent's own actions between them; from there on a filter carries the
+state. A goal is shown to it as an image, read by the same eyes.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,40 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from paig_control.agents.objectives import goal_objective, reward_objective
+from paig_control.agents.perception import Frames, Model, Perception
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
 from paig_control.agents.settings import AgentSettings, GoalSettings
 from paig_control.errors import PaigError
-from paig_control.physics.base import Physics
 from paig_control.types import Objective, Plan, State
 
-Frames = NDArray[np.uint8]
 GoalLike = Frames | tuple[Frames, Frames] | State
 """A goal: one image (at rest), two images a time step apart (moving as between them), or coordinates."""
-
-
-class Model(Protocol):
-    """What the agent needs of a model."""
-
-    @property
-    def physics(self) -> Physics:
-        """Physics that the planner imagines with."""
-        ...
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width of its frames, pixels."""
-        ...
-
-    def locate(self, frames: Tensor) -> Tensor:
-        """Coordinates ``(B, N, D)`` seen in frames ``(B, h, w, c)``, uint8."""
-        ...
-
-    def estimate(self, coordinates: Tensor, actions: Tensor) -> State:
-        """State ``(B, N, D)`` at the last of T frames, from ``(B, T, N, D)`` and actions ``(B, T-1, A)``.
-
-        From one frame the velocity is zero.
-        """
-        ...
 
 
 class Timing(NamedTuple):
@@ -84,20 +58,25 @@ class MPCAgent:
         settings: AgentSettings | None = None,
     ) -> None:
         self.model, self.settings = model, settings or AgentSettings()
-        self.control = RecedingHorizon(planner, model.physics, low, high)
+        self.perception = Perception(model, self.settings.history, self.settings.patience)
+        self.control = RecedingHorizon(planner, model.physics, low, high, self.settings.replan, self.settings.repeat)
         self.goal_settings = goal_settings or GoalSettings()
         self.reward: Objective | None = None if reward is None else reward_objective(reward)
         self.objective: Objective | None = None
         self.batch: int | None = None
         self.state: State | None = None
         self.timing = Timing(0.0, 0.0)
-        self._coordinates: deque[Tensor] = deque(maxlen=self.settings.history)
-        self._actions: deque[Tensor] = deque(maxlen=self.settings.history - 1)
+        self._sent: deque[Tensor] = deque(maxlen=self.settings.latency + 1)
 
     @property
     def plan(self) -> Plan | None:
         """The last plan, for display."""
         return self.control.plan
+
+    @property
+    def upcoming(self) -> Tensor:
+        """Actions ``(B, T, A)`` that will act from the present state on, as far as they are planned."""
+        return torch.cat([torch.stack(list(self._sent), 1), self.control.rest()], 1)
 
     def reset(self, goal: GoalLike | None = None, batch: int | None = None, seed: int | None = None) -> None:
         """Begin an episode.
@@ -115,9 +94,9 @@ class MPCAgent:
         if batch is not None and batch < 1:
             raise PaigError(f"batch = {batch}: expected the number of environments, or None for a single one.")
         self.batch, self.state = batch, None
-        self._coordinates.clear()
-        self._actions.clear()
+        self.perception.reset(batch or 1)
         self.control.reset(seed)
+        self._sent.extend([self.control.idle.expand(batch or 1, -1)] * (self.settings.latency + 1))
         if goal is not None:
             self.objective = goal_objective(self.model.physics, self._read_goal(goal), self.goal_settings)
         elif self.reward is not None:
@@ -125,8 +104,16 @@ class MPCAgent:
         else:
             raise PaigError("The agent has nothing to reach: expected a goal in reset(goal=...) or a reward's name.")
 
-    def act(self, frame: Frames) -> NDArray[np.float32]:
+    def act(self, frame: Frames | None, missing: ArrayLike | None = None) -> NDArray[np.float32]:
         """Choose an action ``(A,)`` for a frame ``(h, w, c)``, or ``(B, A)`` for a batch ``(B, h, w, c)``.
+
+        A frame that does not come, is of one colour throughout, or repeats the one before it although things should have
+        moved, is no news, and the state is what the physics foresees. After ``settings.patience`` of them in a row a
+        ``RuntimeWarning`` says so. Nothing is done until anything was seen.
+
+        Args:
+            frame: what the camera shows; None if nothing came.
+            missing: ``(B,)``, which frames of a batch did not come; what stands in their place is not looked at.
 
         Raises:
             PaigError: before :meth:`reset`, or for a frame of another size, type or batch than promised.
@@ -134,22 +121,22 @@ class MPCAgent:
         if self.objective is None:
             raise PaigError("act was called before reset: call reset(goal) at the start of every episode.")
         begin = time.perf_counter()
-        with torch.no_grad():
-            self._coordinates.append(self.model.locate(self._tensor(frame, "frame", self.batch)))
-            coordinates = torch.stack(list(self._coordinates), dim=1)
-            self.state = self.model.estimate(coordinates, self._past_actions(coordinates))
+        frames = None if frame is None else self._tensor(frame, "frame", self.batch)
+        self.state = self.perception.look(frames, missing, self._sent[0])
         seen = time.perf_counter()
-        action = self.control.act(self.state, self.objective)
-        self._actions.append(action)
+        action = self.control.act(self._ahead(self.state), self.objective)
+        action = torch.where(self.perception.known[:, None], action, self.control.idle.to(action))
+        self._sent.append(action)
         self.timing = Timing(seen - begin, time.perf_counter() - seen)
         taken: NDArray[np.float32] = action.cpu().numpy().astype(np.float32)
         return taken if self.batch is not None else taken[0]
 
-    def _past_actions(self, coordinates: Tensor) -> Tensor:
-        """Stack its own actions ``(B, T-1, A)`` between the frames that it remembers."""
-        if not self._actions:
-            return coordinates.new_zeros(coordinates.shape[0], 0, self.model.physics.action_size)
-        return torch.stack(list(self._actions), dim=1)
+    @torch.no_grad()
+    def _ahead(self, state: State) -> State:
+        """The state when the action that is now chosen will act, by those that are under way."""
+        for action in list(self._sent)[1:]:
+            state = self.model.physics.step(state, action.to(state.position))
+        return state
 
     def _read_goal(self, goal: GoalLike) -> State:
         if isinstance(goal, State):
@@ -161,7 +148,7 @@ class MPCAgent:
             seen = []
             for image in images:
                 batch = image.shape[0] if getattr(image, "ndim", 0) == 4 else None
-                seen.append(self.model.locate(self._tensor(image, "goal image", batch)))
+                seen.append(self.model.read(self._tensor(image, "goal image", batch)).position)
             coordinates = torch.stack(seen, dim=1)
             gaps = coordinates.new_zeros(coordinates.shape[0], len(seen) - 1, self.model.physics.action_size)
             return self._check_coordinates(self.model.estimate(coordinates, gaps))

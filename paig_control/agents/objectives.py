@@ -149,11 +149,19 @@ def reward_objective(name: str) -> Reward:
 
 @dataclass(frozen=True)
 class RolloutCost:
-    """Cost of action sequences ``(B, K, H, A)`` from a state ``(B, N, D)``: roll out, then judge."""
+    """Cost of action sequences ``(B, K, H, A)`` from a state ``(B, N, D)``: roll out, then judge.
+
+    Attributes:
+        physics: imagines.
+        state: from which it starts.
+        objective: judges.
+        repeat: steps for which each action is held.
+    """
 
     physics: Physics
     state: State
     objective: Objective
+    repeat: int = 1
 
     @property
     def name(self) -> str:
@@ -173,6 +181,8 @@ class RolloutCost:
                 f"Actions of {batch} problems and size {actions.shape[-1]}: expected {starts} problem(s), as many as "
                 f"states, and size {size}, because {type(self.physics).__name__} has {size} action(s)."
             )
+        if self.repeat > 1:
+            actions = actions.repeat_interleave(self.repeat, dim=-2)
         position, velocity = (x[:, None].expand(batch, candidates, *x.shape[1:]) for x in self.state)
         with self.physics.frozen():
             states = self.physics.rollout(State(position, velocity), actions)
@@ -187,9 +197,10 @@ def objective_name(objective: Objective) -> str:
     return str(name or type(objective).__name__)
 
 
-def cost_function(physics: Physics, state: State, objective: Objective) -> Cost:
+def cost_function(physics: Physics, state: State, objective: Objective, repeat: int = 1) -> Cost:
     """Make the function that a planner minimises, from the present ``state`` ``(B, N, D)``.
 
-    The gradient with respect to the actions exists; the constants of the physics are held fixed.
+    Each action is held for ``repeat`` steps. The gradient with respect to the actions exists; the constants of the
+    physics are held fixed.
     """
-    return RolloutCost(physics, state, objective)
+    return RolloutCost(physics, state, objective, repeat)

@@ -1,4 +1,4 @@
-"""Receding-horizon control: plan, take the first action, start the next plan from the rest.
+"""Receding-horizon control: plan, take the first actions, start the next plan from the rest.
 
 This is what the agent that sees frames and the oracle that sees the truth have in common.
 """
@@ -33,20 +33,30 @@ class SeededPlanner(Planner, Protocol):
 
 
 class RecedingHorizon:
-    """Plans anew at every step, warm-started by the former plan.
+    """Plans anew at every step, or at every few, warm-started by the former plan.
 
     Args:
         planner: what minimises.
         physics: what the planner imagines with.
         low: smallest actions ``(A,)``.
         high: largest actions ``(A,)``.
+        replan: actions that are taken of a plan before the next one.
+        repeat: steps for which each action of a plan is held.
 
     Raises:
         PaigError: if the bounds are not one pair for each action of the physics.
     """
 
-    def __init__(self, planner: SeededPlanner, physics: Physics, low: ArrayLike, high: ArrayLike) -> None:
-        self.planner, self.physics = planner, physics
+    def __init__(
+        self,
+        planner: SeededPlanner,
+        physics: Physics,
+        low: ArrayLike,
+        high: ArrayLike,
+        replan: int = 1,
+        repeat: int = 1,
+    ) -> None:
+        self.planner, self.physics, self.replan, self.repeat = planner, physics, replan, repeat
         self.low, self.high = (torch.tensor(np.asarray(bound, dtype=np.float32)) for bound in (low, high))
         for name, bound in (("low", self.low), ("high", self.high)):
             if bound.shape != (physics.action_size,):
@@ -55,21 +65,33 @@ class RecedingHorizon:
                     f"({physics.action_size},), because {type(physics).__name__} has {physics.action_size} "
                     "action(s). Take a model that was trained on data of this environment."
                 )
+        self.idle = torch.zeros_like(self.low).clamp(self.low, self.high)
         self.plan: Plan | None = None
+        self._steps = 0
 
     def reset(self, seed: int | None = None) -> None:
         """Forget the former plan; with a seed, start the random numbers again."""
-        self.plan = None
+        self.plan, self._steps = None, 0
         if seed is not None:
             self.planner.reseed(seed)
 
     def act(self, state: State, objective: Objective) -> Tensor:
-        """First action ``(B, A)`` of a new plan from ``state`` ``(B, N, D)``."""
-        low, high = (bound.to(state.position) for bound in (self.low, self.high))
-        if self.plan is None:
-            middle = (low + high) / 2
-            init = middle.expand(state.position.shape[0], self.planner.horizon, -1)
-        else:
-            init = shift(self.plan.actions)
-        self.plan = self.planner.plan(cost_function(self.physics, state, objective), init, low, high)
-        return self.plan.actions[:, 0]
+        """Choose an action ``(B, A)`` in ``state`` ``(B, N, D)``: the first of a new plan, or the next of the former."""
+        used, rest = divmod(self._steps, self.repeat)
+        if self.plan is None or (used >= min(self.replan, self.planner.horizon) and rest == 0):
+            low, high = (bound.to(state.position) for bound in (self.low, self.high))
+            if self.plan is None:
+                middle = (low + high) / 2
+                init = middle.expand(state.position.shape[0], self.planner.horizon, -1)
+            else:
+                init = shift(self.plan.actions, used)
+            cost = cost_function(self.physics, state, objective, self.repeat)
+            self.plan = self.planner.plan(cost, init, low, high)
+            self._steps = used = 0
+        self._steps += 1
+        return self.plan.actions[:, used]
+
+    def rest(self) -> Tensor:
+        """What is left of the plan after the action just chosen, a step each: ``(B, T, A)``."""
+        assert self.plan is not None
+        return self.plan.actions.repeat_interleave(self.repeat, dim=1)[:, self._steps :]

@@ -98,6 +98,7 @@ def refit(elites: Tensor, costs: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance.sqrt()
 
 
-def shift(actions: Tensor) -> Tensor:
-    """Warm start: the plan ``(B, H, A)`` one step later, its last action repeated."""
-    return torch.cat([actions[:, 1:], actions[:, -1:]], dim=1)
+def shift(actions: Tensor, steps: int = 1) -> Tensor:
+    """Warm start: the plan ``(B, H, A)`` some steps later, its last action repeated."""
+    steps = min(steps, actions.shape[1])
+    return torch.cat([actions[:, steps:], actions[:, -1:].expand(-1, steps, -1)], dim=1)

@@ -225,10 +225,20 @@ class AgentSettings:
     """The model-predictive agent.
 
     Attributes:
-        history: frames from which the state is estimated, the present one among them.
+        history: first frames of an episode that are fitted by least squares; from there on a filter carries the state.
+        replan: actions that are taken of a plan before the next one.
+        repeat: steps for which each action of a plan is held; the horizon then reaches so many times as far.
+        latency: steps between a frame and the moment when the action chosen by it begins to act.
+        patience: frames in a row that do not come, or show nothing new, after which a warning is given.
     """
 
     history: int = 4
+    replan: int = 1
+    repeat: int = 1
+    latency: int = 0
+    patience: int = 10
 
     def __post_init__(self) -> None:
-        _require(self.history >= 1, f"history = {self.history}", "at least 1 frame")
+        for name, least in (("history", 1), ("replan", 1), ("repeat", 1), ("latency", 0), ("patience", 1)):
+            value = getattr(self, name)
+            _require(value >= least, f"{name} = {value}", f"a whole number of at least {least}")

@@ -156,8 +156,7 @@ def _warn(screen: Screen, agent: MPCAgent, goal: goals.Goal) -> None:
 
     from paig_control.agents.holding import holding
 
-    with torch.no_grad():
-        place = agent.model.locate(torch.from_numpy(goal.image[None]))[0]
+    place = agent.model.read(torch.from_numpy(goal.image[None])).position[0]
     held = holding(agent.model.physics, place, agent.control.low, agent.control.high)
     if held.possible:
         return
