@@ -53,7 +53,7 @@ def scene(name: str, policy: Any, films: int, frames: int) -> Episodes:
 
 def measure(film: Callable[[], Episodes], repeats: int) -> dict[str, Any]:
     """Frames a second of filming and saving."""
-    best, shape = 0.0, ()
+    best, shape = 0.0, tuple[int, ...]()
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
             begin = time.process_time()

@@ -55,25 +55,26 @@ def copying(data: episodes.Sequences, inputs: int) -> list[float]:
 
 def one_seed(system: str, seed: int, sequences: int, longer: float, folder: Path) -> dict[str, Any]:
     """Collect, train all and measure; the figures of one seed."""
-    physics, steps, test_steps, inputs, predicted, options = SYSTEMS[system]
+    chosen = SYSTEMS[system]
+    (steps, test_steps), (inputs, predicted) = chosen.lengths, chosen.windows
     path = folder / f"{system}{seed}.npz"
     films = [f"env={system}", f"sequences={sequences}", f"steps={steps}", "test=100", f"test_steps={test_steps}"]
     command("collect", *films, "policy=zero", f"seed={seed}", f"out={path}", "verbosity=0")
-    common = [f"data={path}", *options, f"model.input_frames={inputs}", f"seed={seed}", "verbosity=0"]
+    common = [f"data={path}", *chosen.options, f"model.input_frames={inputs}", f"seed={seed}", "verbosity=0"]
     staged, paper = f"recipe.refine.prediction_frames={predicted}", f"recipe.prediction_frames={predicted}"
 
     def train(name: str, *words: str) -> float:
         command("train", *common, *words, f"out={folder / name}")
         return float(summary(folder / name)["cpu_seconds"])
 
-    limit = train("physics", f"physics={physics}", staged)
+    limit = train("physics", f"physics={chosen.physics}", staged)
     train("black box", "physics=lstm", staged, f"recipe.cpu_seconds={limit}")
-    train("paper", f"physics={physics}", "recipe=paper", paper, f"recipe.cpu_seconds={limit}")
+    train("paper", f"physics={chosen.physics}", "recipe=paper", paper, f"recipe.cpu_seconds={limit}")
     names = ["physics", "black box", "paper"]
     if longer:
         names.append("paper, longer")
         words = ("recipe=paper", paper, f"recipe.cpu_seconds={longer * limit}")
-        train(names[-1], f"physics={physics}", *words)
+        train(names[-1], f"physics={chosen.physics}", *words)
     data = episodes.load(path).split("test")
     row: dict[str, Any] = {"seed": seed, "copying": copying(data, inputs)}
     for name in names:
@@ -95,7 +96,7 @@ def found_steps(record: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
 
 def draw(system: str, rows: list[dict[str, Any]], longer: float) -> Figure:
     """Draw error against frame number on a logarithmic scale, one curve a model."""
-    _, _, frames, inputs, predicted, _ = SYSTEMS[system]
+    frames, (inputs, predicted) = SYSTEMS[system].lengths[1], SYSTEMS[system].windows
     figure = Figure(figsize=(8, 5), layout="constrained")
     axis = figure.subplots()
     shades = (("input", 0, inputs, "#f1f3f5"), ("prediction", inputs, inputs + predicted, "#e7f5ff"))
