@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paig_control.agents.objectives import REWARDS, goal_objective, reward_objective
+from paig_control.agents.objectives import REWARDS, goal_objective, other_terms, reward_objective
 from paig_control.agents.oracle import DynamicProgrammingOracle
 from paig_control.agents.random import RandomAgent
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
-from paig_control.agents.settings import GoalSettings
+from paig_control.agents.settings import GoalSettings, TermSettings
+from paig_control.agents.terms import Sum
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.playing import Act, Array, Frames
@@ -58,20 +59,20 @@ def informed_agent(
     planner: SeededPlanner,
     low: NDArray[Any],
     high: NDArray[Any],
-    goal: GoalSettings | None,
+    goal: TermSettings | None,
     states: Array | None,
 ) -> Act | None:
     """Plan with the true physics from the true state: for the goals ``(E, 2, N, D)``, or for the reward.
 
-    ``goal`` says what reaching them means; None plans for the reward.
+    ``goal`` says what reaching them means, and what else counts; without GoalSettings it plans for the reward.
     """
     physics = truth.physics
     if physics is None:
         return None
-    if goal is not None and states is not None:
+    if isinstance(goal, GoalSettings) and states is not None:
         objective = goal_objective(physics, _state(states), goal)
-    elif goal is None and truth.reward in REWARDS:
-        objective = reward_objective(str(truth.reward))
+    elif not isinstance(goal, GoalSettings) and truth.reward in REWARDS:
+        objective = Sum((reward_objective(str(truth.reward)), *other_terms(physics, goal or TermSettings())))
     else:
         return None
     control = RecedingHorizon(planner, physics, low, high)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from paig_control.agents.mpc import MPCAgent, Timing
 from paig_control.agents.receding import SeededPlanner
-from paig_control.agents.settings import GoalSettings
+from paig_control.agents.settings import TermSettings
 from paig_control.baselines import Truth, informed_agent, optimal_agent, random_agent
 from paig_control.errors import PaigError
 from paig_control.goals import Targets
@@ -159,7 +159,7 @@ def decision_times(
     if hasattr(env.unwrapped, "painted"):
         env.unwrapped.painted = True
     frame, _ = env.reset(seed=settings.seed)
-    agent.reset(targets.take(0, 1).pictures, batch=None, seed=settings.seed)
+    agent.reset(targets.take(0, 1).aim(), batch=None, seed=settings.seed, examine=False)
     times = []
     for _ in range(settings.timing_steps):
         action = agent.act(frame)
@@ -177,7 +177,7 @@ def evaluate_control(
     targets: Targets,
     truth: Truth,
     oracle_planner: SeededPlanner,
-    goal_settings: GoalSettings | None,
+    goal_settings: TermSettings | None,
     settings: ControlSettings,
     compare: bool = True,
     progress: Progress | None = None,
@@ -191,7 +191,8 @@ def evaluate_control(
         targets: one goal for all episodes or one for each; without pictures the agent plans for its reward.
         truth: what the judge and the oracles know.
         oracle_planner: a planner as the agent's, for the oracle that knows the true state.
-        goal_settings: what reaching the goal means for that oracle; None for the reward.
+        goal_settings: what reaching the goal means for that oracle, and what else counts; GoalSettings for a goal in
+            coordinates, those of another kind or None for the reward.
         settings: how control is measured.
         compare: play the baselines too.
         progress: called after every step of the agent under test.
@@ -210,7 +211,7 @@ def evaluate_control(
             chunk = seeds[first : first + len(envs)]
             aims = targets.take(first, len(chunk))
             each = None if aims.states is None else np.broadcast_to(aims.states, (len(chunk), *aims.states.shape[1:]))
-            agent.reset(aims.pictures, batch=len(chunk), seed=settings.seed)
+            agent.reset(aims.aim(), batch=len(chunk), seed=settings.seed, examine=False)
             recorder = Recorder(agent, max(0, min(settings.film - len(films), len(chunk))), settings.ahead)
             tick = _ticker(progress, first * settings.steps, settings.episodes * settings.steps)
             played = {"agent": play(envs, chunk, recorder, settings.steps, goals=each, tick=tick)}

@@ -1,30 +1,27 @@
 """Goals: the image that an agent is shown, and the state that only the judge may know.
 
 A goal image comes from anywhere: drawn by ``paig-control goal``, which writes the state into the picture's
-text, or photographed, cropped or exported by a user. At the border it becomes an RGB image of the model's
-size, and what was changed is said. Where the picture does not carry its state, the judge looks for the state
-whose drawing it is. Or the environment draws one for every episode, each within reach of its start.
+text, or photographed, cropped or exported by a user. Where the picture does not carry its state, the judge looks
+for the state whose drawing it is. Two images that follow each other show a goal that moves. A user may also tell
+coordinates in place of a picture. Or the environment draws a goal for every episode, each within reach of its start.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from paig_control.errors import PaigError
+from paig_control.goal_files import Array, Frame, read, read_array
 
-Frame = NDArray[np.uint8]
-Array = NDArray[np.float64]
-KEY = "paig-control-state"
-"""Name of the PNG's text chunk that holds the state as JSON."""
+if TYPE_CHECKING:
+    from paig_control.agents.mpc import GoalLike
+
 ALIKE = 12.0
 """Mean absolute difference, in levels, below which a drawing counts as being of the same state."""
 
@@ -34,16 +31,25 @@ class Goal:
     """A goal as read.
 
     Attributes:
-        image: ``(h, w, 3)``, uint8, of the model's size: all that the agent sees.
+        image: ``(h, w, 3)``, uint8, of the model's size: all that the agent sees; None where coordinates are told.
         state: ``(2, N, D)``, for the judge alone; None if it is not known.
         source: where the state comes from, in words.
         notes: what was converted, in words.
+        before: ``(h, w, 3)``, uint8, the frame before the image, if the goal is shown as moving.
+        told: ``(2, N, D)``, coordinates that the agent is told in place of an image.
     """
 
-    image: Frame
+    image: Frame | None
     state: Array | None
     source: str
     notes: tuple[str, ...] = ()
+    before: Frame | None = None
+    told: Array | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether the agent is to pass through the goal, not to hold it."""
+        return self.before is not None or (self.told is not None and bool(self.told[1].any()))
 
 
 @dataclass(frozen=True)
@@ -53,26 +59,44 @@ class Targets:
     Attributes:
         pictures: ``(E, h, w, 3)``, uint8, what the agent is shown; None plans for a reward.
         states: ``(E, 2, N, D)``, for the judge and the oracles alone; None if they are not known.
+        before: ``(E, h, w, 3)``, uint8, the frames before the pictures, of goals that are shown as moving.
+        told: ``(E, 2, N, D)``, coordinates that the agent is told; the pictures are then for the eye only.
     """
 
     pictures: Frame | None = None
     states: Array | None = None
+    before: Frame | None = None
+    told: Array | None = None
 
     @classmethod
     def of(cls, goal: Goal | None, shown: bool = True) -> Targets:
         """One goal for all episodes, which the agent may see or not."""
         if goal is None:
             return cls()
-        return cls(goal.image[None] if shown else None, None if goal.state is None else goal.state[None])
+        states = None if goal.state is None else goal.state[None]
+        if not shown:
+            return cls(None, states)
+        pictures, before = (None if frame is None else frame[None] for frame in (goal.image, goal.before))
+        return cls(pictures, states, before, None if goal.told is None else goal.told[None])
 
     def take(self, first: int, count: int) -> Targets:
         """Targets of some of the episodes."""
         own = slice(first, first + count)
-        pictures, states = self.pictures, self.states
-        return Targets(
-            pictures if pictures is None or len(pictures) == 1 else pictures[own],
-            states if states is None or len(states) == 1 else states[own],
-        )
+        pictures, before = (x if x is None or len(x) == 1 else x[own] for x in (self.pictures, self.before))
+        states, told = (x if x is None or len(x) == 1 else x[own] for x in (self.states, self.told))
+        return Targets(pictures, states, before, told)
+
+    def aim(self) -> GoalLike | None:
+        """What the agent is given: pictures, pairs of them, or coordinates; None plans for a reward."""
+        if self.told is not None:
+            import torch
+
+            from paig_control.types import State
+
+            return State(*torch.from_numpy(self.told.astype(np.float32)).unbind(1))
+        if self.before is not None and self.pictures is not None:
+            return self.before, self.pictures
+        return self.pictures
 
 
 @dataclass(frozen=True)
@@ -145,79 +169,6 @@ def to_state(values: Any, shape: tuple[int, ...], name: str = "state") -> Array:
     return array.reshape(shape)
 
 
-def save(path: Path, image: Frame, state: Array | None) -> None:
-    """Write a goal image as PNG, its state in the picture's text."""
-    text = PngImagePlugin.PngInfo()
-    if state is not None:
-        text.add_text(KEY, json.dumps(np.asarray(state).tolist()))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path, format="PNG", pnginfo=text)
-    except OSError as error:
-        raise PaigError(
-            f"Cannot write {path}: {error.strerror or error}. Choose a folder that you may write to."
-        ) from error
-
-
-def read(path: Path, size: tuple[int, int]) -> tuple[Frame, Array | None, tuple[str, ...]]:
-    """Read a goal image as RGB of ``size``, with the state it carries, if any, and what was converted.
-
-    Raises:
-        PaigError: for a file that cannot be read or is no image.
-    """
-    try:
-        with Image.open(path) as opened:
-            opened.load()
-            text = getattr(opened, "text", {}).get(KEY)
-            picture, notes = _rgb(opened)
-    except UnidentifiedImageError:
-        raise PaigError(f"{path} is not an image that can be read: expected a PNG or JPEG picture.") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PaigError(
-            f"{path} cannot be read ({error}): expected a whole PNG or JPEG picture; save it again."
-        ) from error
-    height, width = size
-    if picture.size != (width, height):
-        shape = "" if picture.width * height == picture.height * width else ", which changes its proportions"
-        notes.append(f"{path} has {picture.height} x {picture.width} pixels: resized to {height} x {width}{shape}.")
-        smaller = picture.width >= width and picture.height >= height
-        picture = picture.resize((width, height), Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC)
-    return np.array(picture, dtype=np.uint8), _stored(path, text), tuple(notes)
-
-
-def _rgb(picture: Image.Image) -> tuple[Image.Image, list[str]]:
-    """Convert to RGB, transparent parts over white."""
-    notes = []
-    name = Path(getattr(picture, "filename", "") or "The goal image")
-    if getattr(picture, "n_frames", 1) > 1:
-        notes.append(f"{name} has several frames: the first one is taken.")
-    if picture.mode == "RGB":
-        return picture.copy(), notes
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        notes.append(f"{name} has an alpha channel: laid over white.")
-        rgba = picture.convert("RGBA")
-        ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(ground, rgba).convert("RGB"), notes
-    notes.append(f"{name} has the mode {picture.mode}: converted to RGB.")
-    if picture.mode.startswith(("I", "F")):
-        values = np.asarray(picture, dtype=np.float64)
-        scale = 257.0 if values.max(initial=0) > 255 else 1.0
-        return Image.fromarray(np.clip(values / scale, 0, 255).astype(np.uint8)).convert("RGB"), notes
-    return picture.convert("RGB"), notes
-
-
-def _stored(path: Path, text: Any) -> Array | None:
-    if text is None:
-        return None
-    try:
-        state = np.asarray(json.loads(text), dtype=np.float64)
-    except (TypeError, ValueError):
-        state = np.empty(0)
-    if state.ndim != 3 or len(state) != 2 or not np.isfinite(state).all():
-        raise PaigError(f"{path} carries a damaged state in its text: draw it again with `paig-control goal`.")
-    return state
-
-
 def find_state(env: gym.Env[Any, Any], image: Frame, candidates: Sequence[Array]) -> Array | None:
     """Find the state at rest whose drawing is most like ``image``.
 
@@ -247,40 +198,110 @@ def find_state(env: gym.Env[Any, Any], image: Frame, candidates: Sequence[Array]
 
 
 def resolve(
-    wanted: str | None,
+    wanted: Any,
     default: str | None,
     named: Mapping[str, Sequence[float]],
     env: gym.Env[Any, Any],
     size: tuple[int, int],
+    coordinates: tuple[int, int] | None = None,
 ) -> Goal:
-    """Find the goal that a user asks for: a picture's path, or the name of one of the environment's goals.
+    """Find the goal that a user asks for.
 
-    ``upright.png`` is the picture if there is one, and otherwise the goal named ``upright``, drawn.
+    A picture's path, or the name of one of the environment's goals: ``upright.png`` is the picture if there is one, and
+    otherwise the goal named ``upright``, drawn. A .npy file of one image or two. Two pictures' paths. Or coordinates:
+    all positions, with or without all velocities.
+
+    Args:
+        wanted: as given by the user.
+        default: name of the environment's default goal.
+        named: the environment's goals.
+        env: that draws them.
+        size: height and width of the model's images.
+        coordinates: objects and coordinates of each, of the model; None refuses coordinates.
 
     Raises:
-        PaigError: for a picture that cannot be read and a name that is not known.
+        PaigError: for a picture that cannot be read, a name that is not known, or coordinates that do not fit.
     """
     wanted = wanted or default
     if wanted is None:
         raise PaigError("There is no goal: give one with goal=PICTURE.png, or plan with objective=reward.")
-    path = Path(wanted).expanduser()
-    try:
-        shape = tuple(np.shape(env.get_wrapper_attr("goal_state")))
-    except AttributeError:
-        shape = ()
-    states = {name: to_state(values, shape, f"goal {name}") for name, values in named.items()} if shape else {}
-    if path.is_file():
-        image, state, notes = read(path, size)
-        source = "stored in the picture"
-        if state is not None and shape and state.shape != shape:
+    shape = _shape(env)
+    if isinstance(wanted, str):
+        return _read_or_drawn(wanted, named, env, size, shape)
+    values = list(wanted) if isinstance(wanted, Sequence) else []
+    if len(values) == 2 and all(isinstance(value, str) for value in values):
+        pictures = [_picture(Path(value).expanduser(), size, shape) for value in values]
+        notes = tuple(note for picture in pictures for note in picture.notes)
+        return _moving(pictures[0], pictures[1], notes)
+    if coordinates is not None and values and all(type(value) in (int, float) for value in values):
+        count = coordinates[0] * coordinates[1]
+        full = [*values, *[0.0] * count] if len(values) == count else values
+        if len(full) != 2 * count:
             raise PaigError(
-                f"{path} carries a state of shape {state.shape}, this environment has {shape}: draw the goal "
-                "for this environment with `paig-control goal`."
+                f"goal = {values}: expected {count} numbers, the model's coordinates of all objects, or {2 * count}, "
+                "their velocities after them."
             )
-        if state is None:
-            state = find_state(env, image, list(states.values()))
-            source = "not known" if state is None else "found by drawing"
-        return Goal(image, state, source, notes)
+        told = to_state(full, (2, *coordinates), "goal")
+        return Goal(None, told if told.shape == shape else None, "given as coordinates", told=told)
+    raise PaigError(
+        f"goal = {wanted}: expected a picture, two pictures [FIRST.png,SECOND.png], a .npy file, a goal's name, or "
+        "coordinates, for example [16,22,16,10]."
+    )
+
+
+def _shape(env: gym.Env[Any, Any]) -> tuple[int, ...]:
+    """Shape of the environment's states; empty if it is not known."""
+    try:
+        return tuple(np.shape(env.get_wrapper_attr("goal_state")))
+    except AttributeError:
+        return ()
+
+
+def _picture(path: Path, size: tuple[int, int], shape: tuple[int, ...]) -> Goal:
+    """A picture, with the state that it carries."""
+    image, state, notes = read(path, size)
+    if state is not None and shape and state.shape != shape:
+        raise PaigError(
+            f"{path} carries a state of shape {state.shape}, this environment has {shape}: draw the goal "
+            "for this environment with `paig-control goal`."
+        )
+    return Goal(image, state, "not known" if state is None else "stored in the picture", notes)
+
+
+def _moving(first: Goal, second: Goal, notes: tuple[str, ...]) -> Goal:
+    """Two pictures as one goal; a state at rest that the second may carry is not its state."""
+    known = second.state is not None and bool(second.state[1].any())
+    state, source = (second.state, second.source) if known else (None, "not known")
+    return Goal(second.image, state, source, notes, before=first.image)
+
+
+def _read_or_drawn(
+    wanted: str,
+    named: Mapping[str, Sequence[float]],
+    env: gym.Env[Any, Any],
+    size: tuple[int, int],
+    shape: tuple[int, ...],
+) -> Goal:
+    path = Path(wanted).expanduser()
+    states = {name: to_state(values, shape, f"goal {name}") for name, values in named.items()} if shape else {}
+    if path.is_file() and path.suffix == ".npy":
+        images, notes = read_array(path, size)
+        if len(images) == 2:
+            first, second = (Goal(image, None, "not known") for image in images)
+            return _moving(first, second, notes)
+        goal = Goal(images[0], None, "not known", notes)
+    elif path.is_file():
+        goal = _picture(path, size, shape)
+    else:
+        return _drawn(wanted, path, states, env)
+    if goal.state is None and goal.image is not None:
+        state = find_state(env, goal.image, list(states.values()))
+        return goal if state is None else replace(goal, state=state, source="found by drawing")
+    return goal
+
+
+def _drawn(wanted: str, path: Path, states: Mapping[str, Array], env: gym.Env[Any, Any]) -> Goal:
+    """The environment's goal of this name."""
     if path.is_dir():
         raise PaigError(f"The goal {wanted} is a folder: expected a picture.")
     name = path.stem if path.name == wanted and path.suffix.lower() in ("", ".png") else ""

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from paig_control.errors import PaigError
 from paig_control.inference import history, infer, trajectory
 from paig_control.physics.base import Physics
-from paig_control.types import Reading, State
+from paig_control.types import Finding, Reading, State
 from paig_control.vision.alignment import align
 from paig_control.vision.kinematics import Kinematics
 from paig_control.vision.localizer import Eyes
-from paig_control.vision.presence import shown
+from paig_control.vision.presence import find, inside, shown
 from paig_control.vision.renderer import Renderer
 
 
@@ -172,6 +172,15 @@ class PAIG(nn.Module):
         """Weighted squared error ``(M,)`` of what is drawn for coordinates ``(M, N, D)``."""
         drawn: Tensor = self.renderer(self.kinematics.pose(position))
         return (self.weight * (drawn - images).square()).flatten(1).sum(1)
+
+    def examine(self, frames: Tensor, position: Tensor) -> Finding:
+        """Whether objects are found at coordinates ``(B, N, D)`` in frames ``(B, h, w, 3)`` uint8."""
+        images = to_images(frames.to(self.device))
+        return find(self.renderer, self.kinematics.pose(position), images, self.weight)
+
+    def inside(self, position: Tensor) -> Tensor:
+        """How much of each object at coordinates ``(B, N, D)`` lies inside the frame: ``(B, N)`` from 0 to 1."""
+        return inside(self.renderer, self.kinematics.pose(position))
 
     def infer(self, frames: Tensor, actions: Tensor) -> State:
         """State at the first of the frames ``(B, T, h, w, 3)``, given the actions ``(B, T - 1, A)`` between them."""

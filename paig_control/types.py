@@ -36,6 +36,22 @@ class Reading(NamedTuple):
     trust: Tensor
 
 
+class Finding(NamedTuple):
+    """What a picture shows of the objects that were read off it.
+
+    Attributes:
+        found: ``(B, N)``, whether the object is there at all.
+        inside: ``(B, N)``, how much of its picture lies inside the frame, from 0 to 1.
+        error: ``(B,)``, squared error that the model's own drawing leaves, summed over pixels and channels.
+        usual: what its drawing left of the films that it learned from; 0 if that is not known.
+    """
+
+    found: Tensor
+    inside: Tensor
+    error: Tensor
+    usual: float
+
+
 class Plan(NamedTuple):
     """What a planner found.
 

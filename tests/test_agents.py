@@ -238,7 +238,7 @@ def test_two_goal_images_give_the_goal_a_velocity() -> None:
     mpc = agent()
     mpc.reset((picture(6.25), picture(0.05)))
     goal = mpc.objective.terms[0]  # type: ignore[union-attr]
-    assert goal.target.velocity.item() == pytest.approx((0.05 - 6.25 + 2 * math.pi) / 0.05, rel=1e-4)
+    assert goal.velocity.item() == pytest.approx((0.05 - 6.25 + 2 * math.pi) / 0.05, rel=1e-4)
 
 
 @pytest.mark.parametrize(

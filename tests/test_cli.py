@@ -236,9 +236,9 @@ def test_mistakes_end_with_one_message(capsys, words, said):
 
 def test_a_goal_is_drawn_with_its_state(in_tmp):
     assert main(["goal", "env=pendulum", "state=[0.5,0]", "out=g/a.png"]) == 0
-    from paig_control import goals
+    from paig_control import goal_files
 
-    image, state, notes = goals.read(in_tmp / "g" / "a.png", (32, 32))
+    image, state, notes = goal_files.read(in_tmp / "g" / "a.png", (32, 32))
     assert image.shape == (32, 32, 3)
     assert state.ravel().tolist() == [0.5, 0.0]
     assert notes == ()

@@ -163,6 +163,35 @@ def test_a_folder_that_holds_a_run_is_left_alone(home, capsys):
     assert summary("pend")["constants"] == before["constants"]
 
 
+@pytest.fixture(scope="module")
+def arrays(home):
+    """Goals as NumPy files, good and bad."""
+    draw = gym.make("paig/Pendulum-v0", disable_env_checker=True).get_wrapper_attr("draw")
+    frames = np.stack([draw([[[angle]], [[0.0]]]) for angle in (-0.1, 0.0)])
+    np.save(home / "one.npy", frames[1])
+    np.save(home / "two.npy", frames)
+    np.save(home / "scaled.npy", frames / 255)
+    np.save(home / "flat.npy", frames.reshape(2, -1))
+    np.save(home / "pickled.npy", np.array([{}], dtype=object), allow_pickle=True)
+    np.save(home / "noise.npy", np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8))
+
+
+def test_a_goal_is_an_array_coordinates_or_two_frames(arrays, capsys):
+    words = ["control", "run=pend", "env=pendulum", "episodes=1", "film=1", *SMALL, "baselines=false"]
+    for name, goal in (("array", "goal=one.npy"), ("told", "goal=[0.0]")):
+        assert main([*words, goal, f"out={name}", "objective=picture", "objective.walls=[-9,9]"]) == 0
+        np.testing.assert_allclose(summary(name)["goal_state"], [[[0.0]], [[0.0]]], atol=0.02)
+        assert summary(name)["hold"] == 3
+    assert summary("told")["goal_state_source"] == "given as coordinates"
+    at_rest, moving = (Image.open(name + "/goal.png").convert("RGB") for name in ("array", "told"))
+    assert np.abs(np.asarray(at_rest, float) - np.asarray(moving, float)).mean() < 8
+    capsys.readouterr()
+    less = [word for word in words if not word.startswith("hold")]
+    assert main([*less, "goal=two.npy", "goal_state=[0,2]", "out=moving", "objective.smoothness=0.1"]) == 0
+    assert summary("moving")["hold"] == 0
+    assert "hold" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -174,6 +203,19 @@ def test_a_folder_that_holds_a_run_is_left_alone(home, capsys):
         (["hold=300"], "hold"),
         (["goals=3", "goal=down"], "show one goal"),
         (["goals=3", "objective=reward"], "objective=goal"),
+        (["goal=[1]", "objective=reward", "goal_state=[1]"], "expected 2 numbers"),
+        (["goal=[1,2,3]"], "expected 1 numbers"),
+        (["goal=[a.png,b.png]"], "a.png"),
+        (["goal=[a.png,1]"], "two pictures"),
+        (["goal=scaled.npy"], "expected uint8"),
+        (["goal=flat.npy"], "(height, width, 3)"),
+        (["goal=pickled.npy"], "numpy.save"),
+        (["goal=noise.npy"], "object 0 is not found"),
+        (["goal=two.npy", "objective=picture"], "objective=goal"),
+        (["objective.keep_out=[[1,2,3]]"], "2 numbers for a disc"),
+        (["objective.keep_out=[1,2]"], "each a list of numbers"),
+        (["objective.walls=[1]"], "expected 2 numbers"),
+        (["objective=picture", "objective.frames=0"], "frames"),
         (["goals=0"], "at least 1"),
         (["goals=1", "distance=9", "steps=1"], "lower the distance"),
         (["distance=9"], "goals=100"),
@@ -184,7 +226,7 @@ def test_a_folder_that_holds_a_run_is_left_alone(home, capsys):
         (["threads=0"], "threads"),
     ],
 )
-def test_mistakes_of_control_are_refused_before_anything_is_written(home, capsys, words, said):
+def test_mistakes_of_control_are_refused_before_anything_is_written(home, arrays, capsys, words, said):
     assert said in fails(capsys, "control", "run=pend", "env=pendulum", "out=refused", *words)
     assert not (home / "refused").exists()
 

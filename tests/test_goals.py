@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import paig_control  # noqa: F401
-from paig_control import goals
+from paig_control import goal_files, goals
 from paig_control.errors import PaigError
 
 STATE = np.array([[[0.5]], [[0.0]]])
@@ -28,7 +28,7 @@ def resolve(wanted, env, size=(32, 32), named=NAMED):
 
 
 def test_a_goal_that_was_drawn_carries_its_state(tmp_path, env, image):
-    goals.save(tmp_path / "a.png", image, STATE)
+    goal_files.save(tmp_path / "a.png", image, STATE)
     goal = resolve(str(tmp_path / "a.png"), env)
     np.testing.assert_array_equal(goal.image, image)
     np.testing.assert_array_equal(goal.state, STATE)
@@ -103,7 +103,7 @@ def test_the_default_goal_is_the_environments(env):
 
 def test_pictures_that_cannot_be_read_are_refused(tmp_path, env, image):
     (tmp_path / "text.png").write_text("no picture")
-    goals.save(tmp_path / "whole.png", image, STATE)
+    goal_files.save(tmp_path / "whole.png", image, STATE)
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:200])
     (tmp_path / "empty.png").write_bytes(b"")
     for name in ("text.png", "cut.png", "empty.png"):
@@ -127,8 +127,8 @@ def test_states_that_do_not_fit_are_refused(values):
 
 
 def test_a_damaged_state_in_the_picture_is_refused(tmp_path, env, image):
-    text = goals.PngImagePlugin.PngInfo()
-    text.add_text(goals.KEY, "[1, 2")
+    text = goal_files.PngImagePlugin.PngInfo()
+    text.add_text(goal_files.KEY, "[1, 2")
     Image.fromarray(image).save(tmp_path / "bad.png", pnginfo=text)
     with pytest.raises(PaigError, match="damaged"):
         resolve(str(tmp_path / "bad.png"), env)

@@ -16,10 +16,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from paig_control.agents.objectives import goal_objective, reward_objective
+from paig_control.agents.goal_checks import check_shown, check_state, check_told
+from paig_control.agents.objectives import other_terms, reaching, reward_objective
 from paig_control.agents.perception import Frames, Model, Perception
+from paig_control.agents.picturing import picture_objective
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
-from paig_control.agents.settings import AgentSettings, GoalSettings
+from paig_control.agents.settings import AgentSettings, GoalSettings, PictureSettings, TermSettings
+from paig_control.agents.terms import Sum
 from paig_control.errors import PaigError
 from paig_control.types import Objective, Plan, State
 
@@ -43,8 +46,12 @@ class MPCAgent:
         low: smallest actions ``(A,)``.
         high: largest actions ``(A,)``.
         reward: name of a reward function to plan for where no goal is shown, see ``objectives.REWARDS``.
-        goal_settings: what reaching a goal means.
+        goal_settings: what reaching a goal means, in coordinates or as a picture, and what else counts.
         settings: of the agent.
+        extra: an objective of your own, or several added up, that counts too.
+
+    Raises:
+        PaigError: for bounds, a reward or regions that do not fit.
     """
 
     def __init__(
@@ -54,14 +61,18 @@ class MPCAgent:
         low: ArrayLike,
         high: ArrayLike,
         reward: str | None = None,
-        goal_settings: GoalSettings | None = None,
+        goal_settings: TermSettings | None = None,
         settings: AgentSettings | None = None,
+        extra: Objective | None = None,
     ) -> None:
         self.model, self.settings = model, settings or AgentSettings()
         self.perception = Perception(model, self.settings.history, self.settings.patience)
         self.control = RecedingHorizon(planner, model.physics, low, high, self.settings.replan, self.settings.repeat)
-        self.goal_settings = goal_settings or GoalSettings()
-        self.reward: Objective | None = None if reward is None else reward_objective(reward)
+        own = TermSettings() if reward is not None else GoalSettings()
+        self.goal_settings = goal_settings or own
+        self.others = other_terms(model.physics, self.goal_settings)
+        self.wanted = () if reward is None else (reward_objective(reward),)
+        self.extra = () if extra is None else (extra,)
         self.objective: Objective | None = None
         self.batch: int | None = None
         self.state: State | None = None
@@ -78,18 +89,26 @@ class MPCAgent:
         """Actions ``(B, T, A)`` that will act from the present state on, as far as they are planned."""
         return torch.cat([torch.stack(list(self._sent), 1), self.control.rest()], 1)
 
-    def reset(self, goal: GoalLike | None = None, batch: int | None = None, seed: int | None = None) -> None:
+    def reset(
+        self,
+        goal: GoalLike | None = None,
+        batch: int | None = None,
+        seed: int | None = None,
+        examine: bool = True,
+    ) -> None:
         """Begin an episode.
 
         Args:
             goal: what to reach; images ``(h, w, c)`` or ``(B, h, w, c)``, coordinates ``(B, N, D)`` or
                 ``(1, N, D)``; two images are read as if no action had been taken between them.
-                None plans for the reward.
+                None plans for the reward, or for the objective of your own.
             batch: number of environments; None for one, whose frames and actions have no batch axis.
             seed: starts the planner's random numbers again.
+            examine: refuse goal images that do not show every object wholly; False where that is known.
 
         Raises:
-            PaigError: without a goal and without a reward; for a goal of another form or size, or no batch.
+            PaigError: without anything to reach; for a goal of another form or size, that does not show every
+                object, or lies outside the picture; for no batch.
         """
         if batch is not None and batch < 1:
             raise PaigError(f"batch = {batch}: expected the number of environments, or None for a single one.")
@@ -98,9 +117,9 @@ class MPCAgent:
         self.control.reset(seed)
         self._sent.extend([self.control.idle.expand(batch or 1, -1)] * (self.settings.latency + 1))
         if goal is not None:
-            self.objective = goal_objective(self.model.physics, self._read_goal(goal), self.goal_settings)
-        elif self.reward is not None:
-            self.objective = self.reward
+            self.objective = Sum((self._reach(goal, examine), *self.others, *self.extra))
+        elif self.wanted or self.extra:
+            self.objective = Sum((*self.wanted, *self.others, *self.extra))
         else:
             raise PaigError("The agent has nothing to reach: expected a goal in reset(goal=...) or a reward's name.")
 
@@ -138,9 +157,22 @@ class MPCAgent:
             state = self.model.physics.step(state, action.to(state.position))
         return state
 
-    def _read_goal(self, goal: GoalLike) -> State:
+    def _reach(self, goal: GoalLike, examine: bool) -> Objective:
+        """What reaching this goal costs, by the settings."""
+        target, settings = self._read_goal(goal, examine), self.goal_settings
+        if not isinstance(settings, PictureSettings):
+            return reaching(self.model.physics, target, settings if isinstance(settings, GoalSettings) else GoalSettings())
         if isinstance(goal, State):
-            return self._check_coordinates(goal)
+            return picture_objective(self.model, self.model.physics, target, settings)
+        if isinstance(goal, tuple):
+            raise PaigError("A goal of two images moves, pictures are still: expected one image, or GoalSettings.")
+        frames = self._tensor(goal, "goal image", goal.shape[0] if goal.ndim == 4 else None)
+        return picture_objective(self.model, self.model.physics, frames, settings)
+
+    def _read_goal(self, goal: GoalLike, examine: bool) -> State:
+        physics, count = self.model.physics, self.batch or 1
+        if isinstance(goal, State):
+            return check_told(self.model, physics, goal, count)
         images = goal if isinstance(goal, tuple) else (goal,)
         if len(images) not in (1, 2):
             raise PaigError(f"A goal of {len(images)} images: expected one image, or two that follow each other.")
@@ -148,24 +180,13 @@ class MPCAgent:
             seen = []
             for image in images:
                 batch = image.shape[0] if getattr(image, "ndim", 0) == 4 else None
-                seen.append(self.model.read(self._tensor(image, "goal image", batch)).position)
+                frames = self._tensor(image, "goal image", batch)
+                seen.append(self.model.read(frames).position)
+                if examine:
+                    check_shown(self.model, frames, seen[-1])
             coordinates = torch.stack(seen, dim=1)
-            gaps = coordinates.new_zeros(coordinates.shape[0], len(seen) - 1, self.model.physics.action_size)
-            return self._check_coordinates(self.model.estimate(coordinates, gaps))
-
-    def _check_coordinates(self, target: State) -> State:
-        physics = self.model.physics
-        shapes = [(count, physics.objects, physics.dims) for count in sorted({1, self.batch or 1})]
-        for name, value in (("position", target.position), ("velocity", target.velocity)):
-            if tuple(value.shape) not in shapes:
-                expected = " or ".join(str(shape) for shape in shapes)
-                raise PaigError(
-                    f"The goal's {name} has shape {tuple(value.shape)}: expected {expected}, "
-                    "one goal for all environments or one for each, every object's coordinates."
-                )
-            if not bool(torch.isfinite(value).all()):
-                raise PaigError(f"The goal's {name} is not finite: expected an image in which every object is seen.")
-        return target
+            gaps = coordinates.new_zeros(coordinates.shape[0], len(seen) - 1, physics.action_size)
+            return check_state(physics, self.model.estimate(coordinates, gaps), count)
 
     def _tensor(self, frame: Frames, what: str, batch: int | None) -> Tensor:
         """Check a frame and give it a batch axis: ``(B, h, w, c)``, uint8."""

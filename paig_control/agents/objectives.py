@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from paig_control.agents.settings import GoalSettings
+from paig_control.agents.regions import KeepOut, Walls, region
+from paig_control.agents.settings import GoalSettings, TermSettings
+from paig_control.agents.terms import Effort, Smoothness, Sum, Term, objective_name
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.types import Cost, Objective, State
@@ -23,7 +25,7 @@ StepCost = Callable[[State, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Goal:
+class Goal(Term):
     """Squared distance from a goal state, summed over the horizon and over all coordinates.
 
     Attributes:
@@ -48,38 +50,33 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Passing:
-    """Squared distance from a goal's position at the moment of the horizon that comes nearest, over all coordinates.
+class Passing(Term):
+    """Squared distance from a goal at the moment of the horizon that comes nearest, over all coordinates.
 
-    For goals that cannot be held: how fast things pass through, and where they are at other times, is left free.
+    For goals that cannot be held; where things are at other times is left free.
 
     Attributes:
         physics: says how positions differ; angles the short way round.
         position: the goal ``(B, N, D)``.
+        velocity: ``(B, N, D)``, with which to pass through it; None leaves that free.
+        time_scale: s; a velocity error counts as the position error that it makes in this time.
     """
 
     physics: Physics
     position: Tensor
+    velocity: Tensor | None = None
+    time_scale: float = 0.3
 
     def __call__(self, states: State, actions: Tensor) -> Tensor:
         """Costs ``(B, K)``."""
-        error = self.physics.difference(states.position, self.position[:, None, None])
-        return error.square().sum(dim=(-1, -2)).amin(dim=-1)
+        error = self.physics.difference(states.position, self.position[:, None, None]).square()
+        if self.velocity is not None:
+            error = error + self.time_scale**2 * (states.velocity - self.velocity[:, None, None]).square()
+        return error.sum(dim=(-1, -2)).amin(dim=-1)
 
 
 @dataclass(frozen=True)
-class Effort:
-    """Squared actions, summed over the horizon, times ``weight``."""
-
-    weight: float = 0.001
-
-    def __call__(self, states: State, actions: Tensor) -> Tensor:
-        """Costs ``(B, K)``."""
-        return self.weight * actions.square().sum(dim=(-1, -2))
-
-
-@dataclass(frozen=True)
-class Reward:
+class Reward(Term):
     """The negative of an environment's own reward, summed over the horizon.
 
     A reward belongs to a state and the action taken in it; here each action is paired with the state after
@@ -99,27 +96,40 @@ class Reward:
         return self.step_cost(states, actions).sum(dim=-1)
 
 
-@dataclass(frozen=True)
-class Sum:
-    """Objectives added up."""
+def other_terms(physics: Physics, settings: TermSettings) -> tuple[Term, ...]:
+    """What else the settings count, beside what is to be reached: effort, smoothness, regions and walls.
 
-    terms: tuple[Objective, ...]
+    Raises:
+        PaigError: for regions, walls or objects that do not fit the physics.
+    """
+    found: list[Term] = []
+    if settings.effort:
+        found.append(Effort(settings.effort))
+    if settings.smoothness:
+        found.append(Smoothness(settings.smoothness))
+    if settings.keep_out:
+        regions = [region(one, physics.dims) for one in settings.keep_out]
+        found.append(KeepOut(physics, regions, settings.margin, settings.penalty, settings.objects))
+    if settings.walls is not None:
+        half = (len(settings.walls) + 1) // 2
+        low, high = settings.walls[:half], settings.walls[half:]
+        found.append(Walls(physics, low, high, settings.margin, settings.penalty, settings.objects))
+    return tuple(found)
 
-    def __call__(self, states: State, actions: Tensor) -> Tensor:
-        """Costs ``(B, K)``."""
-        total = self.terms[0](states, actions)
-        for term in self.terms[1:]:
-            total = total + term(states, actions)
-        return total
 
-
-def goal_objective(physics: Physics, target: State, settings: GoalSettings | None = None) -> Objective:
-    """Reach ``target`` ``(B, N, D)`` with little effort."""
-    settings = settings or GoalSettings()
-    reach: Objective = Goal(physics, target, settings.time_scale, settings.terminal)
+def reaching(physics: Physics, target: State, settings: GoalSettings) -> Term:
+    """Reach ``target`` ``(B, N, D)``; one that moves cannot be held, so it is passed through, with its velocity."""
     if settings.once:
-        reach = Passing(physics, target.position)
-    return Sum((reach, Effort(settings.effort)))
+        return Passing(physics, target.position)
+    if bool((target.velocity != 0).any()):
+        return Passing(physics, target.position, target.velocity, settings.time_scale)
+    return Goal(physics, target, settings.time_scale, settings.terminal)
+
+
+def goal_objective(physics: Physics, target: State, settings: GoalSettings | None = None) -> Sum:
+    """Reach ``target`` ``(B, N, D)``, and what else the settings count."""
+    settings = settings or GoalSettings()
+    return Sum((reaching(physics, target, settings), *other_terms(physics, settings)))
 
 
 def pendulum_step_cost(state: State, action: Tensor) -> Tensor:
@@ -187,14 +197,6 @@ class RolloutCost:
         with self.physics.frozen():
             states = self.physics.rollout(State(position, velocity), actions)
         return self.objective(states, actions)
-
-
-def objective_name(objective: Objective) -> str:
-    """Name of an objective: its own, else its class's or function's; the terms of a sum joined by ``+``."""
-    if isinstance(objective, Sum):
-        return " + ".join(objective_name(term) for term in objective.terms)
-    name = getattr(objective, "name", None) or getattr(objective, "__name__", None)
-    return str(name or type(objective).__name__)
 
 
 def cost_function(physics: Physics, state: State, objective: Objective, repeat: int = 1) -> Cost:

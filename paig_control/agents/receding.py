@@ -14,6 +14,7 @@ from torch import Tensor
 
 from paig_control.agents.objectives import cost_function
 from paig_control.agents.sampling import shift
+from paig_control.agents.terms import after
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.types import Objective, Plan, Planner, State
@@ -85,6 +86,7 @@ class RecedingHorizon:
                 init = middle.expand(state.position.shape[0], self.planner.horizon, -1)
             else:
                 init = shift(self.plan.actions, used)
+                objective = after(objective, self.plan.actions[:, used - 1])
             cost = cost_function(self.physics, state, objective, self.repeat)
             self.plan = self.planner.plan(cost, init, low, high)
             self._steps = used = 0

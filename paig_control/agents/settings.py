@@ -6,7 +6,9 @@ refuses values that cannot work when it is made.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from paig_control.errors import PaigError
 
@@ -199,25 +201,94 @@ class CEMGradientSettings(CEMSettings):
 
 
 @dataclass(frozen=True)
-class GoalSettings:
+class TermSettings:
+    """What counts beside what is to be reached.
+
+    Attributes:
+        effort: weight of the squared actions.
+        smoothness: weight of the squared changes from one action to the next.
+        keep_out: regions that objects must not enter, discs [x,y,radius] and boxes [left,top,right,bottom] in px, for
+            example [[16,16,4],[0,0,8,32]]; of angles arcs [middle,half width] in rad. Look further ahead with them, for
+            example planner.horizon=10: the way around is longer than the way.
+        walls: limits that objects must keep inside, the lowest of each coordinate and then the highest, for example
+            [2,2,30,30]; inf and -inf are none.
+        margin: distance that an object's middle keeps from regions and walls; null takes 1 px, or 0.1 rad.
+        penalty: cost of being one px or rad too far for one step, which grows as the square; null takes 100, or 10000
+            for angles.
+        objects: numbers of the objects that regions and walls are for, for example [0]; null takes all.
+    """
+
+    effort: float = 0.0
+    smoothness: float = 0.0
+    keep_out: list[Any] = field(default_factory=list)
+    walls: tuple[float, ...] | None = None
+    margin: float | None = None
+    penalty: float | None = None
+    objects: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("effort", "smoothness", "penalty", "margin"):
+            value = getattr(self, name)
+            _require(value is None or value >= 0, f"{name} = {value}", "a number not below 0")
+        for one in self.keep_out:
+            numbers = isinstance(one, Sequence) and all(isinstance(value, (int, float)) for value in one)
+            _require(numbers, f"keep_out = {self.keep_out}", "a list of regions, each a list of numbers")
+
+
+@dataclass(frozen=True)
+class GoalSettings(TermSettings):
     """What reaching a goal means.
 
     Attributes:
         time_scale: seconds that turn a velocity error into a position error.
         terminal: extra weight of the last state of the horizon, in states.
-        effort: weight of the squared actions.
         once: whether passing through the goal's position at one moment of the horizon is enough; time_scale and
-            terminal then mean nothing. Where goals are drawn that cannot be held, it always is.
+            terminal then mean nothing. Where goals are drawn that cannot be held, it always is. A goal shown as moving
+            is passed through, too, but with its velocity.
     """
 
+    effort: float = 0.001
     time_scale: float = 0.3
     terminal: float = 0.0
-    effort: float = 0.001
     once: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("time_scale", "terminal", "effort"):
+        super().__post_init__()
+        for name in ("time_scale", "terminal"):
             _require(getattr(self, name) >= 0, f"{name} = {getattr(self, name)}", "a number not below 0")
+
+
+@dataclass(frozen=True)
+class PictureSettings(TermSettings):
+    """What being like a goal image means.
+
+    Attributes:
+        frames: imagined frames that are compared with it, evenly spaced over the horizon, the last among them; each is
+            drawn for every candidate, so that they cost most of the time.
+        blurs: standard deviations of the blurred copies that are compared too, in parts of the image's height. Sharp
+            pixels alone say nothing of where to go while an object and its goal do not touch.
+    """
+
+    effort: float = 0.0001
+    frames: int = 3
+    blurs: tuple[float, ...] = (0.06, 0.12, 0.25)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(self.frames >= 1, f"frames = {self.frames}", "at least 1")
+        good = all(0 < blur <= 1 for blur in self.blurs)
+        _require(good, f"blurs = {list(self.blurs)}", "parts of the image's height, above 0 and up to 1")
+
+
+@dataclass(frozen=True)
+class RewardSettings(TermSettings):
+    """Plan for the environment's own reward.
+
+    Attributes:
+        reward: name of the reward function.
+    """
+
+    reward: str | None = None
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,10 @@ def register_schemas() -> None:
 
 
 def quoted(word: str) -> str:
-    """Put an override's path in quotes, so that ``out=a=b,c`` needs none."""
+    """Put an override's path in quotes, so that ``out=a=b,c`` needs none; a goal may be a list, too."""
     key, sign, value = word.partition("=")
     plain = re.fullmatch(r"[\w./:+-]*|null", value) is not None
-    if not sign or key not in PATHS or plain or value[:1] in ("'", '"'):
+    if not sign or key not in PATHS or plain or value[:1] in ("'", '"') or (key == "goal" and value[:1] == "["):
         return word
     inner = re.sub(r"(\\*)(?=')", r"\1\1", value).replace("'", "\\'")
     return f"{key}='{inner}'"

@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from paig_control import goals
+from paig_control import goal_files, goals
 from paig_control.cli import output, world
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError
 
 if TYPE_CHECKING:
     from paig_control.agents.mpc import MPCAgent
-    from paig_control.agents.settings import GoalSettings
+    from paig_control.agents.settings import TermSettings
     from paig_control.checkpoint import Loaded
     from paig_control.evaluation import ControlSettings, Measured
+    from paig_control.model import PAIG
+
+STRANGE = 10.0
+"""Times the usual error in training that a goal image may leave before it is said."""
 
 
 def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None = None) -> dict[str, Any]:
@@ -47,17 +51,18 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         _check_fit(env, loaded, config, screen)
         goal = _goal(env, loaded, config) if config.goals is None else None
         drawn = None if config.goals is None else _draw(env, config)
-        control = _settings(config, drawn)
+        control = _settings(config, drawn, goal)
         agent, aims = _agent(env, loaded, config, drawn is not None and not drawn.held)
+        shown = config.objective.name != "reward"
         truth = Truth(world.true_physics(env), config.env.reward if drawn is None else None)
     finally:
         env.close()
-    targets = goals.Targets.of(goal, aims is not None) if drawn is None else drawn.targets
-    if goal is not None and aims is not None:
+    targets = goals.Targets.of(goal, shown) if drawn is None else drawn.targets
+    if goal is not None and shown:
         for note in goal.notes:
             screen.remark(note)
-        if not aims.once:
-            _warn(screen, agent, goal)
+        agent.reset(targets.aim())
+        _warn(screen, agent, loaded.model, goal)
     if drawn is not None:
         _tell(screen, drawn, control)
     elif targets.states is None:
@@ -87,8 +92,8 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         "wall_seconds": time.monotonic() - wall,
         "peak_mb": output.peak_mb(),
     }
-    if goal is not None and aims is not None:
-        goals.save(folder / "goal.png", goal.image, goal.state)
+    if goal is not None and goal.image is not None and shown:
+        goal_files.save(folder / "goal.png", goal.image, goal.state)
     output.write(folder / "episodes.csv", output.csv(measured.rows))
     for index, film in enumerate(measured.films):
         save_control_film(film, (pictures or folder) / f"film{index or ''}.gif")
@@ -108,8 +113,8 @@ def _check_aims(config: DictConfig) -> None:
                 f"{name}={config[name]} and goals={config.goals}: show one goal, or let the environment draw one for "
                 "every episode."
             )
-    if config.objective.name != "goal":
-        raise PaigError(f"goals={config.goals} are shown as pictures: take objective=goal.")
+    if config.objective.name == "reward":
+        raise PaigError(f"goals={config.goals} are shown as pictures: take objective=goal, or objective=picture.")
     if config.goals < 1:
         raise PaigError(f"goals = {config.goals}: expected at least 1, one for each episode.")
 
@@ -124,13 +129,13 @@ def _steps(config: DictConfig) -> int:
     return int(config.env.steps if config.steps is None else config.steps)
 
 
-def _settings(config: DictConfig, drawn: goals.Drawn | None) -> ControlSettings:
-    """How control is measured; what is left open depends on whether goals were drawn, and can be held."""
+def _settings(config: DictConfig, drawn: goals.Drawn | None, goal: goals.Goal | None) -> ControlSettings:
+    """How control is measured; what is left open depends on whether goals were drawn, move, and can be held."""
     from paig_control.evaluation import ControlSettings
 
     given = {item.name: config[item.name] for item in fields(ControlSettings)}
     steps, within = _steps(config), config.within
-    hold = max(1, steps // 4)
+    hold = 0 if goal is not None and goal.moves else max(1, steps // 4)
     if drawn is not None:
         hold = 5 if drawn.held else 0
         within = drawn.within if within is None else within
@@ -150,14 +155,25 @@ def _tell(screen: Screen, drawn: goals.Drawn, control: ControlSettings) -> None:
     )
 
 
-def _warn(screen: Screen, agent: MPCAgent, goal: goals.Goal) -> None:
-    """Say it if the goal cannot be held, by what was learned, and the nearest that can."""
+def _warn(screen: Screen, agent: MPCAgent, model: PAIG, goal: goals.Goal) -> None:
+    """Say it if the goal image shows more than was learned, or if by what was learned the goal cannot be held."""
     import torch
 
     from paig_control.agents.holding import holding
 
-    place = agent.model.read(torch.from_numpy(goal.image[None])).position[0]
-    held = holding(agent.model.physics, place, agent.control.low, agent.control.high)
+    place = None if goal.told is None else torch.from_numpy(goal.told[0]).float()
+    if place is None and goal.image is not None:
+        frames = torch.from_numpy(goal.image[None])
+        place = model.read(frames).position[0]
+        finding = model.examine(frames, place[None])
+        if finding.usual > 0 and float(finding.error) > STRANGE * finding.usual:
+            screen.remark(
+                f"The goal image shows more than the model can explain: squared error {float(finding.error):.2g}, in "
+                f"training {finding.usual:.2g}. Every object was found."
+            )
+    if place is None or goal.moves or getattr(agent.goal_settings, "once", False):
+        return
+    held = holding(model.physics, place, agent.control.low, agent.control.high)
     if held.possible:
         return
     nearest = "none near it can, either"
@@ -215,37 +231,58 @@ def _check_fit(env: world.Env, loaded: Loaded, config: DictConfig, screen: Scree
 
 def _goal(env: world.Env, loaded: Loaded, config: DictConfig) -> goals.Goal | None:
     """The goal to show or, where the reward is planned for, only to judge by."""
-    wanted = config.goal or config.env.goal
-    goal = None
-    if wanted is not None or config.objective.name == "goal":
-        goal = goals.resolve(config.goal, config.env.goal, world.plain(config.env.goals), env, loaded.model.image_size)
-    if goal is None or config.goal_state is None:
+    wanted = OmegaConf.to_container(config.goal) if OmegaConf.is_config(config.goal) else config.goal
+    if (wanted or config.env.goal) is None and config.objective.name == "reward":
+        return None
+    model = loaded.model
+    size, coordinates = model.image_size, (model.physics.objects, model.physics.dims)
+    goal = goals.resolve(wanted, config.env.goal, world.plain(config.env.goals), env, size, coordinates)
+    if goal.before is not None and config.objective.name == "picture":
+        raise PaigError("Two pictures show a goal that moves, and objective=picture is still: take objective=goal.")
+    if goal.told is not None:
+        goal = replace(goal, image=_imagined(model, goal.told))
+    if config.goal_state is None:
         return goal
     shape = np.shape(env.get_wrapper_attr("goal_state"))
-    state = goals.to_state(list(config.goal_state), shape, "goal_state")
-    return goals.Goal(goal.image, state, "given", goal.notes)
+    return replace(goal, state=goals.to_state(list(config.goal_state), shape, "goal_state"), source="given")
 
 
-def _agent(env: world.Env, loaded: Loaded, config: DictConfig, once: bool) -> tuple[MPCAgent, GoalSettings | None]:
-    """The agent under test, and what reaching a goal means to it (``once`` is enough, or not); None for a reward."""
+def _imagined(model: PAIG, told: goal_files.Array) -> goal_files.Frame:
+    """The picture ``(h, w, 3)`` that the model draws of coordinates ``(2, N, D)``, for the eye."""
+    import torch
+
+    from paig_control.model import to_pictures
+    from paig_control.types import State
+
+    with torch.no_grad():
+        drawn = to_pictures(model.render(State(*torch.from_numpy(told[:, None]).float().to(model.device))))
+    picture: goal_files.Frame = drawn[0]
+    return picture
+
+
+def _agent(env: world.Env, loaded: Loaded, config: DictConfig, once: bool) -> tuple[MPCAgent, TermSettings]:
+    """The agent under test, and what counts for the oracle beside it; ``once`` is enough for drawn goals, or not."""
     import gymnasium as gym
 
     from paig_control.agents.mpc import MPCAgent
+    from paig_control.agents.settings import GoalSettings, TermSettings
 
     space = env.action_space
     assert isinstance(space, gym.spaces.Box)
     planner = world.make_planner(config.planner, config.seed)
     settings = world.settings(config.agent, "agent", "mpc")
-    if config.objective.name == "reward":
-        reward = config.objective.reward
-        if reward is None:
-            raise PaigError(
-                f"{config.env.id} names no reward function: set objective.reward, or show a goal with goal=..."
-            )
-        return MPCAgent(loaded.model, planner, space.low, space.high, reward, None, settings), None
-    aims = world.settings(config.objective, "objective", "goal")
-    aims = replace(aims, once=aims.once or once)
-    return MPCAgent(loaded.model, planner, space.low, space.high, None, aims, settings), aims
+    name = config.objective.name
+    aims = world.settings(config.objective, "objective", name)
+    if name == "reward" and aims.reward is None:
+        raise PaigError(f"{config.env.id} names no reward function: set objective.reward, or show a goal with goal=...")
+    reward = aims.reward if name == "reward" else None
+    if name == "goal":
+        aims = replace(aims, once=aims.once or once)
+    agent = MPCAgent(loaded.model, planner, space.low, space.high, reward, aims, settings)
+    if name == "picture":  # the oracle sees states, not pictures
+        others = {item.name: getattr(aims, item.name) for item in fields(TermSettings) if item.name != "effort"}
+        aims = GoalSettings(**others, effort=config.env.effort, time_scale=config.env.time_scale, once=once)
+    return agent, aims
 
 
 def show(screen: Screen, measured: Measured) -> None:

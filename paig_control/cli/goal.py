@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from paig_control import goals
+from paig_control import goal_files, goals
 from paig_control.cli import output, world
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError, nearest
@@ -21,12 +21,12 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         image, state = draw(env, config)
     finally:
         env.close()
-    goals.save(path, image, state)
+    goal_files.save(path, image, state)
     screen.say(f"Drew the state {state.ravel().tolist()} as {path}, {image.shape[0]} x {image.shape[1]} pixels.")
     return {"goal": str(path), "state": state.tolist()}
 
 
-def draw(env: world.Env, config: DictConfig) -> tuple[goals.Frame, goals.Array]:
+def draw(env: world.Env, config: DictConfig) -> tuple[goal_files.Frame, goal_files.Array]:
     """Draw the state asked for, or the named goal.
 
     Raises:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from paig_control import __version__
 from paig_control.cli.compose import CONFIGS, choices, compose, register_schemas, used
-from paig_control.cli.schema import COMMANDS, RECORDS, Common, Env, default, record
+from paig_control.cli.schema import COMMANDS, GROUPS, RECORDS, Common, Env, default, record
 from paig_control.cli.wording import documented
 
 WIDTH, COLUMN = 100, 34
@@ -97,7 +97,7 @@ def _options(
     lines = []
     for name in order or list(fields):
         hint, value = hints[name], (given or {}).get(name, default(fields[name]))
-        if hint is Any:
+        if hint is Any and name in GROUPS:
             continue
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             nested = {item.name: getattr(value, item.name) for item in dataclasses.fields(hint)}

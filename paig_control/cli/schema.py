@@ -115,14 +115,18 @@ class Control(Common):
     Attributes:
         run: folder of the trained model.
         out: folder to write into.
-        goal: picture of the goal, or the name of one of the environment's goals; null takes its default.
-        goal_state: by which success is judged, positions then velocities; null takes the goal picture's.
+        goal: picture of the goal, as a file, a .npy array or the name of one of the environment's goals; two pictures
+            [FIRST.png,SECOND.png], a step apart, or a .npy of two, for a goal that moves; or the model's coordinates
+            of all objects, for example [10,16,22,16], their velocities after them or at rest. null takes the
+            environment's default.
+        goal_state: by which success is judged, positions then velocities; null takes the goal's own. The agent is not
+            told.
         goals: number of episodes, each with a goal drawn by the environment; null shows one goal in all episodes.
         distance: least distance between start and drawn goal; null takes 6 px, or 0.3 rad.
         episodes: number of episodes, where no goals are drawn.
         steps: of an episode; null takes env.steps.
         hold: success is being at the goal through the last so many steps, 0 for at any step; null takes a quarter of
-            the steps, and for drawn goals 5, or 0 where they cannot be held.
+            the steps, 0 for a goal that moves, and for drawn goals 5, or 0 where they cannot be held.
         within: how near is at the goal; null takes the environment's tolerance, and for drawn goals 1.5 px or 0.15 rad.
         batch: episodes side by side.
         baselines: play the random agent and the oracles too.
@@ -138,7 +142,7 @@ class Control(Common):
     agent: Group = None
     planner: Group = None
     objective: Group = None
-    goal: str | None = None
+    goal: Any = None
     goal_state: list[float] | None = None
     goals: int | None = None
     distance: float | None = None
@@ -228,7 +232,7 @@ class Demo(Common):
         out: folder to write into.
         sequences: training films.
         steps: frames of each training film.
-        goal: picture of the goal, or the name of one of the environment's goals; null takes its default.
+        goal: as for control; null takes the environment's default.
         episodes: episodes of control.
         film: episodes of which a film is kept.
         control_seed: of the first episode; 1004 starts hanging down.
@@ -245,7 +249,7 @@ class Demo(Common):
     objective: Group = None
     sequences: int = 32
     steps: int = 30
-    goal: str | None = None
+    goal: Any = None
     episodes: int = 4
     film: int = 2
     control_seed: int = 1004
@@ -272,24 +276,13 @@ class Env:
     id: str = "paig/Pixels-v0"
     kwargs: dict[str, Any] = field(default_factory=dict)
     goals: dict[str, list[float]] = field(default_factory=dict)
-    goal: str | None = None
+    goal: Any = None
     reward: str | None = None
     steps: int = 200
     horizon: int = 40
     time_scale: float = 0.3
     terminal: float = 0.0
     effort: float = 0.001
-
-
-@dataclass
-class ForReward:
-    """Plan for the environment's own reward.
-
-    Attributes:
-        reward: name of the reward function.
-    """
-
-    reward: str | None = "${env.reward}"
 
 
 COMMANDS: dict[str, type[Common]] = {
@@ -318,10 +311,13 @@ RECORDS: dict[str, dict[str, str]] = {
     },
     "objective": {
         "goal": "paig_control.agents.settings:GoalSettings",
-        "reward": "paig_control.cli.schema:ForReward",
+        "picture": "paig_control.agents.settings:PictureSettings",
+        "reward": "paig_control.agents.settings:RewardSettings",
     },
 }
 """Group: the records that its configurations begin from, by name."""
+GROUPS = (*RECORDS, "physics")
+"""Keys of commands that configurations fill."""
 OPEN = ("physics", "env.kwargs", "env.goals")
 """Where a key that is not listed may be given: its owner checks it."""
 

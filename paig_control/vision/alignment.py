@@ -17,6 +17,8 @@ from torch import Tensor
 from paig_control.vision.renderer import Renderer
 
 PoseOf = Callable[[Tensor], Tensor]
+FLOOR = 0.003
+"""Squared error of a pixel, summed over channels, below which all pixels weigh alike."""
 
 UNEXPLAINED = 0.1
 """Squared error of a frame, summed over pixels and channels, up to which all frames are trusted alike."""
@@ -81,10 +83,15 @@ def _align(
 
 
 @torch.no_grad()
-def pixel_weight(renderer: Renderer, pose: Tensor, frames: Tensor, floor: float = 0.003) -> Tensor:
+def pixel_weight(renderer: Renderer, pose: Tensor, frames: Tensor, floor: float = FLOOR) -> Tensor:
     """Weight of each pixel, ``(h, w)`` with maximum 1: the inverse of its mean squared error plus ``floor``."""
     error = torch.zeros(renderer.image_size, device=frames.device)
     for p, f in zip(pose.split(128), frames.split(128), strict=True):
         error += (renderer(p) - f).square().sum((0, 1))
     weight = 1 / (error / len(frames) + floor)
     return weight / weight.max()
+
+
+def unexplained(weight: Tensor) -> float:
+    """Weighted squared error of a frame, on average, of which :func:`pixel_weight` made ``weight`` ``(h, w)``."""
+    return float(FLOOR * (1 - weight).sum())

@@ -9,7 +9,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from paig_control.types import Finding
+from paig_control.vision.alignment import unexplained
 from paig_control.vision.renderer import Renderer, SpriteRenderer
+
+LEAST_SHOWN = 0.25
+"""Of an object that is there, at least this part is seen, as :func:`shown` says it."""
+LEAST_SURE = 5.0
+"""By how many standard deviations drawing an object that is there makes the picture more like the frame, at least, if
+what remains unexplained were noise: so that nothing is found in noise, nor in the picture of another scene."""
 
 
 @torch.no_grad()
@@ -71,12 +79,56 @@ def shown(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chu
     return torch.cat([_shown(renderer, pose, image, weight) for pose, image in parts])
 
 
-def _shown(renderer: Renderer, pose: Tensor, image: Tensor, weight: Tensor) -> Tensor:
+@torch.no_grad()
+def find(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor) -> Finding:
+    """Whether objects are where they were read, in each of some images.
+
+    Args:
+        renderer: of the sprites.
+        poses: ``(M, N, 3)`` as read.
+        images: ``(M, 3, h, w)`` in [0, 1].
+        weight: ``(h, w)`` weights of the pixels.
+    """
+    seen = shown(renderer, poses, images, weight)
+    _, alone, whole, empty = _one_by_one(renderer, poses)
+    own = (weight * (alone - empty).square()).sum((2, 3, 4)).T
+    left = (weight * (whole[0] - images).square()).sum((1, 2, 3))
+    deviation = (left / (images.shape[1] * weight.sum())).sqrt()[:, None]
+    sure = seen * own.sqrt() / (2 * deviation).clamp(min=1e-6)
+    found = (seen > LEAST_SHOWN) & (sure > LEAST_SURE)
+    return Finding(found, inside(renderer, poses), left, unexplained(weight))
+
+
+@torch.no_grad()
+def inside(renderer: Renderer, poses: Tensor) -> Tensor:
+    """How much of what is painted at poses ``(M, N, 3)`` lies inside the frame: ``(M, N)`` from 0 to 1.
+
+    Where sprites cannot be painted beyond the frame, 1 if their middle is inside and 0 if not.
+    """
+    if not isinstance(renderer, SpriteRenderer):
+        height, width = renderer.image_size
+        limit = poses.new_tensor([width, height])
+        return ((poses[..., :2] >= 0) & (poses[..., :2] <= limit)).all(-1).to(poses)
+    room = renderer.window
+    wide = renderer.widened(room)
+    _, alone, _, empty = _one_by_one(wide, poses + poses.new_tensor([room, room, 0.0]))
+    change = (alone - empty).square().sum(2)
+    part: Tensor = _inner(change, room).sum((2, 3)) / change.sum((2, 3)).clamp(min=1e-6)
+    return part.T
+
+
+def _one_by_one(renderer: Renderer, pose: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Frames without each object of poses ``(M, N, 3)``, with it alone ``(N, M, 3, h, w)``, with all and with none."""
     count = pose.shape[1]
     one = torch.eye(count, dtype=torch.bool, device=pose.device)[:, None, :, None]
     away = pose - pose.new_tensor([1.0, 1.0, 0.0]) * (10.0 * sum(renderer.image_size))
     drawn = renderer(torch.cat([torch.where(one, away, pose), torch.where(one, pose, away), pose[None], away[None]]))
     without, alone, whole, empty = drawn.split([count, count, 1, 1])
+    return without, alone, whole, empty
+
+
+def _shown(renderer: Renderer, pose: Tensor, image: Tensor, weight: Tensor) -> Tensor:
+    without, alone, whole, empty = _one_by_one(renderer, pose)
     error = (weight * (torch.cat([without, whole]) - image).square()).sum((2, 3, 4))
     own = (weight * (alone - empty).square()).sum((2, 3, 4))
     part: Tensor = ((error[:-1] - error[-1]) / own.clamp(min=1e-6)).clamp(0.0, 1.0)

@@ -1,0 +1,205 @@
+"""Where things must not be: regions that they keep out of, and walls that they keep inside.
+
+Both are soft: what a coordinate goes too far, squared. Regions are judged between the imagined frames, too, along the
+straight way from one to the next, so that nothing jumps over a thin one; what lies before the first imagined frame no
+action can change much, and is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from paig_control.agents.terms import Term
+from paig_control.errors import PaigError
+from paig_control.physics.base import Physics
+from paig_control.types import State
+
+BETWEEN = 3
+"""Places that are looked at on the way from one imagined frame to the next, the latter among them."""
+
+
+@dataclass(frozen=True)
+class Disc:
+    """All places nearer than ``radius`` to ``centre`` ``(D,)``: a disc, or an arc of angles."""
+
+    centre: tuple[float, ...]
+    radius: float
+
+    def beyond(self, physics: Physics, position: Tensor) -> Tensor:
+        """Distance ``(*B)`` of positions ``(*B, D)`` from the edge, negative inside."""
+        away = physics.difference(position, position.new_tensor(self.centre))
+        distance: Tensor = away.norm(dim=-1) - self.radius
+        return distance
+
+
+@dataclass(frozen=True)
+class Box:
+    """All places between ``low`` and ``high``, both ``(D,)``, in every coordinate."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def beyond(self, physics: Physics, position: Tensor) -> Tensor:
+        """Distance ``(*B)`` of positions ``(*B, D)`` from the edge, negative inside."""
+        low, high = position.new_tensor(self.low), position.new_tensor(self.high)
+        out = physics.difference(position, (low + high) / 2).abs() - (high - low) / 2
+        distance: Tensor = out.clamp(min=0).norm(dim=-1) + out.amax(dim=-1).clamp(max=0)
+        return distance
+
+
+Region = Disc | Box
+
+
+def region(values: Sequence[float], dims: int) -> Region:
+    """A disc from its centre and radius, ``dims + 1`` numbers, or a box from its lowest and highest corner.
+
+    Where there is one coordinate only, an angle for example, two numbers are a centre and how far it reaches.
+
+    Raises:
+        PaigError: for another number of values, or a region that is empty or not finite.
+    """
+    numbers = [float(value) for value in values]
+    forms = f"{dims + 1} numbers for a disc, its centre and radius"
+    if dims > 1:
+        forms += f", or {2 * dims} for a box, its lowest and its highest corner"
+    if len(numbers) not in ({dims + 1} if dims == 1 else {dims + 1, 2 * dims}):
+        raise PaigError(f"keep_out has the region {numbers}: expected {forms}.")
+    if not all(math.isfinite(number) for number in numbers):
+        raise PaigError(f"keep_out has the region {numbers}: expected finite numbers.")
+    if len(numbers) == dims + 1:
+        if numbers[-1] <= 0:
+            raise PaigError(f"keep_out has the disc {numbers} of radius {numbers[-1]:g}: expected a positive one.")
+        return Disc(tuple(numbers[:-1]), numbers[-1])
+    low, high = tuple(numbers[:dims]), tuple(numbers[dims:])
+    if not all(a < b for a, b in zip(low, high, strict=True)):
+        raise PaigError(
+            f"keep_out has the box {numbers}, whose lowest corner is not below its highest: expected [left, top, "
+            "right, bottom], x to the right and y down."
+        )
+    return Box(low, high)
+
+
+class Bound(Term):
+    """What regions and walls have in common.
+
+    Args:
+        physics: says how positions differ, and how many objects there are.
+        margin: distance to keep; None takes 1 px, or 0.1 rad.
+        penalty: cost of being one px or rad too far, for one step; None takes 100, or 10000 for angles.
+        objects: numbers of the objects that it is for; None for all.
+
+    Raises:
+        PaigError: for objects that there are not, or a margin or penalty below 0.
+    """
+
+    def __init__(
+        self, physics: Physics, margin: float | None, penalty: float | None, objects: Sequence[int] | None = None
+    ) -> None:
+        self.physics = physics
+        self.margin = (0.1 if physics.periodic else 1.0) if margin is None else margin
+        self.penalty = (1e4 if physics.periodic else 100.0) if penalty is None else penalty
+        self.objects = list(range(physics.objects)) if objects is None else list(objects)
+        for name, value in (("margin", self.margin), ("penalty", self.penalty)):
+            if not value >= 0:
+                raise PaigError(f"{name} = {value}: expected a number not below 0.")
+        if not self.objects or any(n not in range(physics.objects) for n in self.objects):
+            raise PaigError(
+                f"objects = {self.objects}: expected numbers from 0 to {physics.objects - 1}, or null for all objects."
+            )
+
+
+class KeepOut(Bound):
+    """Regions that objects must not enter: their depth inside, the margin added, squared and summed over the horizon.
+
+    What is meant are the objects' coordinates; take half their size into the margin.
+
+    Args:
+        physics: says how positions differ, and how many objects there are.
+        regions: to keep out of.
+        margin: distance to keep from them; None takes 1 px, or 0.1 rad.
+        penalty: cost of being one px or rad too deep, for one step; None takes 100, or 10000 for angles.
+        objects: numbers of the objects that must keep out; None for all.
+    """
+
+    def __init__(
+        self,
+        physics: Physics,
+        regions: Sequence[Region],
+        margin: float | None = None,
+        penalty: float | None = None,
+        objects: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(physics, margin, penalty, objects)
+        self.regions = tuple(regions)
+
+    def __call__(self, states: State, actions: Tensor) -> Tensor:
+        """Costs ``(B, K)``."""
+        places = self._way(states.position[..., self.objects, :])
+        cost = actions.new_zeros(actions.shape[:2])
+        for one in self.regions:
+            depth = (self.margin - one.beyond(self.physics, places)).clamp(min=0)
+            deep = depth.square().sum(dim=-1)
+            cost = cost + deep[..., 0] + deep[..., 1:].sum(dim=-1) / BETWEEN
+        return self.penalty * cost
+
+    def _way(self, position: Tensor) -> Tensor:
+        """The first of positions ``(B, K, H, n, D)``, then those on the way to each of the others."""
+        before, step = position[:, :, :-1], self.physics.difference(position[:, :, 1:], position[:, :, :-1])
+        way = [before + step * (k / BETWEEN) for k in range(1, BETWEEN + 1)]
+        return torch.cat([position[:, :, :1], *way], dim=2)
+
+
+class Walls(Bound):
+    """Limits that objects keep inside: what any coordinate goes beyond, squared and summed over the horizon.
+
+    Args:
+        physics: says how positions differ, and how many objects there are.
+        low: lowest coordinates ``(D,)``; ``-inf`` for none.
+        high: highest coordinates ``(D,)``; ``inf`` for none. Angles have both or none.
+        margin: distance to keep from the limits; None takes 1 px, or 0.1 rad.
+        penalty: cost of being one px or rad too far, for one step; None takes 100, or 10000 for angles.
+        objects: numbers of the objects that must keep inside; None for all.
+
+    Raises:
+        PaigError: for limits of another number, that cross, or leave no room for the margin.
+    """
+
+    def __init__(
+        self,
+        physics: Physics,
+        low: Sequence[float],
+        high: Sequence[float],
+        margin: float | None = None,
+        penalty: float | None = None,
+        objects: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(physics, margin, penalty, objects)
+        limits = [float(value) for value in (*low, *high)]
+        dims = physics.dims
+        if len(low) != dims or len(high) != dims or any(math.isnan(value) for value in limits):
+            raise PaigError(
+                f"walls = {limits}: expected {2 * dims} numbers, the lowest of each coordinate and then the highest, "
+                "-inf or inf where there is no wall."
+            )
+        if physics.periodic and not all(math.isfinite(value) for value in limits):
+            raise PaigError(f"walls = {limits}: expected finite angles; between which two does it move?")
+        if not all(a + 2 * self.margin < b for a, b in zip(limits[:dims], limits[dims:], strict=True)):
+            raise PaigError(
+                f"walls = {limits} leave no room between low and high with a margin of {self.margin:g}: expected the "
+                "lowest of each coordinate and then the highest, for example [2,2,30,30]."
+            )
+        self.low, self.high = tuple(limits[:dims]), tuple(limits[dims:])
+
+    def __call__(self, states: State, actions: Tensor) -> Tensor:
+        """Costs ``(B, K)``."""
+        position = states.position[..., self.objects, :]
+        low, high = (position.new_tensor(limit) for limit in (self.low, self.high))
+        if self.physics.periodic:
+            position = (low + high) / 2 + self.physics.difference(position, (low + high) / 2)
+        too_far = (low + self.margin - position).clamp(min=0) + (position - high + self.margin).clamp(min=0)
+        return self.penalty * too_far.square().sum(dim=(-1, -2, -3))
