@@ -156,8 +156,7 @@ class Recorder:
         state = self.agent.state
         if self.films and state is not None:
             state = State(*(x[: self.films] for x in state))
-            with torch.no_grad():
-                future = self.agent.model.physics.rollout(state, self.agent.upcoming[: self.films, : self.ahead])
+            future = self.agent.imagine(self.films, self.ahead)
             if not self.foreseen:  # the first plan shows the first frames
                 self.foreseen.append(state)
                 self.foreseen += [State(*(x[:, k] for x in future)) for k in range(future.position.shape[1])]

@@ -186,9 +186,10 @@ class StateFilter:
 
     def _moved(self, points: Tensor, action: Tensor) -> Tensor:
         """Step packed states ``(B, K, 2 N D)``."""
-        actions = action.to(points)[:, None].expand(-1, points.shape[1], -1)
+        first = points.transpose(0, 1)  # as constants of each world's own broadcast
+        actions = action.to(points).expand(*first.shape[:2], -1)
         with self.physics.frozen():
-            return pack(self.physics.step(unpack(points, self.physics), actions))
+            return pack(self.physics.step(unpack(first, self.physics), actions)).transpose(0, 1)
 
     def _apart(self, points: Tensor, centre: Tensor) -> Tensor:
         half = points.shape[-1] // 2

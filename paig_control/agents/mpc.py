@@ -16,6 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from paig_control.agents.adapting import Adapter
 from paig_control.agents.goal_checks import check_shown, check_state, check_told
 from paig_control.agents.objectives import other_terms, reaching, reward_objective
 from paig_control.agents.perception import Frames, Model, Perception
@@ -49,6 +50,7 @@ class MPCAgent:
         goal_settings: what reaching a goal means, in coordinates or as a picture, and what else counts.
         settings: of the agent.
         extra: an objective of your own, or several added up, that counts too.
+        adapter: watches the constants while an episode runs; None takes those of the model throughout.
 
     Raises:
         PaigError: for bounds, a reward or regions that do not fit.
@@ -64,8 +66,9 @@ class MPCAgent:
         goal_settings: TermSettings | None = None,
         settings: AgentSettings | None = None,
         extra: Objective | None = None,
+        adapter: Adapter | None = None,
     ) -> None:
-        self.model, self.settings = model, settings or AgentSettings()
+        self.model, self.settings, self.adapter = model, settings or AgentSettings(), adapter
         self.perception = Perception(model, self.settings.history, self.settings.patience)
         self.control = RecedingHorizon(planner, model.physics, low, high, self.settings.replan, self.settings.repeat)
         own = TermSettings() if reward is not None else GoalSettings()
@@ -115,6 +118,8 @@ class MPCAgent:
         self.batch, self.state = batch, None
         self.perception.reset(batch or 1)
         self.control.reset(seed)
+        if self.adapter is not None:
+            self.adapter.reset(batch or 1)
         self._sent.extend([self.control.idle.expand(batch or 1, -1)] * (self.settings.latency + 1))
         if goal is not None:
             self.objective = Sum((self._reach(goal, examine), *self.others, *self.extra))
@@ -141,14 +146,35 @@ class MPCAgent:
             raise PaigError("act was called before reset: call reset(goal) at the start of every episode.")
         begin = time.perf_counter()
         frames = None if frame is None else self._tensor(frame, "frame", self.batch)
-        self.state = self.perception.look(frames, missing, self._sent[0])
+        physics = self.model.physics
+        with physics.using(self._constants(1)):
+            self.state = self.perception.look(frames, missing, self._sent[0])
+        if self.adapter is not None:
+            self.adapter.observe(self.perception.reading, self._sent[0])
+        with physics.using(self._constants(1)):
+            ahead = self._ahead(self.state)
         seen = time.perf_counter()
-        action = self.control.act(self._ahead(self.state), self.objective)
+        with physics.using(self._constants(2)):
+            action = self.control.act(ahead, self.objective)
         action = torch.where(self.perception.known[:, None], action, self.control.idle.to(action))
         self._sent.append(action)
         self.timing = Timing(seen - begin, time.perf_counter() - seen)
         taken: NDArray[np.float32] = action.cpu().numpy().astype(np.float32)
         return taken if self.batch is not None else taken[0]
+
+    def imagine(self, count: int, steps: int) -> State:
+        """States ``(b, H, N, D)`` of the first ``count`` environments, as far as foreseen, ``steps`` at most."""
+        if self.state is None:
+            raise PaigError("imagine was called before act: there is no state yet to begin from.")
+        constants = {name: value[:count] for name, value in self._constants(1).items()}
+        with torch.no_grad(), self.model.physics.using(constants):
+            return self.model.physics.rollout(State(*(x[:count] for x in self.state)), self.upcoming[:count, :steps])
+
+    def _constants(self, axes: int) -> dict[str, Tensor]:
+        """Constants that the adapter found, for states with so many axes before ``(N, D)``, the first the batch's."""
+        if self.adapter is None:
+            return {}
+        return {name: value.unflatten(0, (-1, *(1,) * (axes - 1))) for name, value in self.adapter.values.items()}
 
     @torch.no_grad()
     def _ahead(self, state: State) -> State:

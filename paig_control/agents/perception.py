@@ -61,6 +61,9 @@ class Perception:
         model: sees.
         history: first frames that are fitted by least squares.
         patience: frames without news after which a ``RuntimeWarning`` says so.
+
+    Attributes:
+        reading: of the newest frames, ``(B, N, D)``, with no trust where they are no news.
     """
 
     def __init__(self, model: Model, history: int = 4, patience: int = 10) -> None:
@@ -74,6 +77,7 @@ class Perception:
         self.batch = batch
         self.blind: NDArray[np.intp] = np.zeros(batch, dtype=np.intp)
         self.filter.reset()
+        self.reading = Reading(torch.zeros(0), torch.zeros(0))
         self._last = torch.zeros(0)
         self._place = torch.zeros(0)
 
@@ -101,8 +105,8 @@ class Perception:
         """
         absent = self._absent(frames, missing)
         self.filter.predict(action)
-        reading = self._read(frames, absent)
-        self.filter.update(reading)
+        self.reading = self._read(frames, absent)
+        self.filter.update(self.reading)
         self._place = self.state.position
         self._say(absent)
         return self.state

@@ -94,7 +94,7 @@ class Bodies(Scene):
     def pushes(self, action: Array) -> Array:
         """Forces ``(B, N, 2)`` of actions ``(B, A)``."""
         forces = np.zeros((len(action), self.count, 2))
-        forces[:, list(self.actuated)] = action.reshape(len(action), -1, 2)
+        forces[:, list(self.actuated)] = self.actuation * action.reshape(len(action), -1, 2)
         return forces
 
     def truth_of(self, physics: str, constants: dict[str, float], **settings: Any) -> dict[str, dict[str, Any]]:
@@ -102,7 +102,7 @@ class Bodies(Scene):
         if len(self.actuated) < self.count:
             settings["actuated"] = list(self.actuated)
         return {
-            "constants": {**constants, "actuation": 1.0},
+            "constants": {**constants, "actuation": self.actuation},
             "physics": {"name": physics, "dt": self.dt, "objects": self.count, **settings},
         }
 

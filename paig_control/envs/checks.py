@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,15 @@ def actions(value: Any, shape: tuple[int, ...]) -> Array:
     if not np.isfinite(array).all():
         raise PaigError(f"The action contains NaN or infinity: {expected}; look at what the policy computed.")
     return array
+
+
+def constants(given: Mapping[str, Any], known: Mapping[str, float]) -> dict[str, float]:
+    """Return other values of true constants if all of their names are known."""
+    for name in given:
+        if name not in known:
+            there = f"those that can be changed are {', '.join(known)}" if known else "none can be changed"
+            raise PaigError(f"There is no constant {name!r} to change: {there}.")
+    return {name: number(name, value, example=known[name]) for name, value in given.items()}
 
 
 def options(given: dict[str, Any] | None) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class Pendulum(Scene):
         """True ``constants`` and the settings of the true ``physics``."""
         settings = {name: getattr(self, name) for name in ("dt", "substeps", "length", "mass", "max_speed")}
         return {
-            "constants": {"gravity": self.gravity, "actuation": 1.0},
+            "constants": {"gravity": self.gravity, "actuation": self.actuation},
             "physics": {"name": "pendulum", **settings},
         }
 
@@ -92,7 +92,7 @@ class Pendulum(Scene):
 
     def transition(self, state: Array, action: Array) -> Array:
         """Advance states ``(B, 2, 1, 1)`` by ``dt`` under torques ``(B, 1)``."""
-        torque, h = action[:, :, None], self.dt / self.substeps
+        torque, h = self.actuation * action[:, :, None], self.dt / self.substeps
         angle, speed = state[:, 0], state[:, 1]
         for _ in range(self.substeps):
             a1 = self.acceleration(angle, torque)

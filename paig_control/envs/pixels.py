@@ -127,6 +127,7 @@ class Pixels(PixelEnv):
         )
         self.inner = self._make()
         self._easel: gym.Env[Any, Any] | None = None
+        self._before: dict[str, float] = {}
         self.action_space = self.inner.action_space
 
     def _make(self) -> gym.Env[Any, Any]:
@@ -166,6 +167,18 @@ class Pixels(PixelEnv):
             for name, value in self._constants.items()
         }
         return {"constants": constants, "physics": dict(self._physics)}
+
+    def change(self, **constants: float) -> None:
+        attributes = {name: value for name, value in self._constants.items() if isinstance(value, str)}
+        known = {name: float(self._read(attribute)) for name, attribute in attributes.items()}
+        for name, value in checks.constants(constants, known).items():
+            self._before.setdefault(attributes[name], known[name])
+            setattr(self.inner.unwrapped, attributes[name], value)
+
+    def _restore(self) -> None:
+        for attribute, value in self._before.items():
+            setattr(self.inner.unwrapped, attribute, value)
+        self._before.clear()
 
     def _read(self, attribute: str, env: gym.Env[Any, Any] | None = None) -> Any:
         try:

@@ -7,9 +7,10 @@ velocity. A single environment is a batch of one, so it cannot differ from a vec
 
 from __future__ import annotations
 
+import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -47,6 +48,15 @@ class Scene(ABC):
     tolerance: Tolerance
     background: Array
     sprites: Sequence[Sprite]
+    actuation: float = 1.0
+    """What is made of an action, as a factor; only :meth:`changed` makes it another."""
+
+    def changed(self, constants: Mapping[str, float]) -> Scene:
+        """The same scene with other true constants, by name."""
+        other = copy.copy(self)
+        for name, value in checks.constants(constants, self.truth["constants"]).items():
+            setattr(other, name, value)
+        return other
 
     @property
     @abstractmethod
@@ -154,7 +164,7 @@ class SceneEnv(SceneWorld, PixelEnv):
     kind: ClassVar[type[Scene]]
 
     def __init__(self, render_mode: str | None = None, **arguments: Any) -> None:
-        self.scene = build(self.kind, arguments)
+        self.scene = self._made = build(self.kind, arguments)
         super().__init__(self.scene.size, render_mode, self.scene.goal_state, self.scene.tolerance)
         self.metadata = self.metadata | {"render_fps": max(1, round(1 / self.scene.dt))}
         self.action_space = self.scene.action_space
@@ -162,6 +172,12 @@ class SceneEnv(SceneWorld, PixelEnv):
 
     def _check_state(self, name: str, value: Any) -> Array:
         return self.scene.check_state(name, value)
+
+    def change(self, **constants: float) -> None:
+        self.scene = self.scene.changed(constants)
+
+    def _restore(self) -> None:
+        self.scene = self._made
 
     def _start(self, state: Array | None, seed: int | None) -> None:
         drawn = self.scene.initials([self.np_random])

@@ -112,6 +112,17 @@ class PixelEnv(gym.Env[Image, Any]):
         """Whether everything that moves is in the picture in states ``(B, 2, N, D)``: ``(B,)``."""
         return np.ones(len(states), dtype=bool)
 
+    def change(self, **constants: float) -> None:
+        """Change true constants for the rest of the running episode, unannounced: to measure what notices it.
+
+        Raises:
+            PaigError: for a constant that there is not, or that cannot be changed.
+        """
+        raise PaigError(f"The constants of {type(self).__name__} cannot be changed while it runs.")
+
+    def _restore(self) -> None:
+        """Bring back the constants that :meth:`change` changed."""
+
     # -- goals -------------------------------------------------------------------------------------------
 
     @property
@@ -155,6 +166,7 @@ class PixelEnv(gym.Env[Image, Any]):
         given = checks.options(options)
         start = self._check_state("options['state']", given["state"]) if "state" in given else None
         goal = self._check_state("options['goal']", given["goal"]) if "goal" in given else self._default_goal
+        self._restore()
         self._start(start, seed)
         if goal is None:
             self.goal_state = self._goal_image = None

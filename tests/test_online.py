@@ -1,0 +1,188 @@
+"""The constants watched during an episode: left alone while nothing changes, found anew when something does."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from paig_control.errors import PaigError
+from paig_control.online import OnlineAdapter, OnlineSettings
+from paig_control.physics.base import Physics
+from paig_control.physics.integrators import integrate_by
+from paig_control.physics.particles import Bouncing, Spring
+from paig_control.physics.pendulum import Pendulum
+from paig_control.types import Reading, State
+
+NOISE = {"pendulum": 0.003, "spring": 0.02}
+CONSTANTS = {
+    "pendulum": {"gravity": 10.0, "actuation": 1.0},
+    "spring": {"stiffness": 4.0, "rest_length": 12.0, "actuation": 1.0},
+}
+
+
+def world(name: str) -> Physics:
+    physics: Physics = Pendulum() if name == "pendulum" else Spring()
+    integrate_by(physics, "pefrl-2")
+    physics.set_values(CONSTANTS[name])
+    return physics
+
+
+class Episodes:
+    """Worlds under random pushes, each with constants of its own kind, watched frame by frame.
+
+    Args:
+        name: of the physics.
+        batch: worlds side by side.
+        seed: of starts, pushes and noise.
+        adapter: that watches; one of true constants by default.
+    """
+
+    def __init__(self, name: str, batch: int, seed: int = 0, adapter: OnlineAdapter | None = None) -> None:
+        self.name, self.random = name, torch.Generator().manual_seed(seed)
+        self.true, self.push = world(name), torch.zeros(batch, world(name).action_size)
+        self.adapter = adapter or OnlineAdapter(world(name), NOISE[name])
+        self.adapter.reset(batch)
+        self.frame = 0
+        if name == "pendulum":
+            place, speed = math.pi + 0.5 * self._normal(batch, 1, 1), torch.zeros(batch, 1, 1)
+        else:
+            rest = torch.tensor([[10.0, 16.0], [22.0, 16.0]])
+            place, speed = rest + self._normal(batch, 2, 2), 2 * self._normal(batch, 2, 2)
+        self.state = State(place.double(), speed.double())
+
+    def _normal(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.random)
+
+    def play(self, frames: int, hidden: bool = False, wild: float = 0.0, still: bool = False) -> None:
+        """Go on for so many frames; they may be hidden, or misread by ``wild``."""
+        for _ in range(frames):
+            if self.frame and not still:
+                if self.frame % 5 == 1:
+                    self.push = 2.0 * self._normal(*self.push.shape)
+                with torch.no_grad():
+                    self.state = self.true.step(self.state, self.push.double())
+            place = self.state.position.float() + NOISE[self.name] * self._normal(*self.state.position.shape) + wild
+            trust = torch.full_like(place, 0.0 if hidden else 3.0)
+            self.adapter.observe(Reading(place, trust), self.push if self.frame else None)
+            self.frame += 1
+
+    def off(self) -> Tensor:
+        """Relative errors ``(B, C)``."""
+        truth, values = self.true.values(), self.adapter.values
+        return torch.stack([values[name][:, 0, 0] / truth[name] - 1 for name in truth], -1)
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_while_nothing_changes_the_constants_stay_as_learned(name: str) -> None:
+    episodes = Episodes(name, 8)
+    episodes.play(60)
+    assert float(episodes.off().abs().max()) < 2e-3
+    assert int(episodes.adapter.changes.max()) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "constant", "factor"),
+    [
+        ("pendulum", "gravity", 0.5),
+        ("pendulum", "gravity", 2.0),
+        ("pendulum", "actuation", 0.5),
+        ("spring", "stiffness", 2.0),
+        ("spring", "actuation", 0.5),
+    ],
+)
+def test_a_change_is_found_within_forty_frames(name: str, constant: str, factor: float) -> None:
+    episodes = Episodes(name, 8)
+    episodes.play(20)
+    episodes.true.set_values({constant: CONSTANTS[name][constant] * factor})
+    episodes.play(40)
+    assert float(episodes.off().abs().max()) < 0.05
+    score = torch.stack(
+        [(episodes.adapter.values[n] - truth) / episodes.adapter.std[n] for n, truth in episodes.true.values().items()]
+    )
+    assert float(score.square().mean().sqrt()) < 2.0
+
+
+def test_worlds_of_a_batch_are_watched_each_by_itself() -> None:
+    both, one = Episodes("pendulum", 2), Episodes("pendulum", 1)
+    for episodes in (both, one):
+        episodes.state = State(torch.full_like(episodes.state.position, 2.0), episodes.state.velocity)
+        episodes._normal = lambda *shape: 0.5 * torch.ones(shape)  # type: ignore[method-assign]
+    for _ in range(30):
+        both.play(1)
+        one.play(1)
+    for name, value in one.adapter.values.items():
+        torch.testing.assert_close(both.adapter.values[name], value.expand(2, 1, 1))
+
+
+def test_what_does_not_move_keeps_its_constants() -> None:
+    episodes = Episodes("spring", 2)
+    episodes.state = State(torch.tensor([[[10.0, 16.0], [22.0, 16.0]]]).double().expand(2, 2, 2), torch.zeros(2, 2, 2))
+    episodes.true.set_values({"stiffness": 8.0})  # nobody can see it: the spring is at its rest length
+    episodes.play(60, still=True)
+    values = episodes.adapter.values
+    assert float((values["stiffness"] / 4 - 1).abs().max()) < 1e-3
+    assert float((values["actuation"] - 1).abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_push_from_outside_is_not_taken_for_other_constants(seed: int) -> None:
+    episodes = Episodes("pendulum", 8, seed)
+    episodes.play(20)
+    episodes.state = State(episodes.state.position + 0.5, episodes.state.velocity - 3.0)
+    episodes.play(30)
+    assert float(episodes.off().abs().max()) < 0.01
+
+
+def test_frames_without_trust_and_wild_readings_do_not_move_the_constants() -> None:
+    episodes = Episodes("spring", 8)
+    episodes.play(12)
+    episodes.play(3, hidden=True, wild=500.0)
+    episodes.play(10)
+    episodes.play(1, wild=5.0)
+    episodes.play(15)
+    assert float(episodes.off().abs().max()) < 2e-3
+
+
+def test_an_episode_may_begin_unseen() -> None:
+    episodes = Episodes("pendulum", 4)
+    episodes.play(3, hidden=True, wild=float("nan"))
+    episodes.play(10)
+    episodes.true.set_values({"gravity": 20.0})
+    episodes.play(40)
+    assert float(episodes.off().abs().max()) < 0.05
+
+
+def test_more_noise_than_expected_is_no_change() -> None:
+    episodes = Episodes("pendulum", 8, adapter=OnlineAdapter(world("pendulum"), NOISE["pendulum"] / 5))
+    episodes.play(60)
+    assert float(episodes.off().abs().max()) < 0.01
+
+
+def test_the_next_episode_begins_with_what_was_learned_and_the_physics_keeps_it() -> None:
+    episodes = Episodes("pendulum", 2)
+    episodes.play(10)
+    episodes.true.set_values({"gravity": 5.0})
+    episodes.play(30)
+    adapter = episodes.adapter
+    assert float(adapter.values["gravity"].max()) < 8.0
+    adapter.reset(3)
+    assert adapter.values["gravity"].shape == (3, 1, 1)
+    assert float((adapter.values["gravity"] - 10.0).abs().max()) < 1e-6
+    assert adapter.physics.values()["gravity"] == pytest.approx(10.0)
+
+
+def test_what_cannot_be_watched_is_refused() -> None:
+    with pytest.raises(PaigError, match="no constants"):
+        OnlineAdapter(Bouncing(force=False), 0.1)
+    with pytest.raises(PaigError, match="noise = 0"):
+        OnlineAdapter(Spring(), 0.0)
+    with pytest.raises(PaigError, match="proof"):
+        OnlineSettings(proof=-1.0)
+    with pytest.raises(PaigError, match="rivals"):
+        OnlineSettings(rivals=0)
+    adapter = OnlineAdapter(Pendulum(), 0.01)
+    with pytest.raises(PaigError, match="expected 1"):
+        adapter.observe(Reading(torch.zeros(2, 1, 1), torch.ones(2, 1, 1)), None)
