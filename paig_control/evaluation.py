@@ -215,6 +215,7 @@ def evaluate_control(
             recorder = Recorder(agent, max(0, min(settings.film - len(films), len(chunk))), settings.ahead)
             tick = _ticker(progress, first * settings.steps, settings.episodes * settings.steps)
             played = {"agent": play(envs, chunk, recorder, settings.steps, goals=each, tick=tick)}
+            estimates = _estimates(agent, len(chunk))
             films += recorder.develop(model, played["agent"], chunk, aims.pictures, dt)
             if compare:
                 others: dict[str, Act | None] = {"random": random_agent(space, chunk)}
@@ -226,13 +227,25 @@ def evaluate_control(
                 for name, act in others.items():
                     if act is not None:
                         played[name] = play(envs, chunk, act, settings.steps, painted=False, goals=each)
-            rows += _rows(chunk, played, Judge(envs[0], aims.states, settings))
+            found = _rows(chunk, played, Judge(envs[0], aims.states, settings))
+            rows += [{**row, **estimate} for row, estimate in zip(found, estimates, strict=True)]
         times = decision_times(envs[0], agent, targets, settings)
     finally:
         for env in envs:
             env.close()
     summary = summarise(rows, times)
     return Measured(summary | {"cpu_seconds": time.process_time() - begin}, rows, films)
+
+
+def _estimates(agent: MPCAgent, batch: int) -> list[dict[str, float]]:
+    """Constants and error bars that the agent's adapter holds, of each episode; empty without an adapter."""
+    if agent.adapter is None:
+        return [{} for _ in range(batch)]
+    parts = {"estimate": agent.adapter.values, "std": agent.adapter.std}
+    return [
+        {f"{name}_{part}": float(value[i]) for part, values in parts.items() for name, value in values.items()}
+        for i in range(batch)
+    ]
 
 
 def _attribute(env: gym.Env[Any, Any], name: str) -> Any:

@@ -49,6 +49,45 @@ def fails(capsys, *words):
     return error
 
 
+def test_constants_are_set_by_hand_and_the_learned_ones_are_said(home, capsys):
+    words = ["control", "run=pend", "env=pendulum", *SMALL, "episodes=1", "baselines=false", "film=1"]
+    assert main([*words, "run.physics.gravity=15", "out=by-hand"]) == 0
+    assert "gravity is set to 15 by hand; learned was" in capsys.readouterr().err
+    assert summary("by-hand")["constants_by_hand"] == {"gravity": 15.0}
+    common = ["evaluate", "run=pend", "data=pend.npz", "verbosity=0", "film=1"]
+    for value in (None, 20):
+        hand = [] if value is None else [f"run.physics.gravity={value}"]
+        assert main([*common, *hand, f"out=evaluate-{value}"]) == 0
+    learned, wrong = summary("evaluate-None"), summary("evaluate-20")
+    assert wrong["eval_pred_loss"] > 1.5 * learned["eval_pred_loss"]
+    assert wrong["constants"] == learned["constants"]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("run.physics.gravty=15", "no constant 'gravty': it has gravity, actuation"),
+        ("run.physics.gravity=-1", "gravity = -1.0 is outside its bounds"),
+        ("run.physics.gravity=much", "expected a number"),
+        ("run.physics.gravity=null", "constants.gravity"),
+        ("adapt=yes", "expected none or online"),
+    ],
+)
+def test_constants_that_cannot_be_set_are_refused(capsys, word, said):
+    assert said in fails(capsys, "control", "run=pend", "env=pendulum", word)
+
+
+def test_with_adapt_online_the_last_estimates_are_told(home, capsys):
+    words = ["control", "run=pend", "env=pendulum", *SMALL, "episodes=2", "baselines=false", "film=1"]
+    assert main([*words, "adapt=online", "out=online", "overwrite=true"]) == 0
+    found = summary("online")["adaptation"]
+    assert set(found) == {"gravity", "actuation"}
+    assert found["gravity"]["median_std"] > 0
+    rows = list(csv.DictReader((Path("online") / "episodes.csv").open()))
+    assert sorted(float(row["gravity_estimate"]) for row in rows) == pytest.approx(found["gravity"]["range"])
+    assert "Constants at the end of the episodes" in capsys.readouterr().out
+
+
 def test_training_writes_what_was_promised(home):
     found = summary("pend")
     names = (

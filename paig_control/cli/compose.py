@@ -46,6 +46,15 @@ def register_schemas() -> None:
             store.store(group=group, name=f"schema_{name}", node=schema(record(group, name), **extra))
 
 
+BY_HAND = "run.physics."
+"""A constant of the run's model, as it is set by hand."""
+
+
+def renamed(word: str) -> str:
+    """Let ``run.physics.gravity=15`` stand beside ``run=FOLDER``: the constant goes where constants are kept."""
+    return f"constants.{word[len(BY_HAND) :]}" if word.startswith(BY_HAND) else word
+
+
 def quoted(word: str) -> str:
     """Put an override's path in quotes, so that ``out=a=b,c`` needs none; a goal may be a list, too."""
     key, sign, value = word.partition("=")
@@ -64,7 +73,7 @@ def parse(words: Sequence[str], sweep: bool = False) -> list[Override]:
     """
     parser = OverridesParser.create()
     found = []
-    for word in words:
+    for word in map(renamed, words):
         if "=" not in word and not word.startswith("~"):
             raise PaigError(f"{word!r} is not understood: expected name=value, for example seed=1.")
         try:
@@ -133,9 +142,9 @@ def _line(command: str, one: Override, base: DictConfig, groups: list[str]) -> s
     key, line = str(one.key_or_group), str(one.input_line).lstrip("+")
     if one.is_delete():
         raise PaigError(f"{line}: nothing can be taken out; set {key}=null where it may be empty.")
-    if key.partition(".")[0] in groups and freed(line) != line:
-        return freed(line)
     names = _names(base)
+    if key.partition(".")[0] in (*groups, *names) and freed(line) != line:
+        return freed(line)
     if key not in names:
         raise PaigError(f"{command} has no {key}; {nearest(key, [*names, *groups])}")
     if one.is_sweep_override():
@@ -180,13 +189,13 @@ def reason(error: Exception, base: DictConfig | None) -> str:
     if match is None:
         return text
     key, value = match.groups()
-    if base is None:
+    node = None
+    if base is not None:
+        node = OmegaConf.select(base, key.rpartition(".")[0])._get_node(key.rpartition(".")[2], validate_access=False)
+    if node is None:
         kinds = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
         kind = next((words for name, words in kinds.items() if name.lower()[:4] in text.lower()), "")
         return f"{key} = {value}: {f'expected {kind}' if kind else text}."
-    node = OmegaConf.select(base, key.rpartition(".")[0])._get_node(key.rpartition(".")[2])
-    if node is None:
-        return f"{key} = {value!s}: {text}."
     hint = node._metadata.ref_type
     null = " or null" if node._metadata.optional and not isinstance(hint, type(Any)) else ""
     return f"{key} = {value}: expected {expected(hint)}{null}."

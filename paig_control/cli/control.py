@@ -11,7 +11,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from paig_control import goal_files, goals
-from paig_control.cli import output, world
+from paig_control.cli import adapting, output, world
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError
 
@@ -46,6 +46,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
     if "constants" not in loaded.record:
         screen.remark(f"The training in {config.run} has not ended: this is its last checkpoint.")
+    world.set_constants(loaded, config, screen)
     env = world.make_env(config.env)
     try:
         _check_fit(env, loaded, config, screen)
@@ -88,6 +89,8 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         "hold": control.hold,
         "steps": control.steps,
         **(_one(goal) if drawn is None else _many(drawn)),
+        "constants_by_hand": world.plain(config.constants),
+        "adaptation": adapting.figures(loaded, measured) if agent.adapter is not None else None,
         "notes": [] if goal is None else list(goal.notes),
         "wall_seconds": time.monotonic() - wall,
         "peak_mb": output.peak_mb(),
@@ -98,11 +101,14 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     for index, film in enumerate(measured.films):
         save_control_film(film, (pictures or folder) / f"film{index or ''}.gif")
     show(screen, measured)
+    if figures["adaptation"] is not None:
+        adapting.show(screen, figures["adaptation"])
     return output.summary(folder / output.SUMMARY, command, config, figures)
 
 
 def _check_aims(config: DictConfig) -> None:
     """Refuse aims that exclude one another, before anything is loaded."""
+    adapting.check(config)
     if config.goals is None:
         if config.distance is not None:
             raise PaigError(f"distance={config.distance} is that of drawn goals: say how many, for example goals=100.")
@@ -278,7 +284,9 @@ def _agent(env: world.Env, loaded: Loaded, config: DictConfig, once: bool) -> tu
     reward = aims.reward if name == "reward" else None
     if name == "goal":
         aims = replace(aims, once=aims.once or once)
-    agent = MPCAgent(loaded.model, planner, space.low, space.high, reward, aims, settings)
+    agent = MPCAgent(
+        loaded.model, planner, space.low, space.high, reward, aims, settings, adapter=adapting.adapter(loaded, config)
+    )
     if name == "picture":  # the oracle sees states, not pictures
         others = {item.name: getattr(aims, item.name) for item in fields(TermSettings) if item.name != "effort"}
         aims = GoalSettings(**others, effort=config.env.effort, time_scale=config.env.time_scale, once=once)

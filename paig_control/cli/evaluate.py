@@ -63,6 +63,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     from paig_control import checkpoint, prediction, report
 
     loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
+    world.set_constants(loaded, config, screen)
     notes = list(data.notes)
     films = _films(config, loaded, data, draws, notes)
     predicted = config.prediction_frames
@@ -75,6 +76,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         measured = _measure(loaded, films, predicted, adaptation, tick, notes)
     found, adapted = measured.found, measured.adapted
     figures: dict[str, Any] = {
+        "constants_by_hand": world.plain(config.constants),
         "constants": beside_truth(loaded.record.get("constants", {}), data),
         **found.losses(),
         "above": config.above,

@@ -109,11 +109,16 @@ class Control(Common):
     env.reset(seed=seed+i). With goals=100 the environment draws a goal for each of 100 episodes: where random smooth
     actions take its start, at rest where that can be held.
 
+    Constants of the model are set by hand with, for example, run.physics.gravity=15; with adapt=online the agent finds
+    them anew while it acts.
+
     Example:
         paig-control control run=runs/pend env=gym_pendulum goal=upright.png episodes=60 out=runs/pend-control
 
     Attributes:
         run: folder of the trained model.
+        constants: constants of the model set by hand, in place of the learned ones; run.physics.NAME=VALUE sets one.
+        adapt: none, or online to find the constants anew in every episode from its frames, the eyes left as they are.
         out: folder to write into.
         goal: picture of the goal, as a file, a .npy array or the name of one of the environment's goals; two pictures
             [FIRST.png,SECOND.png], a step apart, or a .npy of two, for a goal that moves; or the model's coordinates
@@ -137,6 +142,8 @@ class Control(Common):
     """
 
     run: str = "runs/train"
+    constants: dict[str, float] = field(default_factory=dict)
+    adapt: str = "none"
     out: str = "runs/control"
     env: Group = None
     agent: Group = None
@@ -172,6 +179,7 @@ class Evaluate(Common):
 
     Attributes:
         run: folder of the trained model.
+        constants: constants of the model set by hand, in place of the learned ones; run.physics.NAME=VALUE sets one.
         data: data file.
         out: folder to write into.
         split: train, valid or test.
@@ -187,6 +195,7 @@ class Evaluate(Common):
     """
 
     run: str = "runs/train"
+    constants: dict[str, float] = field(default_factory=dict)
     data: str = "episodes.npz"
     out: str = "runs/evaluate"
     split: str = "test"
@@ -318,7 +327,7 @@ RECORDS: dict[str, dict[str, str]] = {
 """Group: the records that its configurations begin from, by name."""
 GROUPS = (*RECORDS, "physics")
 """Keys of commands that configurations fill."""
-OPEN = ("physics", "env.kwargs", "env.goals")
+OPEN = ("physics", "env.kwargs", "env.goals", "constants")
 """Where a key that is not listed may be given: its owner checks it."""
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
     from paig_control.agents.receding import SeededPlanner
+    from paig_control.checkpoint import Loaded
+    from paig_control.cli.output import Screen
     from paig_control.physics.base import Physics
 
 Env = gym.Env[Any, Any]
@@ -139,6 +141,24 @@ def model_physics(config: DictConfig, dt: float | None, acted: bool, objects: in
             "or choose another physics."
         )
     return physics
+
+
+def set_constants(loaded: Loaded, config: DictConfig, screen: Screen) -> None:
+    """Set the constants of a loaded model by hand, and say so.
+
+    Raises:
+        PaigError: for a constant that the model does not have, or a value outside its bounds.
+    """
+    given = plain(config.constants)
+    physics = loaded.model.physics
+    for name in given:
+        if name not in physics.names:
+            there = f"it has {', '.join(physics.names)}" if physics.names else "it has none"
+            raise PaigError(f"The model in {config.run} has no constant {name!r}: {there}.")
+    before = physics.values()
+    physics.set_values(given)
+    for name, value in given.items():
+        screen.remark(f"{name} is set to {value:g} by hand; learned was {before[name]:.4g}.")
 
 
 def make_planner(config: DictConfig, seed: int) -> SeededPlanner:
