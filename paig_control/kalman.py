@@ -97,9 +97,9 @@ class ConstantsFilter:
             action: ``(B, A)`` over the step.
             seen: ``(B, N D)`` after it.
             variance: ``(B, N D)`` of the reading; infinite for what was not seen.
-            drift: ``(B, P)``, variance of what else may have moved the unknowns before the step.
+            drift: ``(B, K, P)``, variance of what else may have moved the unknowns before the step.
         """
-        mean, covariance = belief.mean, belief.covariance + torch.diag_embed(drift)[:, None]
+        mean, covariance = belief.mean, belief.covariance + torch.diag_embed(drift)
         unseen = torch.isinf(variance)
         noise = torch.where(unseen, 1.0, variance)[:, None]
         point, scale = mean, torch.ones_like(mean[..., :1])

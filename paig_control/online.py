@@ -31,6 +31,8 @@ SWIFT = {False: 30.0, True: 8.0}
 """Standard deviation of a velocity of which nothing is known: px/s, or rad/s where positions are angles."""
 SHOCK, CALM = 16.0, 2
 """Squared misfit, in parts of what was expected, of a frame that ends what was, if so many frames before it fitted."""
+LEAST = {False: 0.01, True: 0.001}
+"""Least standard deviation of a reading: px, or rad where positions are angles."""
 MEMORY = 30.0
 """Frames over which the scale of the noise and the usual trust are averaged."""
 
@@ -47,6 +49,8 @@ class OnlineSettings:
         settle: first frames of a rival, in which it finds the velocity; they are no evidence.
         proof: evidence by which a rival takes over, the logarithm of a ratio of likelihoods.
         roughness: unforeseen motion in a step, in parts of a reading's noise.
+        wander: relative standard deviation by which constants that have changed may go on changing in a step, so that
+            what the first frames made of them is not held on to.
     """
 
     change: float = 0.5
@@ -55,10 +59,11 @@ class OnlineSettings:
     rivals: int = 8
     settle: int = 3
     proof: float = 12.0
-    roughness: float = 0.05
+    roughness: float = 0.02
+    wander: float = 0.003
 
     def __post_init__(self) -> None:
-        lowest = {"every": 1, "rivals": 1, "settle": 0, "roughness": 0}
+        lowest = {"every": 1, "rivals": 1, "settle": 0, "roughness": 0, "wander": 0}
         for name, value in vars(self).items():
             if name in lowest and value < lowest[name]:
                 raise PaigError(f"{name} = {value}: expected a number of at least {lowest[name]}.")
@@ -90,7 +95,8 @@ class OnlineAdapter:
             raise PaigError(f"{type(physics).__name__} has no constants to adapt: leave adaptation out.")
         if not (0 < noise < math.inf):
             raise PaigError(f"noise = {noise}: expected the positive standard deviation of a reading.")
-        self.physics, self.noise, self.settings = physics, noise, settings or OnlineSettings()
+        self.physics, self.settings = physics, settings or OnlineSettings()
+        self.noise = max(noise, LEAST[physics.periodic])
         self.filter = ConstantsFilter(physics)
         errors = torch.tensor([(std or {}).get(name, 0.0) for name in physics.names], dtype=torch.float64)
         self.learned = (errors / self.filter.reference).clamp(min=self.settings.least)
@@ -172,10 +178,13 @@ class OnlineAdapter:
         """Every filter takes in the frame; evidence adds up, and where it is enough a rival takes over."""
         rivals, rough = self.settings.rivals, self.settings.roughness * self.noise
         half = self.filter.places
-        drift = torch.zeros(self.filter.size, dtype=torch.float64)
-        drift[:half], drift[half : 2 * half] = rough**2, (rough / self.physics.dt) ** 2
+        drift = torch.zeros_like(self.belief.mean)
+        drift[..., :half] = (self.scale * rough**2)[:, None, None]
+        drift[..., half : 2 * half] = drift[..., :half] / self.physics.dt**2
+        drift[:, 1 : 1 + rivals, 2 * half :] = self.settings.wander**2
+        drift[:, 0, 2 * half :] = torch.where(self.changes > 0, self.settings.wander**2, 0.0)[:, None]
         before = self.belief
-        told = self.filter.follow(before, action, seen, variance, self.scale[:, None] * drift)
+        told = self.filter.follow(before, action, seen, variance, drift)
         fine = told.belief.mean.isfinite().all(-1) & told.belief.covariance.isfinite().all(-1).all(-1)
         self.belief = told.belief.where(~(fine & self.begun[:, None]), before)
         likely = torch.where(fine, told.likelihood, -1e9)
@@ -194,11 +203,11 @@ class OnlineAdapter:
         self._judge()
 
     def _rescale(self, surprise: Tensor, variance: Tensor) -> None:
-        """The noise is as large as the filter that has the most evidence finds it, and not below what is expected."""
+        """The noise is as large as the filter that has the most evidence finds it, but not below the least."""
         lead = torch.cat([torch.zeros_like(self.scale)[:, None], self.over_first, self.twin_over_first], -1).argmax(-1)
         ratio = surprise.gather(1, lead[:, None])[:, 0].clamp(max=4.0)
         known = self.begun & ~variance.isinf().any(-1)
-        scaled = (self.scale * (1 + (ratio - 1) / MEMORY)).clamp(min=1.0)
+        scaled = (self.scale * (1 + (ratio - 1) / MEMORY)).clamp(min=(LEAST[self.physics.periodic] / self.noise) ** 2)
         self.scale = torch.where(known, scaled, self.scale)
 
     def _judge(self) -> None:
