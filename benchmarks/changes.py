@@ -2,8 +2,9 @@
 
 ``python benchmarks/changes.py`` trains a pendulum and a spring from films of seed 0 through the command line. Then it
 plays fifty episodes of each case: gravity, stiffness or actuation becomes half or twice what it was, at a step drawn
-for each episode. The pendulum starts hanging and is to be swung up; the change comes on the way. The balls on a spring are
-to be brought to goals drawn at random, such that they can be held after the change, which comes when they are there.
+for each episode. The pendulum starts hanging and is to be swung up, with a torque that after the change is 0.6
+of what would hold it level; the change comes on the way. The balls on a spring
+are to be brought to goals drawn at random, such that they can be held after the change; it comes when they are there.
 The oracle, the same planner on the true state and told of the change, says what could be reached; cases without a
 change say what adaptation costs. Figures go to the screen and, with machine and versions, to
 ``benchmarks/results/changes.json``.
@@ -40,6 +41,8 @@ class System(NamedTuple):
         collect: words of that command.
         train: words of that command.
         control: words of that command.
+        limit: word of the limit of the actions, and its value in a world without a change; it grows and shrinks with
+            what is asked of it after the change. None takes the environment's own throughout.
         constants: that change.
         steps: of an episode.
         window: steps between which the change comes.
@@ -49,6 +52,7 @@ class System(NamedTuple):
     collect: tuple[str, ...]
     train: tuple[str, ...]
     control: tuple[str, ...]
+    limit: tuple[str, float] | None
     constants: tuple[str, ...]
     steps: int
     window: tuple[int, int]
@@ -59,7 +63,8 @@ SYSTEMS = {
     "pendulum": System(
         ("env=pendulum", "sequences=32", "steps=30"),
         ("physics=pendulum",),
-        ("env=pendulum", "env.kwargs.max_torque=6", "planner.horizon=20"),
+        ("env=pendulum", "planner.horizon=20"),
+        ("env.kwargs.max_torque", 3.0),
         ("gravity", "actuation"),
         100,
         (5, 15),
@@ -69,6 +74,7 @@ SYSTEMS = {
         ("env=spring", "env.kwargs.max_force=3", "sequences=150", "steps=12"),
         ("physics=spring", "recipe.refine.prediction_frames=6"),
         ("env=spring",),
+        None,
         ("stiffness", "actuation"),
         80,
         (10, 30),
@@ -122,6 +128,14 @@ class Watched:
                 }
             )
         return action
+
+
+def limited(system: System, constant: str | None, factor: float) -> list[str]:
+    """The limit of the actions in a case, such that after the change it goes as far as it does without one."""
+    if system.limit is None:
+        return []
+    word, value = system.limit
+    return [f"{word}={value / factor if constant == 'actuation' else value * factor}"]
 
 
 def one_case(name: str, trial: Trial, constant: str | None, factor: float, count: int, seed: int) -> dict[str, Any]:
@@ -225,10 +239,10 @@ def main() -> None:
                 command("train", f"data={data}", *system.train, "seed=0", f"out={run}", "verbosity=0")
             trained = summary(run)
             about = {key: trained[key] for key in ("constants", "frames", "machine", "versions")}
-            trial = Trial(run, system.control)
             rows: list[dict[str, Any]] = []
             results[name] = {**about, "control": list(system.control), "steps": system.steps, "cases": rows}
             for constant, factor in [(None, 1.0), *((c, f) for c in system.constants for f in (0.5, 2.0))]:
+                trial = Trial(run, [*system.control, *limited(system, constant, factor)])
                 rows.append(one_case(name, trial, constant, factor, options.episodes, options.seed))
                 show(name, rows[-1:])
                 options.out.write_text(json.dumps(results, indent=1) + "\n")
