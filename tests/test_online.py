@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from paig_control.agents.cem import CEM
+from paig_control.agents.mpc import MPCAgent
+from paig_control.agents.settings import CEMSettings
 from paig_control.errors import PaigError
 from paig_control.online import OnlineAdapter, OnlineSettings
 from paig_control.physics.base import Physics
@@ -186,3 +190,57 @@ def test_what_cannot_be_watched_is_refused() -> None:
     adapter = OnlineAdapter(Pendulum(), 0.01)
     with pytest.raises(PaigError, match="expected 1"):
         adapter.observe(Reading(torch.zeros(2, 1, 1), torch.ones(2, 1, 1)), None)
+
+
+class Told:
+    """A model that is told where things are."""
+
+    image_size = (4, 4)
+
+    def __init__(self, place: Tensor) -> None:
+        self.physics, self.place = world("pendulum"), place
+
+    def read(self, frames: Tensor) -> Reading:
+        return Reading(self.place, torch.full_like(self.place, 1e6))
+
+    def read_near(self, frames: Tensor, reading: Reading, expected: Tensor) -> Reading:
+        return reading
+
+    def estimate(self, coordinates: Tensor, actions: Tensor, trust: Tensor | None = None) -> State:
+        return State(coordinates[:, -1], torch.zeros_like(coordinates[:, -1]))
+
+
+class Claims:
+    """An adapter that has made up its mind."""
+
+    def __init__(self, gravity: list[float]) -> None:
+        self.values = {"gravity": torch.tensor(gravity)[:, None, None]}
+        self.std = {"gravity": torch.zeros(len(gravity), 1, 1)}
+        self.seen: list[tuple[Tensor, Tensor | None]] = []
+
+    def reset(self, batch: int) -> None:
+        assert batch == len(self.values["gravity"])
+
+    def observe(self, reading: Reading, action: Tensor | None) -> None:
+        self.seen.append((reading.position, action))
+
+
+def test_the_agent_plans_for_each_world_with_the_constants_found_there() -> None:
+    gravity, place = [20.0, 2.0, 9.0], torch.full((3, 1, 1), math.radians(45.0))
+    adapter = Claims(gravity)
+    agent = MPCAgent(Told(place), CEM(CEMSettings(horizon=12)), [-15.0], [15.0], adapter=adapter)
+    agent.reset(State(place, torch.zeros_like(place)), batch=3, seed=0)
+    image = np.random.default_rng(0).integers(0, 255, (3, 4, 4, 3), dtype=np.uint8)
+    actions = [agent.act(image) for _ in range(6)]
+    holding = -0.5 * torch.tensor(gravity) * math.sin(math.radians(45.0))
+    np.testing.assert_allclose(np.mean(actions[2:], 0)[:, 0], holding, atol=0.5)
+    assert len(adapter.seen) == 6
+    np.testing.assert_array_equal(adapter.seen[3][1], actions[2])
+    physics = world("pendulum")
+    for index, value in enumerate(gravity):
+        physics.set_values({"gravity": value})
+        with torch.no_grad():
+            assert agent.state is not None
+            alone = physics.rollout(State(*(x[index] for x in agent.state)), agent.upcoming[index, :5])
+        torch.testing.assert_close(agent.imagine(3, 5).position[index], alone.position)
+    assert agent.model.physics.values()["gravity"] == pytest.approx(10.0)
