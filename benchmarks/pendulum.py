@@ -74,7 +74,7 @@ def control(folder: Path, seed: int) -> dict[str, dict[str, Any]]:
     command("goal", "env=gym_pendulum", "state=[0,0]", f"out={goal}")
     common = ("control", f"run={folder / f'run{seed}'}", "env=gym_pendulum", "episodes=60", "seed=1000", "film=0")
     command(*common, f"goal={goal}", f"out={folder / 'goal'}")
-    command(*common, "objective=reward", f"out={folder / 'reward'}")
+    command(*common, "experiment=return", f"out={folder / 'reward'}")
     found = {name: summary(folder / name) for name in ("goal", "reward")}
     return {name: {key: f[key] for key in f if key not in ("command", "options")} for name, f in found.items()}
 
@@ -86,11 +86,15 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=32, help="films a seed (default 32)")
     parser.add_argument("--steps", type=int, default=30, help="frames a film (default 30)")
     parser.add_argument("--no-control", action="store_true", help="constants only")
+    parser.add_argument("--control-only", action="store_true", help="keep the constants that are on file")
     parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = [one_seed(s, options.sequences, options.steps, folder) for s in range(options.seeds)]
+        seeds = range(1 if options.control_only else options.seeds)
+        rows = [one_seed(s, options.sequences, options.steps, folder) for s in seeds]
+        if options.control_only:
+            rows = json.loads(options.out.read_text())["constants"]
         show(rows)
         result: dict[str, Any] = {"sequences": options.sequences, "steps": options.steps, "constants": rows}
         if not options.no_control:

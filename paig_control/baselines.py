@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paig_control.agents.objectives import REWARDS, goal_objective, other_terms, reward_objective
+from paig_control.agents.foresight import return_terms
+from paig_control.agents.objectives import REWARDS, goal_objective, other_terms
 from paig_control.agents.oracle import DynamicProgrammingOracle
 from paig_control.agents.random import RandomAgent
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
-from paig_control.agents.settings import GoalSettings, TermSettings
+from paig_control.agents.settings import GoalSettings, RewardSettings, TermSettings
 from paig_control.agents.terms import Sum
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
@@ -72,7 +73,10 @@ def informed_agent(
     if isinstance(goal, GoalSettings) and states is not None:
         objective = goal_objective(physics, _state(states), goal)
     elif not isinstance(goal, GoalSettings) and truth.reward in REWARDS:
-        objective = Sum((reward_objective(str(truth.reward)), *other_terms(physics, goal or TermSettings())))
+        bounds = torch.from_numpy(low), torch.from_numpy(high)
+        beyond = goal.beyond if isinstance(goal, RewardSettings) else 0
+        wanted = return_terms(str(truth.reward), physics, *bounds, beyond)
+        objective = Sum((*wanted, *other_terms(physics, goal or TermSettings())))
     else:
         return None
     control = RecedingHorizon(planner, physics, low, high)

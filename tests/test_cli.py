@@ -113,6 +113,15 @@ def test_the_lines_of_the_readme_are_accepted():
     assert configs[3].objective.reward == "pendulum"
 
 
+def test_planning_for_the_return_looks_less_far_because_it_counts_what_follows():
+    config, plain = (configure("control", ["env=gym_pendulum", word]) for word in ("experiment=return", "seed=0"))
+    assert (config.objective.name, config.objective.reward) == ("reward", "pendulum")
+    assert config.objective.beyond > 0
+    assert config.planner.horizon < plain.planner.horizon
+    assert config.agent.start_speed == config.env.start_speed > 0
+    assert configure("control", ["experiment=return", "planner.horizon=7"]).planner.horizon == 7
+
+
 def test_environments_and_physics_take_options_of_their_own():
     config = configure("demo", ["env=pendulum", "env.kwargs.size=48", "physics.length=0.5"])
     assert config.env.kwargs.size == 48

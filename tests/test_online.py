@@ -11,7 +11,7 @@ from torch import Tensor
 
 from paig_control.agents.cem import CEM
 from paig_control.agents.mpc import MPCAgent
-from paig_control.agents.settings import CEMSettings
+from paig_control.agents.settings import AgentSettings, CEMSettings
 from paig_control.errors import PaigError
 from paig_control.online import OnlineAdapter, OnlineSettings
 from paig_control.physics.base import Physics
@@ -225,10 +225,20 @@ class Claims:
         self.seen.append((reading.position, action))
 
 
-def test_the_agent_plans_for_each_world_with_the_constants_found_there() -> None:
+@pytest.mark.parametrize("start_speed", [0.0, 1.0])
+def test_the_agent_plans_for_each_world_with_the_constants_found_there(start_speed: float) -> None:
     gravity, place = [20.0, 2.0, 9.0], torch.full((3, 1, 1), math.radians(45.0))
     adapter = Claims(gravity)
-    agent = MPCAgent(Told(place), CEM(CEMSettings(horizon=12)), [-15.0], [15.0], adapter=adapter)
+    agent = MPCAgent(
+        Told(place),
+        CEM(CEMSettings(horizon=12)),
+        [-15.0],
+        [15.0],
+        None,
+        None,
+        AgentSettings(start_speed=start_speed),
+        adapter=adapter,
+    )
     agent.reset(State(place, torch.zeros_like(place)), batch=3, seed=0)
     image = np.random.default_rng(0).integers(0, 255, (3, 4, 4, 3), dtype=np.uint8)
     actions = [agent.act(image) for _ in range(6)]

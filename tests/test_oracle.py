@@ -9,7 +9,7 @@ import torch
 
 from paig_control.agents.cem import CEM
 from paig_control.agents.objectives import pendulum_step_cost, reward_objective
-from paig_control.agents.oracle import DynamicProgrammingOracle, Grid, PlannerOracle
+from paig_control.agents.oracle import DynamicProgrammingOracle, PlannerOracle, Resolution
 from paig_control.errors import PaigError
 from paig_control.physics.pendulum import Pendulum
 from paig_control.types import State
@@ -25,7 +25,7 @@ def true_pendulum() -> Pendulum:
 
 @pytest.fixture(scope="module")
 def oracle() -> DynamicProgrammingOracle:
-    return DynamicProgrammingOracle(true_pendulum(), pendulum_step_cost, -2.0, 2.0, grid=Grid(240, 161, 7))
+    return DynamicProgrammingOracle(true_pendulum(), pendulum_step_cost, -2.0, 2.0, resolution=Resolution(240, 161, 7))
 
 
 def as_state(true_states: list[np.ndarray]) -> State:
@@ -67,7 +67,7 @@ def test_no_planner_beats_the_oracle_and_ours_comes_near(
 
 
 def test_a_finer_grid_changes_little(oracle: DynamicProgrammingOracle) -> None:
-    coarse = DynamicProgrammingOracle(true_pendulum(), pendulum_step_cost, -2.0, 2.0, grid=Grid(120, 81, 7))
+    coarse = DynamicProgrammingOracle(true_pendulum(), pendulum_step_cost, -2.0, 2.0, resolution=Resolution(120, 81, 7))
     rng = np.random.default_rng(0)
     state = as_state(list(rng.uniform([-np.pi, -1], [np.pi, 1], (300, 2))))
     assert oracle.value(state).mean() == pytest.approx(coarse.value(state).mean(), rel=0.03)
@@ -76,18 +76,6 @@ def test_a_finer_grid_changes_little(oracle: DynamicProgrammingOracle) -> None:
 def test_with_one_step_to_go_only_effort_counts_and_none_is_spent(oracle: DynamicProgrammingOracle) -> None:
     state = as_state([np.array([2.0, 1.0]), np.array([-1.0, 3.0])])
     np.testing.assert_allclose(oracle.act(state, 199), 0.0, atol=1e-6)
-
-
-def test_interpolation_is_exact_for_planes_and_periodic_in_the_angle() -> None:
-    grid = Grid(12, 9, 3)
-    points = grid.states()
-    plane = (2.0 * points.position + 3.0 * points.velocity)[:, 0, 0].numpy()
-    state = State(torch.tensor([[[0.3]], [[4.0]]]), torch.tensor([[[-7.9]], [[8.0]]]))
-    index, weights = grid.corners(state)
-    np.testing.assert_allclose((plane[index] * weights).sum(-1), [0.6 - 23.7, 8.0 + 24.0], rtol=1e-5)
-    turned = State(state.position - 2 * torch.pi, state.velocity)
-    np.testing.assert_allclose(grid.corners(turned)[1], weights, atol=1e-5)
-    np.testing.assert_array_equal(grid.corners(turned)[0], index)
 
 
 def test_wrong_uses_are_refused(oracle: DynamicProgrammingOracle) -> None:

@@ -18,11 +18,12 @@ from torch import Tensor
 
 from paig_control.agents.adapting import Adapter
 from paig_control.agents.goal_checks import check_shown, check_state, check_told
-from paig_control.agents.objectives import other_terms, reaching, reward_objective
+from paig_control.agents.foresight import return_terms
+from paig_control.agents.objectives import other_terms, reaching
 from paig_control.agents.perception import Frames, Model, Perception
 from paig_control.agents.picturing import picture_objective
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
-from paig_control.agents.settings import AgentSettings, GoalSettings, PictureSettings, TermSettings
+from paig_control.agents.settings import AgentSettings, GoalSettings, PictureSettings, RewardSettings, TermSettings
 from paig_control.agents.terms import Sum
 from paig_control.errors import PaigError
 from paig_control.types import Objective, Plan, State
@@ -69,12 +70,15 @@ class MPCAgent:
         adapter: Adapter | None = None,
     ) -> None:
         self.model, self.settings, self.adapter = model, settings or AgentSettings(), adapter
-        self.perception = Perception(model, self.settings.history, self.settings.patience)
-        self.control = RecedingHorizon(planner, model.physics, low, high, self.settings.replan, self.settings.repeat)
-        own = TermSettings() if reward is not None else GoalSettings()
-        self.goal_settings = goal_settings or own
+        own = self.settings
+        self.perception = Perception(model, own.history, own.patience)
+        self.control = RecedingHorizon(planner, model.physics, low, high, own.replan, own.repeat, own.start_speed)
+        self.goal_settings = goal_settings or (TermSettings() if reward is not None else GoalSettings())
         self.others = other_terms(model.physics, self.goal_settings)
-        self.wanted = () if reward is None else (reward_objective(reward),)
+        self.wanted: tuple[Objective, ...] = ()
+        if reward is not None:
+            beyond = self.goal_settings.beyond if isinstance(self.goal_settings, RewardSettings) else 0
+            self.wanted = return_terms(reward, model.physics, self.control.low, self.control.high, beyond)
         self.extra = () if extra is None else (extra,)
         self.objective: Objective | None = None
         self.batch: int | None = None
@@ -154,7 +158,7 @@ class MPCAgent:
         with physics.using(self._constants(1)):
             ahead = self._ahead(self.state)
         seen = time.perf_counter()
-        with physics.using(self._constants(2)):
+        with physics.using(self._constants(2) if self.control.plan else {}):  # one frame says nothing of constants
             action = self.control.act(ahead, self.objective)
         action = torch.where(self.perception.known[:, None], action, self.control.idle.to(action))
         self._sent.append(action)

@@ -1,10 +1,8 @@
 """Oracles: what control could reach if it knew the truth. For measuring only, never for learning or planning.
 
 The dynamic-programming oracle solves the true pendulum over the whole episode by value iteration backwards
-in time (Bellman, *Dynamic Programming*, 1957) on a grid of angle and velocity. Bilinear interpolation
-between grid points is linear in the values, so one backup of all states under all actions is one product
-with a sparse matrix. What it is told are the true physics and the true states, as arguments; it reaches
-into no environment.
+in time on a grid of angle and velocity. What it is told are the true physics and the true states, as arguments; it
+reaches into no environment.
 """
 
 from __future__ import annotations
@@ -14,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
-from torch import Tensor
 
+from paig_control.agents.grid import Axis, Backup, Grid, branch, choices
 from paig_control.agents.objectives import StepCost
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
 from paig_control.errors import PaigError
@@ -27,8 +24,8 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Where values are kept: angles around the circle and velocities up to ``max_speed``.
+class Resolution:
+    """How finely the oracle knows a pendulum.
 
     Attributes:
         angles: points around the circle; 0 is one of them.
@@ -44,30 +41,11 @@ class Grid:
     fine_actions: int = 161
     max_speed: float = 8.0
 
-    @property
-    def points(self) -> int:
-        """Number of grid points."""
-        return self.angles * self.velocities
-
-    def states(self) -> State:
-        """All grid points as a state of ``(points, 1, 1)``; the velocity varies fastest."""
-        angle = torch.arange(self.angles, dtype=torch.float64) * (2 * torch.pi / self.angles)
-        velocity = torch.linspace(-self.max_speed, self.max_speed, self.velocities, dtype=torch.float64)
-        a, v = torch.meshgrid(angle, velocity, indexing="ij")
-        return State(a.reshape(-1, 1, 1), v.reshape(-1, 1, 1))
-
-    def corners(self, state: State) -> tuple[NDArray[np.int32], Array]:
-        """Find the four grid points around each state ``(*B, 1, 1)`` and their weights, both ``(*B, 4)``."""
-        column = state.position[..., 0, 0].double().numpy() * (self.angles / (2 * np.pi))
-        speed = state.velocity[..., 0, 0].double().numpy().clip(-self.max_speed, self.max_speed)
-        row = (speed + self.max_speed) * ((self.velocities - 1) / (2 * self.max_speed))
-        left = np.floor(column)
-        below = np.minimum(np.floor(row), self.velocities - 2)
-        x, y = column - left, row - below
-        i = np.stack([left, left, left + 1, left + 1], -1).astype(np.int32) % self.angles
-        j = np.stack([below, below + 1, below, below + 1], -1).astype(np.int32)
-        weights = np.stack([(1 - x) * (1 - y), (1 - x) * y, x * (1 - y), x * y], -1)
-        return i * self.velocities + j, weights
+    def grid(self) -> Grid:
+        """The grid of values."""
+        return Grid(
+            [Axis(0.0, 2 * np.pi, self.angles, circle=True), Axis(-self.max_speed, self.max_speed, self.velocities)]
+        )
 
 
 class DynamicProgrammingOracle:
@@ -79,7 +57,7 @@ class DynamicProgrammingOracle:
         low: smallest action.
         high: largest action.
         steps: length of an episode.
-        grid: resolution.
+        resolution: of the grid.
     """
 
     def __init__(
@@ -89,43 +67,26 @@ class DynamicProgrammingOracle:
         low: float,
         high: float,
         steps: int = 200,
-        grid: Grid | None = None,
+        resolution: Resolution | None = None,
     ) -> None:
         if (physics.objects, physics.dims, physics.action_size) != (1, 1, 1) or not physics.periodic:
             raise PaigError("The dynamic-programming oracle solves one angle driven by one action: use PlannerOracle.")
         if not low < high:
             raise PaigError(f"The bounds cross: low {low}, high {high}; expected low < high.")
-        self.physics, self.step_cost, self.grid, self.steps = physics, step_cost, grid or Grid(), steps
-        self.fine = torch.linspace(low, high, self.grid.fine_actions, dtype=torch.float64)
-        self.values = self._solve(torch.linspace(low, high, self.grid.actions, dtype=torch.float64))
-
-    def _branch(self, state: State, actions: Tensor) -> tuple[Array, State]:
-        """Costs ``(*B, n)`` and next states ``(*B, n, 1, 1)`` of ``n`` actions in states ``(*B, 1, 1)``."""
-        batch = state.position.shape[:-2]
-        each = State(*(x.double().unsqueeze(-3).expand(*batch, len(actions), 1, 1) for x in state))
-        taken = actions.expand(*batch, len(actions)).unsqueeze(-1)
-        with torch.no_grad(), self.physics.frozen():
-            return self.step_cost(each, taken).numpy(), self.physics.step(each, taken)
-
-    def _solve(self, actions: Tensor) -> NDArray[np.float32]:
-        """Values ``(steps + 1, points)``: the least cost from each time and grid point to the end."""
-        costs, following = self._branch(self.grid.states(), actions)
-        index, weights = self.grid.corners(following)
-        rows = costs.size
-        pointers = np.arange(0, 4 * rows + 1, 4, dtype=np.int32)
-        expect = sparse.csr_array(
-            (weights.astype(np.float32).ravel(), index.ravel(), pointers), shape=(rows, self.grid.points)
-        )
-        cost = costs.astype(np.float32)
-        values = np.zeros((self.steps + 1, self.grid.points), dtype=np.float32)
-        for t in reversed(range(self.steps)):
-            values[t] = (cost + (expect @ values[t + 1]).reshape(cost.shape)).min(axis=1)
-        return values
+        self.physics, self.step_cost, self.steps = physics, step_cost, steps
+        fine = resolution or Resolution()
+        self.grid = fine.grid()
+        bounds = torch.tensor([low]), torch.tensor([high])
+        self.fine = choices(*bounds, fine.fine_actions)
+        backup = Backup(physics, step_cost, self.grid, choices(*bounds, fine.actions))
+        self.values = np.zeros((steps + 1, self.grid.points), dtype=np.float32)
+        """``(steps + 1, points)``: the least cost from each time and grid point to the end."""
+        for t in reversed(range(steps)):
+            self.values[t] = backup(self.values[t + 1])
 
     def _interpolate(self, t: int, state: State) -> Array:
-        index, weights = self.grid.corners(state)
-        interpolated: Array = (self.values[t][index] * weights).sum(axis=-1)
-        return interpolated
+        state = State(*(x.double() for x in state))
+        return self.grid.interpolate(torch.from_numpy(self.values[t]), state).numpy()
 
     def value(self, state: State, t: int = 0) -> Array:
         """Least cost ``(B,)`` from ``state`` ``(B, 1, 1)`` at step ``t`` to the end."""
@@ -135,9 +96,10 @@ class DynamicProgrammingOracle:
         """Choose the best action ``(B, 1)`` in the true ``state`` ``(B, 1, 1)`` at step ``t``."""
         if not 0 <= t < self.steps:
             raise PaigError(f"t = {t}: this oracle was solved for steps 0 to {self.steps - 1}.")
-        costs, following = self._branch(state, self.fine)
-        best = (costs + self._interpolate(t + 1, following)).argmin(axis=-1)
-        return self.fine.numpy()[best, None].astype(np.float32)
+        costs, following = branch(self.physics, self.step_cost, state, self.fine)
+        best = (costs.numpy() + self._interpolate(t + 1, following)).argmin(axis=-1)
+        action: NDArray[np.float32] = self.fine.numpy()[best].astype(np.float32)
+        return action
 
 
 class PlannerOracle:

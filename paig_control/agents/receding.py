@@ -12,12 +12,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from paig_control.agents.hedging import hedge
 from paig_control.agents.objectives import cost_function
 from paig_control.agents.sampling import shift
 from paig_control.agents.terms import after
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
-from paig_control.types import Objective, Plan, Planner, State
+from paig_control.types import Cost, Objective, Plan, Planner, State
 
 
 class SeededPlanner(Planner, Protocol):
@@ -43,6 +44,8 @@ class RecedingHorizon:
         high: largest actions ``(A,)``.
         replan: actions that are taken of a plan before the next one.
         repeat: steps for which each action of a plan is held.
+        start_speed: standard deviation of the velocities with which episodes may begin, around that of the first state
+            shown; the first action suits them all (:mod:`~paig_control.agents.hedging`). 0 if that state is known.
 
     Raises:
         PaigError: if the bounds are not one pair for each action of the physics.
@@ -56,8 +59,10 @@ class RecedingHorizon:
         high: ArrayLike,
         replan: int = 1,
         repeat: int = 1,
+        start_speed: float = 0.0,
     ) -> None:
         self.planner, self.physics, self.replan, self.repeat = planner, physics, replan, repeat
+        self.start_speed = start_speed
         self.low, self.high = (torch.tensor(np.asarray(bound, dtype=np.float32)) for bound in (low, high))
         for name, bound in (("low", self.low), ("high", self.high)):
             if bound.shape != (physics.action_size,):
@@ -87,11 +92,16 @@ class RecedingHorizon:
             else:
                 init = shift(self.plan.actions, used)
                 objective = after(objective, self.plan.actions[:, used - 1])
-            cost = cost_function(self.physics, state, objective, self.repeat)
-            self.plan = self.planner.plan(cost, init, low, high)
+            if self.plan is None and self.start_speed > 0:
+                self.plan = hedge(self.planner, self._cost, state, objective, self.start_speed, init, low, high)
+            else:
+                self.plan = self.planner.plan(self._cost(state, objective), init, low, high)
             self._steps = used = 0
         self._steps += 1
         return self.plan.actions[:, used]
+
+    def _cost(self, state: State, objective: Objective) -> Cost:
+        return cost_function(self.physics, state, objective, self.repeat)
 
     def rest(self) -> Tensor:
         """What is left of the plan after the action just chosen, a step each: ``(B, T, A)``."""

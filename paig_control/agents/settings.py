@@ -286,9 +286,16 @@ class RewardSettings(TermSettings):
 
     Attributes:
         reward: name of the reward function.
+        beyond: steps after the horizon whose best possible reward counts too, found beforehand by value iteration on
+            what was learned; for one angle, and with a shorter horizon, as experiment=return has it. 0 for none.
     """
 
     reward: str | None = None
+    beyond: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(self.beyond >= 0, f"beyond = {self.beyond}", "a number of steps after the horizon, 0 for none")
 
 
 @dataclass(frozen=True)
@@ -301,6 +308,8 @@ class AgentSettings:
         repeat: steps for which each action of a plan is held; the horizon then reaches so many times as far.
         latency: steps between a frame and the moment when the action chosen by it begins to act.
         patience: frames in a row that do not come, or show nothing new, after which a warning is given.
+        start_speed: standard deviation of the velocities with which episodes begin, px/s or rad/s, of which the first
+            frame tells nothing; the first action suits them all. 0 plans as if things were at rest.
     """
 
     history: int = 4
@@ -308,8 +317,10 @@ class AgentSettings:
     repeat: int = 1
     latency: int = 0
     patience: int = 10
+    start_speed: float = 0.0
 
     def __post_init__(self) -> None:
         for name, least in (("history", 1), ("replan", 1), ("repeat", 1), ("latency", 0), ("patience", 1)):
             value = getattr(self, name)
             _require(value >= least, f"{name} = {value}", f"a whole number of at least {least}")
+        _require(self.start_speed >= 0, f"start_speed = {self.start_speed}", "a number not below 0")

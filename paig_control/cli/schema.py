@@ -280,6 +280,8 @@ class Env:
         time_scale: seconds that turn a velocity error into a position error, in the goal objective.
         terminal: extra weight of the last state of a plan, in states, in the goal objective.
         effort: weight of the squared actions, in the goal objective.
+        start_speed: standard deviation of the velocities with which episodes begin, of which the first frame tells
+            nothing, px/s or rad/s; the first action suits them all. 0 plans as if things were at rest.
     """
 
     id: str = "paig/Pixels-v0"
@@ -292,6 +294,7 @@ class Env:
     time_scale: float = 0.3
     terminal: float = 0.0
     effort: float = 0.001
+    start_speed: float = 0.0
 
 
 COMMANDS: dict[str, type[Common]] = {
