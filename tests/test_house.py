@@ -29,6 +29,7 @@ RANK = {
     "prediction": 7,
     "tracking": 8,
     "goals": 7,
+    "disturbances": 1,
     "baselines": 9,
     "playing": 8,
     "evaluation": 10,
