@@ -13,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from paig_control import goal_files, goals
 from paig_control.cli import adapting, output, world
 from paig_control.cli.output import Screen
+from paig_control.cli.schema import build
+from paig_control.disturbances import DisturbSettings
 from paig_control.errors import PaigError
 
 if TYPE_CHECKING:
@@ -40,9 +42,10 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     _check_aims(config)
 
     from paig_control import checkpoint
-    from paig_control.evaluation import Truth, evaluate_control
+    from paig_control.evaluation import Truth, count_objects, evaluate_control
     from paig_control.report import save_control_film
 
+    disturb = build(DisturbSettings, world.plain(config.disturb))
     loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
     if "constants" not in loaded.record:
         screen.remark(f"The training in {config.run} has not ended: this is its last checkpoint.")
@@ -53,6 +56,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         goal = _goal(env, loaded, config) if config.goals is None else None
         drawn = None if config.goals is None else _draw(env, config)
         control = _settings(config, drawn, goal)
+        disturb.check(control.steps, count_objects(env))
         agent, aims = _agent(env, loaded, config, drawn is not None and not drawn.held)
         shown = config.objective.name != "reward"
         truth = Truth(world.true_physics(env), config.env.reward if drawn is None else None)
@@ -81,6 +85,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
             control,
             config.baselines,
             lambda done, total: tick(done / total, f"{done} of {total} frames"),
+            disturb,
         )
     figures: dict[str, Any] = {
         **measured.summary,
