@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import command, summary
 from matplotlib.figure import Figure
-from pendulum import command, summary
 from systems import SYSTEMS
 
 from paig_control import checkpoint

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import command, judge, summary
 from numpy.typing import NDArray
-from pendulum import command, summary
 from PIL import Image, ImageDraw
-from systems import judge, limits, show
+from systems import limits, show
 
 RESULTS = Path(__file__).parent / "results" / "foreign_files.json"
 STIFFNESS, REST_LENGTH, SPEED, DT = 4.0, 12.0, 8.0, 0.3

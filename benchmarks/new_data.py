@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pendulum import command, summary
+from common import command, summary
 from systems import one_seed
 
 RESULTS = Path(__file__).parent / "results" / "new_data.json"

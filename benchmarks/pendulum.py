@@ -10,25 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from common import command, summary
+
 RESULTS = Path(__file__).parent / "results" / "pendulum.json"
 TRUTH = {"gravity": 10.0, "actuation": 1.0}
-
-
-def command(*words: str) -> None:
-    """Run the command line in a process of its own."""
-    subprocess.run([sys.executable, "-m", "paig_control.cli.main", *words], check=True)
-
-
-def summary(folder: Path) -> dict[str, Any]:
-    """What a command wrote into its folder."""
-    content: dict[str, Any] = json.loads((folder / "summary.json").read_text())
-    return content
 
 
 def one_seed(seed: int, sequences: int, steps: int, folder: Path) -> dict[str, Any]:

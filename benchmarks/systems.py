@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pendulum import command, summary
+from common import command, judge, summary
 
 from paig_control.data import episodes
 
@@ -79,13 +79,6 @@ def one_seed(name: str, sequences: int, folder: Path, seed: int) -> dict[str, An
     row["reading_rms"] = found["positions"]["reading_rms"]
     row["identity_swaps"] = found["positions"]["identity_swaps"]
     return row | (unseen_half(run, seed, predicted, folder) if name == "spring_half" else {})
-
-
-def judge(constants: dict[str, dict[str, float]]) -> None:
-    """Add to each constant how far it is off its truth: in percent, and in its own standard deviations."""
-    for constant in constants.values():
-        error = constant["value"] - constant["truth"]
-        constant |= {"percent_off": 100 * abs(error) / constant["truth"], "std_off": abs(error) / constant["std"]}
 
 
 def unseen_half(run: Path, seed: int, predicted: int, folder: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from paig_control.agents.mpc import MPCAgent, Timing
 from paig_control.agents.receding import SeededPlanner
 from paig_control.agents.settings import TermSettings
 from paig_control.baselines import Truth, informed_agent, optimal_agent, random_agent
+from paig_control.disturbances import Camera, DisturbSettings
 from paig_control.errors import PaigError
 from paig_control.goals import Targets
 from paig_control.playing import Act, Array, Film, Played, Recorder, Renders, play
@@ -181,6 +182,7 @@ def evaluate_control(
     settings: ControlSettings,
     compare: bool = True,
     progress: Progress | None = None,
+    disturb: DisturbSettings | None = None,
 ) -> Measured:
     """Play all episodes with the agent and, on the same starts, with the baselines.
 
@@ -196,6 +198,7 @@ def evaluate_control(
         settings: how control is measured.
         compare: play the baselines too.
         progress: called after every step of the agent under test.
+        disturb: what goes wrong between the camera and the agent under test; nothing by default.
     """
     begin = time.process_time()
     envs = [make() for _ in range(min(settings.batch, settings.episodes))]
@@ -212,7 +215,8 @@ def evaluate_control(
             aims = targets.take(first, len(chunk))
             each = None if aims.states is None else np.broadcast_to(aims.states, (len(chunk), *aims.states.shape[1:]))
             agent.reset(aims.aim(), batch=len(chunk), seed=settings.seed, examine=False)
-            recorder = Recorder(agent, max(0, min(settings.film - len(films), len(chunk))), settings.ahead)
+            camera = Camera(disturb, chunk, settings.steps, _attribute(envs[0], "draw")) if disturb else None
+            recorder = Recorder(agent, max(0, min(settings.film - len(films), len(chunk))), settings.ahead, camera)
             tick = _ticker(progress, first * settings.steps, settings.episodes * settings.steps)
             played = {"agent": play(envs, chunk, recorder, settings.steps, goals=each, tick=tick)}
             estimates = _estimates(agent, len(chunk))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from paig_control.agents.mpc import MPCAgent
+from paig_control.disturbances import Camera
 from paig_control.model import to_pictures
 from paig_control.types import State
 
@@ -142,17 +143,27 @@ def play(
 
 
 class Recorder:
-    """The agent under test as an :data:`Act`, keeping a film of the first episodes of its batch."""
+    """The agent under test as an :data:`Act`, keeping a film of the first episodes of its batch.
 
-    def __init__(self, agent: MPCAgent, films: int, ahead: int) -> None:
-        self.agent, self.films, self.ahead = agent, films, ahead
+    Args:
+        agent: under test.
+        films: number of episodes of which a film is kept.
+        ahead: steps ahead of the camera that the film's imagined frames were planned.
+        camera: disturbs what the agent sees; the film shows what it saw.
+    """
+
+    def __init__(self, agent: MPCAgent, films: int, ahead: int, camera: Camera | None = None) -> None:
+        self.agent, self.films, self.ahead, self.camera = agent, films, ahead, camera
         self.frames: list[Frames] = []
         self.estimates: list[State] = []
         self.foreseen: list[State] = []
 
     def __call__(self, frames: Frames, states: Array | None, t: int) -> NDArray[np.float32]:
-        """Act on frames alone; the true states are not looked at."""
-        action = self.agent.act(frames)
+        """Act on frames alone; the true states are for the camera, which paints a frame anew where things hide."""
+        missing = None
+        if self.camera is not None:
+            frames, missing = self.camera(frames, states, t)
+        action = self.agent.act(frames, missing)
         state = self.agent.state
         if self.films and state is not None:
             state = State(*(x[: self.films] for x in state))

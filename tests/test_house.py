@@ -32,6 +32,7 @@ RANK = {
     "tracking": 8,
     "goals": 7,
     "goal_files": 1,
+    "disturbances": 1,
     "baselines": 9,
     "playing": 8,
     "evaluation": 10,

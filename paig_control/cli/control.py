@@ -13,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from paig_control import goal_files, goals
 from paig_control.cli import adapting, output, world
 from paig_control.cli.output import Screen
+from paig_control.cli.schema import build
+from paig_control.disturbances import DisturbSettings
 from paig_control.errors import PaigError
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     from paig_control.evaluation import Truth, evaluate_control
     from paig_control.report import save_control_film
 
+    disturb = build(DisturbSettings, world.plain(config.disturb))
     loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
     if "constants" not in loaded.record:
         screen.remark(f"The training in {config.run} has not ended: this is its last checkpoint.")
@@ -81,6 +84,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
             control,
             config.baselines,
             lambda done, total: tick(done / total, f"{done} of {total} frames"),
+            disturb,
         )
     figures: dict[str, Any] = {
         **measured.summary,

@@ -13,6 +13,8 @@ import typing
 from dataclasses import MISSING, dataclass, field
 from typing import Any
 
+from paig_control.disturbances import DisturbSettings
+
 Group = Any
 """Type of a key that a configuration group fills."""
 
@@ -138,6 +140,7 @@ class Control(Common):
         film: episodes of which a film is kept.
         ahead: steps ahead of the camera that the film's imagined frames were planned.
         timing_steps: steps over which the time of a decision is measured, on one environment.
+        disturb: what goes wrong between the camera and the agent.
         device: cpu, cuda, or auto for cuda where there is one.
     """
 
@@ -163,6 +166,7 @@ class Control(Common):
     film: int = 2
     ahead: int = 10
     timing_steps: int = 60
+    disturb: DisturbSettings = field(default_factory=DisturbSettings)
     device: str = "cpu"
 
 

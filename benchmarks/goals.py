@@ -1,0 +1,155 @@
+"""Goal images reached in every scene: success on goals that were never shown, by models of seeds 0-4.
+
+``python benchmarks/goals.py`` films random pushes, trains by the default recipe from the frames and the pushes alone,
+and lets each model reach 100 goals that the environment draws. Each seed drives films and model alike and runs in
+processes of its own, two seeds side by side; all models of a scene have the same starts and goals, and so the random
+agent and the oracle, the same planner on true state and true physics, play them once. With ``--keep FOLDER`` what is
+trained already is not trained again. One row a model goes to the screen beside what it must reach; all figures, with
+machine and versions, to ``benchmarks/results/goals.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common import command, judge, summary
+
+RESULTS = Path(__file__).parent / "results" / "goals.json"
+FIRST = 1000
+"""Seed of the first episode; the i-th has its own, and its goal."""
+FIGURES = ("success_rate", "success_interval", "episodes", "hold", "within", "start_distance_min", "starts_solved")
+FIGURES += ("goals_held", "goals_distance", "control_hz", "perceive_ms_median", "plan_ms_median")
+BASELINES = tuple(f"{who}_success_{what}" for who in ("oracle", "random") for what in ("rate", "interval"))
+
+
+class System(NamedTuple):
+    """How a scene is filmed and trained, and what its models must reach.
+
+    Attributes:
+        env: its name.
+        films: how films are taken; the pushes are gentle, so that things stay in the picture.
+        training: options of training.
+        below_oracle: points by which success may stay below the oracle's.
+        enough: rate of success that is enough, whatever the oracle reaches; None if only the oracle counts.
+    """
+
+    env: str
+    films: tuple[str, ...]
+    training: tuple[str, ...]
+    below_oracle: float = 0.03
+    enough: float | None = 0.95
+
+
+def pushed(force: float) -> tuple[str, ...]:
+    """Films of bodies under random pushes of up to ``force`` px/s²."""
+    return "sequences=200", "steps=12", "test=8", f"env.kwargs.max_force={force:g}"
+
+
+SYSTEMS = {
+    "pendulum": System("gym_pendulum", ("sequences=32", "steps=30"), ("physics=pendulum",)),
+    "spring": System("spring", pushed(2), ("physics=spring",)),
+    "spring_half": System("spring_half", pushed(1.5), ("physics=spring",)),
+    "bouncing": System("bouncing", pushed(2), ("physics=bouncing",)),
+    "digit_spring": System("digit_spring", pushed(3), ("physics=spring",)),
+    "three_body": System("three_body", pushed(0.5), ("physics=gravity", "physics.objects=3"), 0.05, None),
+    "spring_one": System("spring_one", pushed(3), ("physics=spring", "physics.actuated=[0]"), 0.10, None),
+}
+
+
+def train(name: str, seed: int, folder: Path) -> Path:
+    """Collect and train, unless that is done already; the run's folder."""
+    system, data, run = SYSTEMS[name], folder / f"{name}{seed}.npz", folder / f"{name}{seed}"
+    if not (run / "summary.json").exists():
+        common = (f"seed={seed}", "verbosity=0", "overwrite=true")
+        command("collect", f"env={system.env}", *system.films, *common, f"out={data}")
+        command("train", f"data={data}", *system.training, *common, f"out={run}")
+        data.unlink()
+    return run
+
+
+def control(name: str, run: Path, goals: int, *words: str) -> dict[str, Any]:
+    """Let a trained model reach goals; what was found."""
+    out = run / "control"
+    common = (f"goals={goals}", f"seed={FIRST}", "film=0", "verbosity=0", "overwrite=true")
+    command("control", f"run={run}", f"env={SYSTEMS[name].env}", *common, *words, f"out={out}")
+    return summary(out)
+
+
+def one_seed(name: str, goals: int, folder: Path, baselines: bool, seed: int) -> dict[str, Any]:
+    """Train and reach goals; the figures of one row, with those of the baselines where they are played."""
+    run = train(name, seed, folder)
+    trained = summary(run)
+    row = {key: trained[key] for key in ("constants", "frames", "cpu_seconds", "peak_mb", "machine", "versions")}
+    judge(row["constants"])
+    found = control(name, run, goals, f"baselines={str(baselines).lower()}")
+    row |= {"seed": seed, **{key: found[key] for key in FIGURES}}
+    row |= {f"control_{key}": found[key] for key in ("cpu_seconds", "wall_seconds")}
+    return row | ({key: found[key] for key in BASELINES} if baselines else {})
+
+
+def required(name: str, oracle: float) -> float:
+    """Rate of success that a model of a scene must reach."""
+    system = SYSTEMS[name]
+    allowed = oracle - system.below_oracle
+    return allowed if system.enough is None else min(system.enough, allowed) if oracle < 1 else system.enough
+
+
+def show(name: str, rows: list[dict[str, Any]]) -> None:
+    """Print a scene's baselines, then a row a model."""
+    first = rows[0]
+    need = required(name, first["oracle_success_rate"])
+    kind = f"held through the last {first['hold']} steps" if first["hold"] else "reached at some step"
+    print(f"\n{name}: {first['episodes']} goals, {first['start_distance_min']:.2f} or more from the start, {kind}")
+    for who in ("oracle", "random"):
+        print(f"  {who:6} {shown(first, f'{who}_')}")
+    for row in rows:
+        constants = "  ".join(f"{key} {c['percent_off']:.3f} %" for key, c in row["constants"].items())
+        missed = "" if row["success_rate"] >= need - 1e-9 else f"  MISSED {need:.0%}"
+        cost = f"trained in {row['cpu_seconds']:.0f} CPU-s, {row['control_hz']:.0f} decisions/s"
+        print(f"  seed {row['seed']} {shown(row)}  {cost}, off by: {constants}{missed}")
+
+
+def shown(row: dict[str, Any], who: str = "") -> str:
+    """Rate of success and its 95 % interval."""
+    low, high = row[f"{who}success_interval"]
+    return f"{row[f'{who}success_rate']:7.1%} ({low:.1%} to {high:.1%})"
+
+
+def main() -> None:
+    """Run, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which (default all)")
+    parser.add_argument(
+        "--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], help="of films and models (default 0-4)"
+    )
+    parser.add_argument("--goals", type=int, default=100, help="held-out goals a model (default 100)")
+    parser.add_argument("--jobs", type=int, default=2, help="models side by side, a core each (default 2)")
+    parser.add_argument("--keep", type=Path, help="folder of trained models, and of those that are trained now")
+    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
+    options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    results: dict[str, Any] = {"goals": options.goals, "first_episode_seed": FIRST, "jobs": options.jobs}
+    with ExitStack() as stack:
+        folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        pool = stack.enter_context(ThreadPoolExecutor(options.jobs))
+        for name in options.systems:
+            work = partial(one_seed, name, options.goals, folder)
+            play = [seed == options.seeds[0] for seed in options.seeds]
+            rows = list(pool.map(work, play, options.seeds))
+            results[name] = [{**{key: rows[0][key] for key in BASELINES}, **row} for row in rows]
+            show(name, results[name])
+            options.out.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"\nAll figures: {options.out.name}")
+
+
+if __name__ == "__main__":
+    main()
