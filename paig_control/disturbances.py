@@ -43,6 +43,19 @@ class DisturbSettings:
         if self.hide < 0:
             raise PaigError(f"disturb.hide = {self.hide}: expected a number of frames, 0 or more.")
 
+    def check(self, steps: int, objects: int) -> None:
+        """Refuse to hide where episodes are too short, or the ``objects`` fewer than two; 0 if nothing is known of them."""
+        if not self.hide:
+            return
+        if objects < 2:
+            why = "there is one object only" if objects else "nothing is known of the objects' places"
+            raise PaigError(f"disturb.hide = {self.hide}: expected 0 here, because {why}.")
+        if self.hide + SETTLED > steps:
+            raise PaigError(
+                f"disturb.hide = {self.hide} in episodes of {steps} steps: expected at most {max(0, steps - SETTLED)}, "
+                f"because the first {SETTLED} frames show everything."
+            )
+
     def __bool__(self) -> bool:
         """Whether anything goes wrong."""
         return bool(self.drop or self.noise or self.hide)
@@ -55,10 +68,11 @@ class Camera:
         settings: what goes wrong.
         seeds: of the episodes.
         steps: of an episode.
-        draw: paints a state ``(2, N, D)``; only hiding needs it.
+        objects: number of objects; 0 if nothing is known of them.
+        draw: paints a state ``(2, N, D)``.
 
     Raises:
-        PaigError: if an object is to hide for longer than an episode lasts, or where nothing can be painted.
+        PaigError: as :meth:`DisturbSettings.check`.
     """
 
     def __init__(
@@ -66,52 +80,33 @@ class Camera:
         settings: DisturbSettings,
         seeds: Sequence[int],
         steps: int,
+        objects: int = 0,
         draw: Callable[[Array], Frames] | None = None,
     ) -> None:
+        settings.check(steps, objects)
         self.settings, self.draw = settings, draw
         self.generators = [np.random.default_rng(np.random.SeedSequence([seed, 2])) for seed in seeds]
-        self.hidden = np.zeros(len(seeds), dtype=np.intp)
-        self.since = np.full(len(seeds), steps)
-        if not settings.hide:
-            return
-        if draw is None:
-            raise PaigError("disturb.hide: this environment cannot be painted without an object: leave it out.")
-        if settings.hide + SETTLED > steps:
-            raise PaigError(
-                f"disturb.hide = {settings.hide} in episodes of {steps} steps: expected at most "
-                f"{max(0, steps - SETTLED)}, because the first {SETTLED} frames show everything."
-            )
         last = steps - settings.hide
-        self.since = np.array([rng.integers(SETTLED, last, endpoint=True) for rng in self.generators])
+        self.since = [int(rng.integers(SETTLED, last, endpoint=True)) for rng in self.generators if settings.hide]
+        self.hidden = [int(rng.integers(objects)) for rng in self.generators if settings.hide]
 
     def __call__(self, frames: Frames, states: Array | None, step: int) -> tuple[Frames, NDArray[np.bool_]]:
         """What arrives of frames ``(B, h, w, 3)`` of true states ``(B, 2, N, D)``, and which never do ``(B,)``.
 
         A frame that does not arrive is black.
-
-        Raises:
-            PaigError: where an object is to hide, if there are not several, or their states are not known.
         """
-        s = self.settings
-        seen = frames.copy()
-        if s.hide:
-            self._hide(seen, states, step)
+        s, seen = self.settings, frames.copy()
+        away = 10.0 * sum(frames.shape[1:3])
+        for i, (since, hidden) in enumerate(zip(self.since, self.hidden, strict=True)):
+            if since <= step < since + s.hide:
+                assert states is not None
+                assert self.draw is not None
+                without = states[i].copy()
+                without[0, hidden] = -away
+                seen[i] = self.draw(without)
         if s.noise:
             noise = np.stack([rng.standard_normal(frames.shape[1:]) for rng in self.generators])
             seen = np.rint(np.clip(seen + 255 * s.noise * noise, 0, 255)).astype(np.uint8)
         missing = np.array([rng.random() < s.drop for rng in self.generators])
         seen[missing] = 0
         return seen, missing
-
-    def _hide(self, frames: Frames, states: Array | None, step: int) -> None:
-        """Paint those frames anew in which an object hides."""
-        if states is None or states.shape[2] < 2:
-            raise PaigError("disturb.hide: there must be several objects, of known places: leave it out.")
-        if step == 0:
-            self.hidden = np.array([rng.integers(states.shape[2]) for rng in self.generators])
-        away = 10.0 * sum(frames.shape[1:3])
-        for i in np.flatnonzero((step >= self.since) & (step < self.since + self.settings.hide)).tolist():
-            without = states[i].copy()
-            without[0, self.hidden[i]] = -away
-            assert self.draw is not None
-            frames[i] = self.draw(without)

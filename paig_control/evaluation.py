@@ -215,7 +215,7 @@ def evaluate_control(
             aims = targets.take(first, len(chunk))
             each = None if aims.states is None else np.broadcast_to(aims.states, (len(chunk), *aims.states.shape[1:]))
             agent.reset(aims.aim(), batch=len(chunk), seed=settings.seed, examine=False)
-            camera = Camera(disturb, chunk, settings.steps, _attribute(envs[0], "draw")) if disturb else None
+            camera = _camera(envs[0], chunk, settings, disturb) if disturb else None
             recorder = Recorder(agent, max(0, min(settings.film - len(films), len(chunk))), settings.ahead, camera)
             tick = _ticker(progress, first * settings.steps, settings.episodes * settings.steps)
             played = {"agent": play(envs, chunk, recorder, settings.steps, goals=each, tick=tick)}
@@ -252,11 +252,23 @@ def _estimates(agent: MPCAgent, batch: int) -> list[dict[str, float]]:
     ]
 
 
+def count_objects(env: gym.Env[Any, Any]) -> int:
+    """Number of objects that an environment's states have; 0 if nothing is known of them."""
+    goal = _attribute(env, "goal_state")
+    return 0 if goal is None else int(np.shape(goal)[1])
+
+
 def _attribute(env: gym.Env[Any, Any], name: str) -> Any:
     try:
         return env.get_wrapper_attr(name)
     except AttributeError:
         return None
+
+
+def _camera(
+    env: gym.Env[Any, Any], seeds: Sequence[int], settings: ControlSettings, disturb: DisturbSettings
+) -> Camera:
+    return Camera(disturb, seeds, settings.steps, count_objects(env), _attribute(env, "draw"))
 
 
 def _ticker(progress: Progress | None, done: int, total: int) -> Callable[[int], None] | None:

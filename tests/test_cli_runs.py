@@ -168,6 +168,14 @@ def test_control_towards_goals_that_the_environment_draws(home, capsys):
     assert all(float(row["final_distance"]) >= 0 and row["start_solved"] == "False" for row in rows)
 
 
+def test_control_with_frames_lost_and_noisy(home):
+    words = ["control", "run=pend", "env=pendulum", "episodes=2", "film=1", *SMALL, "baselines=false", "verbosity=0"]
+    assert main([*words, "out=calm"]) == 0
+    assert main([*words, "out=disturbed", "disturb.drop=0.2", "disturb.noise=0.05"]) == 0
+    assert summary("disturbed")["options"]["disturb"] == {"drop": 0.2, "noise": 0.05, "hide": 0}
+    assert summary("calm")["return_mean"] != summary("disturbed")["return_mean"]
+
+
 def test_a_goal_picture_that_does_not_exist_is_the_environments_goal_of_that_name(home, capsys):
     words = ["control", "run=pend", "env=pendulum", "goal=down.png", "episodes=1", "film=0", *SMALL]
     assert main([*words, "out=down", "baselines=false"]) == 0
@@ -263,6 +271,8 @@ def test_a_goal_is_an_array_coordinates_or_two_frames(arrays, capsys):
         (["objective=reward", "objective.reward=fame"], "fame"),
         (["device=tpu"], "tpu"),
         (["threads=0"], "threads"),
+        (["disturb.drop=1"], "disturb.drop"),
+        (["disturb.hide=5"], "one object"),
     ],
 )
 def test_mistakes_of_control_are_refused_before_anything_is_written(home, arrays, capsys, words, said):

@@ -46,7 +46,7 @@ def test_one_object_is_out_of_the_picture_for_five_frames_in_a_row(name, objects
     draw, seeds = env.get_wrapper_attr("draw"), list(range(6))
     states = np.stack([env.reset(seed=seed)[1]["state"] for seed in seeds])
     frames = np.stack([draw(state) for state in states])
-    camera = Camera(DisturbSettings(hide=5), seeds, STEPS, draw)
+    camera = Camera(DisturbSettings(hide=5), seeds, STEPS, objects, draw)
     seen = np.stack([camera(frames, states, t)[0] for t in range(STEPS)], 1)
     colours = [np.array(one) / 255 for one in ([0, 0, 255], [0, 255, 0], [255, 0, 0])[:objects]]
     for film, frame in zip(seen, frames, strict=True):
@@ -64,7 +64,7 @@ def test_which_object_hides_and_when_differs_between_episodes():
     states = np.zeros((200, 2, 2, 2))
     states[:, 0] = [[10.0, 20.0], [20.0, 20.0]]
     hidden = []
-    camera = Camera(DisturbSettings(hide=5), range(200), STEPS, lambda state: hidden.append(state) or GREY[0])
+    camera = Camera(DisturbSettings(hide=5), range(200), STEPS, 2, lambda state: hidden.append(state) or GREY[0])
     first = np.full(200, -1)
     frames = np.zeros((200, 8, 8, 3), dtype=np.uint8)
     for t in range(STEPS):
@@ -90,11 +90,10 @@ def test_what_cannot_be_is_refused():
         with pytest.raises(PaigError, match=f"disturb.{next(iter(wrong))}"):
             DisturbSettings(**wrong)
     with pytest.raises(PaigError, match="at most 36"):
-        Camera(DisturbSettings(hide=37), [0], STEPS, lambda state: GREY[0])
-    with pytest.raises(PaigError, match="cannot be painted"):
+        Camera(DisturbSettings(hide=37), [0], STEPS, 2, lambda state: GREY[0])
+    with pytest.raises(PaigError, match="one object"):
+        Camera(DisturbSettings(hide=5), [0], STEPS, 1, lambda state: GREY[0])
+    with pytest.raises(PaigError, match="nothing is known"):
         Camera(DisturbSettings(hide=5), [0], STEPS)
-    camera = Camera(DisturbSettings(hide=5), [0], STEPS, lambda state: GREY[0])
-    with pytest.raises(PaigError, match="several objects"):
-        camera(GREY[:1], np.zeros((1, 2, 1, 1)), 0)
     assert not DisturbSettings()
     assert DisturbSettings(hide=1)

@@ -11,6 +11,7 @@ from paig_control.agents.cem import CEM
 from paig_control.agents.mpc import MPCAgent, Timing
 from paig_control.agents.settings import CEMSettings, GoalSettings
 from paig_control.baselines import Truth, optimal_agent, random_agent
+from paig_control.disturbances import DisturbSettings
 from paig_control.errors import PaigError
 from paig_control.evaluation import ControlSettings, Judge, evaluate_control, summarise, wilson
 from paig_control.goals import Targets
@@ -64,7 +65,7 @@ def make():
     return gym.make("paig/Pendulum-v0", disable_env_checker=True)
 
 
-def measure(settings, goal=True, baselines=True, targets=None):
+def measure(settings, goal=True, baselines=True, targets=None, disturb=None):
     model = Eyes()
     agent = MPCAgent(model, CEM(PLANNER), [-2.0], [2.0], reward=None if goal else "pendulum")
     env = make()
@@ -79,6 +80,7 @@ def measure(settings, goal=True, baselines=True, targets=None):
         GoalSettings() if goal else None,
         settings,
         baselines,
+        disturb=disturb,
     )
 
 
@@ -125,6 +127,17 @@ def test_neither_the_batch_nor_a_second_run_changes_an_episode(measured):
         assert one["return"] == pytest.approx(other["return"], abs=0.05)
     assert again.films == []
     assert again.summary["control_hz"] is None
+
+
+def test_the_agent_under_test_alone_is_disturbed_and_its_film_shows_it(measured):
+    again = measure(SMALL, disturb=DisturbSettings(drop=0.3))
+    for one, other in zip(measured.rows, again.rows, strict=True):
+        assert one["return"] != other["return"]
+        for name in ("random_return", "planner_oracle_return", "oracle_return"):
+            assert one[name] == other[name]
+    black = [film.camera.any((1, 2, 3)) for film in again.films]
+    assert 0.2 < 1 - np.mean(black) < 0.4
+    assert all(film.camera.any((1, 2, 3)).all() for film in measured.films)
 
 
 def test_films_show_what_was_seen_and_what_was_foreseen(measured):

@@ -42,7 +42,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     _check_aims(config)
 
     from paig_control import checkpoint
-    from paig_control.evaluation import Truth, evaluate_control
+    from paig_control.evaluation import Truth, count_objects, evaluate_control
     from paig_control.report import save_control_film
 
     disturb = build(DisturbSettings, world.plain(config.disturb))
@@ -56,6 +56,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         goal = _goal(env, loaded, config) if config.goals is None else None
         drawn = None if config.goals is None else _draw(env, config)
         control = _settings(config, drawn, goal)
+        disturb.check(control.steps, count_objects(env))
         agent, aims = _agent(env, loaded, config, drawn is not None and not drawn.held)
         shown = config.objective.name != "reward"
         truth = Truth(world.true_physics(env), config.env.reward if drawn is None else None)
