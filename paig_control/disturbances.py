@@ -44,7 +44,7 @@ class DisturbSettings:
             raise PaigError(f"disturb.hide = {self.hide}: expected a number of frames, 0 or more.")
 
     def check(self, steps: int, objects: int) -> None:
-        """Refuse to hide where episodes are too short, or the ``objects`` fewer than two; 0 if nothing is known of them."""
+        """Refuse to hide in episodes that are too short, or with fewer than two ``objects``; 0 if none are known."""
         if not self.hide:
             return
         if objects < 2:
