@@ -77,10 +77,10 @@ def train(name: str, seed: int, folder: Path) -> Path:
 
 def control(name: str, run: Path, goals: int, *words: str) -> dict[str, Any]:
     """Let a trained model reach goals; what was found."""
-    out = run / "control"
-    common = (f"goals={goals}", f"seed={FIRST}", "film=0", "verbosity=0", "overwrite=true")
-    command("control", f"run={run}", f"env={SYSTEMS[name].env}", *common, *words, f"out={out}")
-    return summary(out)
+    common = (f"run={run}", f"env={SYSTEMS[name].env}", f"goals={goals}", f"seed={FIRST}", "film=0", "verbosity=0")
+    with tempfile.TemporaryDirectory() as out:
+        command("control", *common, *words, f"out={out}")
+        return summary(Path(out))
 
 
 def one_seed(name: str, goals: int, folder: Path, baselines: bool, seed: int) -> dict[str, Any]:
