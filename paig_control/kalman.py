@@ -22,6 +22,8 @@ NUDGE = 1e-5
 """Step of the derivatives, in double precision."""
 TAILS = 5.0
 """Degrees of freedom of the noise of a frame."""
+CRUDE = 0.005
+"""The physics is believed to know a step's change of velocity to this part of it."""
 ROUNDS = 2
 """Gauss-Newton steps a frame."""
 
@@ -105,6 +107,8 @@ class ConstantsFilter:
         point, scale = mean, torch.ones_like(mean[..., :1])
         for index in range(ROUNDS):
             end, slope = self.advance(point, action)
+            if index == 0:
+                covariance = covariance + self._crude(mean, end)
             read = torch.where(unseen[:, None, :, None], 0.0, slope[..., : self.places, :])
             misfit = self.physics.difference(seen[:, None], end[..., : self.places]).masked_fill(unseen[:, None], 0.0)
             misfit = misfit + (read @ (point - mean)[..., None])[..., 0]
@@ -122,6 +126,13 @@ class ConstantsFilter:
         after = slope @ (covariance - gain @ across.mT) @ slope.mT
         belief = Belief(end + (slope @ (point - before)[..., None])[..., 0], (after + after.mT) / 2)
         return Told(belief, -torch.linalg.slogdet(plain)[1] / 2 - tail, squared / self.places)
+
+    def _crude(self, before: Tensor, after: Tensor) -> Tensor:
+        """Covariance ``(B, K, P, P)`` of what the physics does not know of a step, as of the state before it."""
+        size = self.places
+        unsure = (CRUDE * (after - before)[..., size : 2 * size]).square()
+        none = torch.zeros_like(before[..., 2 * size :])
+        return torch.diag_embed(torch.cat([unsure * self.physics.dt**2 / 4, unsure, none], -1))
 
 
 def _squared(misfit: Tensor, covariance: Tensor) -> Tensor:
