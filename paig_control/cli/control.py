@@ -41,7 +41,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
 
     from paig_control import checkpoint
     from paig_control.evaluation import Truth, evaluate_control
-    from paig_control.report import save_control_film
+    from paig_control.report.films import save_control_film
 
     loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
     if "constants" not in loaded.record:

@@ -87,6 +87,9 @@ class Train(Common):
         objects: number of things that move; null takes physics.objects, or the physics' own number.
         dt: seconds between frames; null takes the data's.
         device: cpu, cuda, or auto for cuda where there is one.
+        tracker: what follows the training beside metrics.csv, which is always written: none; csv for constants with
+            error bars, pictures and a film of every stage in the folder tracked; tensorboard for the same and all
+            scalars, to be looked at with tensorboard --logdir.
     """
 
     data: str = "episodes.npz"
@@ -98,6 +101,7 @@ class Train(Common):
     objects: int | None = None
     dt: float | None = None
     device: str = "auto"
+    tracker: str = "none"
 
 
 @dataclass
