@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+RUNS ?= runs/paper
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint paper clean
 
 demo: $(READY)  ## From nothing to a swung-up pendulum: films, training, control, pictures in demo/
 	$(BIN)/paig-control demo out=demo overwrite=true
@@ -16,6 +17,9 @@ lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+paper: $(READY)  ## PAIG's table and figures anew, in docs/paper; runs that have ended in RUNS are not trained again
+	$(BIN)/python benchmarks/paper.py --runs $(RUNS)
 
 clean:  ## Remove the environment and what the commands wrote
 	rm -rf $(VENV) demo runs build *.egg-info
