@@ -1,7 +1,7 @@
 """What PAIG's authors showed, anew: learned against true constants, long rollouts, learned contents and masks.
 
 ``make paper``, or ``python benchmarks/paper.py``, trains the five systems as ``benchmarks/systems.py`` does, two runs
-side by side, and writes ``table.md``, ``rollouts.png`` and ``contents.png`` into ``docs/paper``. Runs that have ended in
+side by side, and writes ``table.md``, ``rollouts.png`` and ``contents.png`` into ``docs/paper``. Runs that ended in
 the folder given by ``--runs`` are not trained again, so from finished runs it takes seconds.
 """
 
