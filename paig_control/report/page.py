@@ -20,7 +20,7 @@ h3 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
 nav a { color: #1c7ed6; text-decoration: none; margin-right: 1.1rem; white-space: nowrap; }
 nav a:hover { text-decoration: underline; }
 figure { margin: 1rem 0; overflow-x: auto; }
-figure img { max-width: 100%; height: auto; border: 1px solid #e9ecef; background: #fff; }
+figure img { max-width: 100%; height: auto; box-sizing: border-box; border: 1px solid #e9ecef; background: #fff; }
 figcaption, caption { color: #495057; font-size: .88rem; text-align: left; padding: .3rem 0; }
 caption { caption-side: bottom; }
 .wide { overflow-x: auto; }
@@ -80,7 +80,7 @@ def render(title: str, lead: str, chapters: Sequence[Chapter], foot: str) -> str
     """Write the page."""
     names = [f"s{number}" for number in range(len(chapters))]
     links = "".join(f'<a href="#{n}">{_safe(c.title)}</a>' for n, c in zip(names, chapters, strict=True))
-    body = [f"<h1>{_safe(title)}</h1>", f"<p>{_safe(lead)}</p>", f"<nav>{links}</nav>"]
+    body = [f"<h1>{_safe(title)}</h1>", f"<p>{_safe(lead)}</p>", f"<nav>{links}</nav>" if len(chapters) > 1 else ""]
     for name, chapter in zip(names, chapters, strict=True):
         body.append(f'<h2 id="{name}">{_safe(chapter.title)}</h2>')
         for section in chapter.sections:
