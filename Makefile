@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+RUNS ?= runs/paper
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs paper clean
 
 demo: $(READY)  ## From nothing to a swung-up pendulum: films, training, control, pictures in demo/
 	$(BIN)/paig-control demo out=demo overwrite=true
@@ -16,6 +17,12 @@ lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(READY)  ## The documentation, in build/docs; warnings are errors
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+
+paper: $(READY)  ## PAIG's table and figures anew, in docs/paper; runs that have ended in RUNS are not trained again
+	$(BIN)/python benchmarks/paper.py --runs $(RUNS)
 
 clean:  ## Remove the environment and what the commands wrote
 	rm -rf $(VENV) demo runs build *.egg-info

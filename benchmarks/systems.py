@@ -59,17 +59,31 @@ SYSTEMS = {
 }
 
 
-def one_seed(name: str, sequences: int, folder: Path, seed: int) -> dict[str, Any]:
-    """Collect, train and evaluate; the figures of one row."""
+def learn(name: str, sequences: int, folder: Path, seed: int) -> tuple[Path, Path]:
+    """Collect and train, as far as that is not done in the folder; data file and run."""
     system = SYSTEMS[name]
-    data, run, test = (folder / f"{name}{seed}{end}" for end in (".npz", "", "_test"))
+    data, run = folder / f"{name}{seed}.npz", folder / f"{name}{seed}"
     steps, test_steps = system.lengths
+    if (run / "summary.json").is_file() and data.is_file():
+        if summary(run)["frames"] != sequences * steps:
+            raise SystemExit(
+                f"{run} was trained on other films than {sequences} of {steps} frames: take another folder."
+            )
+        return data, run
     films = [f"env={name}", f"sequences={sequences}", f"steps={steps}", "test=100", f"test_steps={test_steps}"]
-    command("collect", *films, "policy=zero", f"seed={seed}", f"out={data}", "verbosity=0")
+    if not data.is_file():
+        command("collect", *films, "policy=zero", f"seed={seed}", f"out={data}", "verbosity=0")
     inputs, predicted = system.windows
     windows = [f"model.input_frames={inputs}", f"recipe.refine.prediction_frames={predicted}"]
     options = [f"physics={system.physics}", *system.options, *windows, f"seed={seed}", "verbosity=0"]
-    command("train", f"data={data}", *options, f"out={run}")
+    command("train", f"data={data}", *options, f"out={run}", "resume=true")
+    return data, run
+
+
+def one_seed(name: str, sequences: int, folder: Path, seed: int) -> dict[str, Any]:
+    """Collect, train and evaluate; the figures of one row."""
+    data, run = learn(name, sequences, folder, seed)
+    test, predicted = folder / f"{name}{seed}_test", SYSTEMS[name].windows[1]
     command("evaluate", f"run={run}", f"data={data}", f"out={test}", "above=3", "verbosity=0")
     trained, found = summary(run), summary(test)
     row = {key: trained[key] for key in ("constants", "machine", "versions", "cpu_seconds", "peak_mb")}

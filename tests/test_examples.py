@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from paig_control.agents.dynamics import Dynamics
 from paig_control.errors import PaigError
+from paig_control.learning.settings import RecipeSettings
 from paig_control.types import State
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -46,3 +49,24 @@ def test_dynamics_that_return_another_shape_are_refused() -> None:
     for step, message in ((forgets, "returned Tensor for a state of"), (mixes, r"\(3, 2\)\] for a state of")):
         with pytest.raises(PaigError, match=message):
             Dynamics(step, objects=1, dims=2, action_size=2).step(state, torch.zeros(3, 2))
+
+
+def test_a_world_and_a_law_of_ones_own_are_learned_from_pixels(quick: RecipeSettings) -> None:
+    run = runpy.run_path(str(EXAMPLES / "own_world.py"))["learn"](16, quick)
+    for name, truth in {"stiffness": 0.05, "actuation": 1.0}.items():
+        assert run.constants[name].value == pytest.approx(truth, rel=0.05)
+        assert run.constants[name].std < 0.05 * truth
+
+
+def test_a_planner_of_ones_own_swings_up() -> None:
+    angles = runpy.run_path(str(EXAMPLES / "own_planner.py"))["swing"]()
+    assert abs(float(angles[0])) > 0.9 * math.pi  # it hangs
+    assert float(angles[-20:].abs().max()) < 0.3
+
+
+def test_a_softer_spring_is_imagined_as_asked(quick: RecipeSettings, tmp_path: Path) -> None:
+    example = runpy.run_path(str(EXAMPLES / "what_if.py"))
+    stiffness, apart = example["soften"](tmp_path / "film.gif", 0.25, 16, quick)
+    assert stiffness == pytest.approx(4.0, rel=0.05)
+    assert apart > 3
+    assert getattr(Image.open(tmp_path / "film.gif"), "n_frames", 1) == 24

@@ -1,4 +1,4 @@
-"""What the README says is true: its commands and code blocks run, with smaller numbers."""
+"""What the README and the documentation say is true: their commands and code blocks run, with smaller numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from paig_control.cli.schema import COMMANDS
 from paig_control.learning.settings import RecipeSettings
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(path for path in DOCS.rglob("*.md") if path.name != "commands.md")]
 STAGES = [
     "recipe.discover.rounds=1",
     "recipe.discover.steps=40",
@@ -32,6 +33,7 @@ SMALLER = {
     "train recipe=paper": ["recipe.epochs=1"],
     "goal": ["env.kwargs.size=24"],
     "control": ["episodes=1", "steps=12", "hold=5", "planner.samples=20", "env.kwargs.size=24", "film=1"],
+    "report": ["films=2"],
 }
 
 
@@ -43,53 +45,77 @@ def smaller(words: list[str]) -> list[str]:
     return [option for rule in rules for option in SMALLER[rule]]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(page: Path, languages: str) -> list[tuple[str, str]]:
+    """Language and text of a page's code blocks, in their order."""
+    return re.findall(rf"^```({languages})\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
 
 
-def commands() -> list[list[str]]:
-    lines = [line.split("  #")[0].split("    #")[0] for block in blocks("bash") for line in block.splitlines()]
-    return [shlex.split(line) for line in lines if line.strip()]
+def lines(text: str) -> list[list[str]]:
+    """Words of every command of a block."""
+    stripped = [line.split("  #")[0].split("    #")[0] for line in text.splitlines()]
+    return [shlex.split(line) for line in stripped if line.strip()]
 
 
-def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_and_code_block_runs_page_by_page(
+    quick: RecipeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one folder, so that a command that several pages have runs once."""
     monkeypatch.chdir(tmp_path)
-    ran = set()
-    for words in commands():
-        if words[0] != "paig-control":
-            continue
-        name = words[1]
-        less = smaller(words)
-        kept = [word for word in words[2:] if word.split("=")[0] not in {option.split("=")[0] for option in less}]
-        assert main([name, *kept, *less, "verbosity=0"]) == 0, words
-        ran.add(name)
-    assert ran == set(COMMANDS) - {"demo"}
-    for run in ("pend", "pend-control", "pend-reward", "pend-test", "spring-zoom", "black-box", "paper"):
-        assert (tmp_path / "runs" / run / "summary.json").stat().st_size > 100
+    monkeypatch.setattr(paig, "collect", partial(paig.collect, valid=2, test=2), raising=False)
+    monkeypatch.setattr(paig, "train", partial(paig.train, recipe=quick), raising=False)
+    done: set[str] = set()
+    for page in PAGES:
+        names: dict[str, object] = {}
+        for language, text in blocks(page, "bash|python"):
+            if language == "python":
+                source = text.replace("sequences=32, steps=30", "sequences=16, steps=16")
+                exec(compile(source.replace("range(200)", "range(5)"), str(page), "exec"), names)
+                continue
+            for words in lines(text):
+                if words[0] == "paig-control" and shlex.join(words) not in done:
+                    run(words)
+                    done.add(shlex.join(words))
+    assert {shlex.split(line)[1] for line in done} == set(COMMANDS) - {"demo"}
+    said = capsys.readouterr().out
+    assert "m/s²" in said  # of the README's constants
+    assert "upright:" in said
+    for name in ("pend", "pend-control", "pend-reward", "pend-test", "spring-zoom", "black-box", "paper", "report"):
+        assert (tmp_path / "runs" / name / "summary.json").stat().st_size > 100
 
 
-def test_every_make_target_of_the_readme_exists() -> None:
-    targets = {words[1] for words in commands() if words[0] == "make"}
-    assert {"demo", "test"} <= targets
-    for target in targets:
+def run(words: list[str]) -> None:
+    less = smaller(words)
+    kept = [word for word in words[2:] if word.split("=")[0] not in {option.split("=")[0] for option in less}]
+    assert main([words[1], *kept, *less, "verbosity=0"]) == 0, words
+
+
+def test_every_block_says_in_what_language_it_is() -> None:
+    known = {"bash", "python", "text", "{toctree}", "{literalinclude}", "{eval-rst}", "{include}"}
+    for page in PAGES:
+        fences = re.findall(r"^```(\S*).*$", page.read_text(), flags=re.MULTILINE)
+        assert set(fences[::2]) <= known, page
+        assert set(fences[1::2]) <= {""}, page
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    named = {target for page in PAGES for target in re.findall(r"(?:^|`)make ([a-z]+)", page.read_text(), re.MULTILINE)}
+    assert {"demo", "test", "docs", "paper"} <= named
+    for target in named:
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_the_python_of_the_readme_runs(
-    quick: RecipeSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(paig, "collect", partial(paig.collect, valid=2, test=2), raising=False)
-    monkeypatch.setattr(paig, "train", partial(paig.train, recipe=quick), raising=False)
-    source = "\n".join(blocks("python"))
-    source = source.replace("sequences=32, steps=30", "sequences=16, steps=16").replace("range(200)", "range(5)")
-    exec(compile(source, "README.md", "exec"), {})
-    said = capsys.readouterr().out
-    assert "m/s²" in said
-    assert "upright:" in said
-
-
-def test_every_file_that_the_readme_names_is_there() -> None:
-    names = re.findall(r"\]\((docs/[^)]+)\)", README) + re.findall(r"^\| `([^`]+)`", README, flags=re.MULTILINE)
+def test_every_file_that_is_named_is_there() -> None:
+    readme = PAGES[0].read_text()
+    names = re.findall(r"\]\((docs/[^)]+)\)", readme) + re.findall(r"^\| `([^`]+)`", readme, flags=re.MULTILINE)
     assert len(names) > 8
     for name in names:
         assert (ROOT / name).exists(), name
+    for page in PAGES[1:]:
+        text = page.read_text()
+        links = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(
+            r"^```\{(?:literal)?include\} (\S+)", text, re.MULTILINE
+        )
+        for link in links:
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+        for script in re.findall(r"`python (\S+\.py)", text):
+            assert (ROOT / script).is_file(), f"{page.name}: {script}"

@@ -12,7 +12,7 @@ import pytest
 from paig_control.cli import sweep, train
 from paig_control.cli.main import main
 from paig_control.cli.output import summary
-from paig_control.report import sweep_figure
+from paig_control.report.training import sweep_figure
 
 HASTY = [
     "recipe.discover.frames=24",

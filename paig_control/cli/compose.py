@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from paig_control.cli.schema import COMMANDS, OPEN, RECORDS, record, schema
+from paig_control.cli.schema import COMMANDS, OPEN, RECORDS, lists, record, schema
 from paig_control.cli.wording import expected
 from paig_control.errors import PaigError, nearest
 
@@ -87,6 +87,28 @@ def parse(words: Sequence[str], sweep: bool = False) -> list[Override]:
     return found
 
 
+def gathered(command: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split off the options that take several texts, as lists: given once, in brackets, or several times."""
+    found: dict[str, list[str]] = {name: [] for name in lists(command)}
+    others = []
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not sign or key not in found:
+            others.append(word)
+        elif value.startswith("["):
+            items = parse([word], sweep=True)[0].value()
+            assert isinstance(items, list)
+            found[key] += map(str, items)
+        else:
+            found[key].append(value)
+    return others, [f"{key}=[{','.join(map(_item, values))}]" for key, values in found.items() if values]
+
+
+def _item(value: str) -> str:
+    """A path as an item of a list, in quotes if it needs them."""
+    return quoted(f"{PATHS[0]}={value}").partition("=")[2]
+
+
 def choices(loader: ConfigLoader, group: str) -> list[str]:
     """List what a group offers."""
     names = loader.get_group_options(group, ObjectType.CONFIG)
@@ -100,7 +122,9 @@ def configure(command: str, words: Sequence[str]) -> DictConfig:
         PaigError: for anything in ``words`` that does not fit; the message names the nearest that does.
     """
     register_schemas()
-    overrides = [one for one in parse(words) if (one.key_or_group, one.value()) != ("experiment", None)]
+    plain, several = gathered(command, words)
+    given = parse(plain) + parse(several, sweep=True)
+    overrides = [one for one in given if (one.key_or_group, one.value()) != ("experiment", None)]
     GlobalHydra.instance().clear()
     with initialize_config_module(CONFIGS, version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()

@@ -43,7 +43,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
 
     from paig_control import checkpoint
     from paig_control.evaluation import Truth, count_objects, evaluate_control
-    from paig_control.report import save_control_film
+    from paig_control.report.films import save_control_film
 
     disturb = build(DisturbSettings, world.plain(config.disturb))
     loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))

@@ -60,7 +60,8 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     draws = augmentation.draw(config.augment, len(data.split(config.split)), config.seed)
     world.use_threads(config.threads)
 
-    from paig_control import checkpoint, prediction, report
+    from paig_control import checkpoint, prediction
+    from paig_control.report.evaluation import save_evaluation_pictures
 
     loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
     world.set_constants(loaded, config, screen)
@@ -101,7 +102,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     show(screen, figures)
     output.write(folder / "films.csv", output.csv(evaluate_figures.rows(draws, films.cut, found, adapted)))
     shown = prediction.films(loaded.model, films.sequences, measured.reading, found, config.film)
-    report.save_evaluation_pictures(shown, found, measured.distance, folder)
+    save_evaluation_pictures(shown, found, measured.distance, folder)
     figures |= {
         "cpu_seconds": time.process_time() - begin,
         "wall_seconds": time.monotonic() - wall,

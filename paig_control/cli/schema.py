@@ -89,6 +89,9 @@ class Train(Common):
         objects: number of things that move; null takes physics.objects, or the physics' own number.
         dt: seconds between frames; null takes the data's.
         device: cpu, cuda, or auto for cuda where there is one.
+        tracker: what follows the training beside metrics.csv, which is always written: none; csv for constants with
+            error bars, pictures and a film of every stage in the folder tracked; tensorboard for the same and all
+            scalars, to be looked at with tensorboard --logdir.
     """
 
     data: str = "episodes.npz"
@@ -100,6 +103,7 @@ class Train(Common):
     objects: int | None = None
     dt: float | None = None
     device: str = "auto"
+    tracker: str = "none"
 
 
 @dataclass
@@ -214,6 +218,39 @@ class Evaluate(Common):
 
 
 @dataclass
+class Report(Common):
+    """Show what runs have learned and what was done with them, on one page that needs no network.
+
+    Writes report.html, with all pictures and films inside it, and the same as files beside it. run, control and
+    evaluate take one folder, several in brackets as in run=[runs/a,runs/b], or are given several times. Runs are
+    grouped by the system that they were trained on; a black box (physics=lstm) is set beside them. The folder of a
+    sweep stands for all its runs. Truth is shown where training's summary or an evaluation opened it.
+
+    Example:
+        paig-control report run=runs/spring run=runs/black-box control=runs/spring-control out=runs/report
+
+    Attributes:
+        run: folders of trained models, or of sweeps.
+        control: folders that control wrote, for the table of success and its films.
+        evaluate: folders that evaluate wrote, for distances from the truth and films that were augmented.
+        data: data file whose test films are predicted; null takes the one that each run was trained on.
+        out: folder to write into.
+        films: test films that are measured, at most.
+        rows: films in the picture of rollouts.
+        device: cpu, cuda, or auto for cuda where there is one.
+    """
+
+    run: list[str] = field(default_factory=list)
+    control: list[str] = field(default_factory=list)
+    evaluate: list[str] = field(default_factory=list)
+    data: str | None = None
+    out: str = "runs/report"
+    films: int = 32
+    rows: int = 2
+    device: str = "auto"
+
+
+@dataclass
 class Goal(Common):
     """Draw a goal image of an environment.
 
@@ -306,6 +343,7 @@ COMMANDS: dict[str, type[Common]] = {
     "train": Train,
     "control": Control,
     "evaluate": Evaluate,
+    "report": Report,
     "goal": Goal,
     "demo": Demo,
 }
@@ -375,6 +413,11 @@ def _maker(kind: type[Any], values: dict[str, Any]) -> typing.Callable[[], Any]:
         return kind(**nested)
 
     return make
+
+
+def lists(command: str) -> set[str]:
+    """Names of the options of a command that take several texts."""
+    return {name for name, hint in typing.get_type_hints(COMMANDS[command]).items() if hint == list[str]}
 
 
 def default(item: dataclasses.Field[Any]) -> Any:

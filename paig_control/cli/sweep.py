@@ -181,7 +181,7 @@ def ended(place: Path, config: DictConfig) -> bool:
     found = output.read_summary(place)
     wanted = OmegaConf.to_container(config, resolve=True)
     assert isinstance(wanted, dict)
-    aside = ("out", "overwrite", "resume", "threads", "verbosity")
+    aside = ("out", "overwrite", "resume", "threads", "tracker", "verbosity")
     return found is not None and all(found["options"].get(k) == v for k, v in wanted.items() if k not in aside)
 
 
@@ -225,7 +225,7 @@ class _Trainings:
 
     def conclude(self) -> int:
         """Write table, figure and summary; the exit code."""
-        from paig_control.report import sweep_figure
+        from paig_control.report.training import sweep_figure
 
         rows = [self.row(values) for values in self.runs]
         names = list(dict.fromkeys(name for row in rows for name in row))

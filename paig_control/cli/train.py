@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from paig_control.cli import output, world
+from paig_control.cli import output, trackers, world
 from paig_control.cli.output import Screen
 from paig_control.data import episodes
 from paig_control.errors import PaigError
@@ -25,6 +25,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     """
     if config.resume and config.overwrite:
         raise PaigError("resume=true goes on with a run and overwrite=true begins it anew: choose one.")
+    trackers.check(config.tracker)
     data = episodes.load(config.data)
     model_settings = world.settings(config.model, "model", "model")
     recipe_settings = world.settings(config.recipe, "recipe", config.recipe.name)
@@ -38,8 +39,10 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
 
     from paig_control.learning import recipe
     from paig_control.prediction import evaluate_prediction
-    from paig_control.report import save_training_pictures
+    from paig_control.report.training import save_training_pictures
 
+    split = next((name for name in ("test", "valid") if name in data.splits), None)
+    tracking = trackers.Tracking(config.tracker, folder, data.split(split or "train"))
     with screen.bar("train") as tick:
 
         def progress(stage: str, fraction: float, text: str) -> None:
@@ -57,8 +60,9 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
             out=folder,
             resume=config.resume,
             progress=progress,
+            watch=tracking,
         )
-    split = next((name for name in ("test", "valid") if name in data.splits), None)
+    tracking.end(learned)
     figures: dict[str, Any] = {
         "constants": beside_truth(learned.record["constants"], data),
         "eval_recons_loss": None,

@@ -24,7 +24,7 @@ from paig_control.learning.numbering import numbering
 from paig_control.learning.paper import Joint
 from paig_control.learning.refine import refine_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
-from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, finished_run
+from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, Watch, finished_run
 from paig_control.learning.warm_start import warm_start_loop
 from paig_control.model import PAIG
 from paig_control.physics.base import Physics
@@ -62,6 +62,7 @@ def train(
     out: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Run:
     """Learn a world model from films and actions.
 
@@ -76,11 +77,12 @@ def train(
         out: folder for checkpoints; none are written without it.
         resume: go on from the checkpoint in ``out``, if there is one; a run that had ended is given back as it is.
         progress: told what is going on.
+        watch: shown the model and its figures while they form.
 
     Raises:
         PaigError: for data that do not fit the physics, in which nothing moves, or a loss that never is finite.
     """
-    shared = (data, physics, model or ModelSettings(), seed, pick_device(device), out, progress)
+    shared = (data, physics, model or ModelSettings(), seed, pick_device(device), out, progress, watch)
     trainer: Staged | Joint
     if isinstance(recipe, PaperSettings):
         trainer = Joint(recipe, *shared)
@@ -187,7 +189,7 @@ class Staged(Trainer[RecipeSettings]):
         model.kinematics.shift(found.offset)
         steps = model.physics.difference(coordinates[:, 1:], coordinates[:, :-1])
         self.motion = float(steps.square().mean().sqrt())
-        self.history[name] = found.history
+        self.history[name], self.constants = found.history, found.constants
         return found
 
     def _foresee(self) -> None:

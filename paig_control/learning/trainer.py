@@ -10,10 +10,10 @@ import dataclasses
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 
@@ -30,6 +30,28 @@ from paig_control.vision.registry import LEAST, MOST
 
 Progress = Callable[[str, float, str], None]
 """Stage, fraction of it done, and a line of text."""
+
+
+class Moment(NamedTuple):
+    """What there is to watch while a model learns; nothing of it may be changed.
+
+    Attributes:
+        stage: that is going on, or has just ended.
+        ended: whether it has.
+        history: rows of figures by stage, those of this stage so far included.
+        constants: as last identified, with error bars; empty before.
+        model: as it stands; None before discovery has ended.
+    """
+
+    stage: str
+    ended: bool
+    history: Mapping[str, list[dict[str, float]]]
+    constants: Mapping[str, Estimate]
+    model: PAIG | None
+
+
+Watch = Callable[[Moment], None]
+"""Called whenever a gradient stage has recorded a row, and at the end of every stage."""
 CLOSE = 0.2
 """Residuals below so much of the motion between two frames count as converged."""
 R = TypeVar("R", bound=RecipeSettings | PaperSettings)
@@ -109,10 +131,12 @@ class Trainer(Generic[R]):
         device: torch.device,
         out: Path | None,
         progress: Progress | None,
+        watch: Watch | None = None,
     ) -> None:
         _check(data, physics, model)
         self.settings, self.recipe, self.seed, self.device, self.out = model, recipe, seed, device, out
         self.tell: Progress = progress or (lambda stage, fraction, text: None)
+        self.watch: Watch = watch or (lambda moment: None)
         self.physics = physics.to(device)
         self.images = to_images(torch.from_numpy(data.frames)).to(device)
         check_motion(self.images)
@@ -135,6 +159,7 @@ class Trainer(Generic[R]):
         self.coordinates, self.chosen = torch.zeros(0), torch.zeros(0, dtype=torch.long)
         self.conclusion: Conclusion | None = None
         self.history: dict[str, list[dict[str, float]]] = {}
+        self.constants: dict[str, Estimate] = {}
         self.notes: list[str] = []
         self.spent = (0.0, 0.0)
         self.began = (time.process_time(), time.monotonic())
@@ -162,6 +187,7 @@ class Trainer(Generic[R]):
             self.tell(name, 0.0, "")
             self.perform(name)
             self.tell(name, 1.0, "")
+            self.show(name, True)
             self.stage, self.loop_state = self.stage + 1, LoopState()
             if self.conclusion is None:
                 self._save(force=True)
@@ -172,15 +198,19 @@ class Trainer(Generic[R]):
         """Run a gradient loop from where it stands."""
         if loop.seconds is not None and loop.seconds <= 0:
             self.notes.append(f"{loop.stage} was left out: the CPU-seconds were used up before it.")
-        run_loop(
-            loop,
-            self.trained,
-            self.loop_state,
-            lambda state: self._save(),
-            lambda fraction, text: self.tell(loop.stage, fraction, text),
-            self.notes.append,
-        )
         self.history[loop.stage] = self.loop_state.history
+
+        def recorded(fraction: float, text: str) -> None:
+            self.tell(loop.stage, fraction, text)
+            self.show(loop.stage, False)
+
+        run_loop(loop, self.trained, self.loop_state, lambda state: self._save(), recorded, self.notes.append)
+
+    def show(self, stage: str, ended: bool) -> None:
+        """Let the watcher look; whatever it draws by chance, learning draws what it would have drawn without it."""
+        cuda = [self.device] if self.device.type == "cuda" else []
+        with torch.no_grad(), torch.random.fork_rng(devices=cuda):
+            self.watch(Moment(stage, ended, self.history, self.constants, self.model))
 
     def seconds_left(self) -> float | None:
         """CPU-seconds that the recipe allows the stage at hand, counted from its beginning; None for no limit."""

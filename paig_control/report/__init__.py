@@ -1,0 +1,1 @@
+"""Pictures, films and the page that shows them: people believe what they can look at."""

@@ -1,0 +1,61 @@
+"""What evaluation leaves: films that training never saw, and error, similarity and distance against time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from paig_control.prediction import Prediction
+from paig_control.report.strips import film_strip
+from paig_control.report.style import COLOURS, DOTS, Picture, bare
+
+
+def save_evaluation_pictures(
+    films: Mapping[str, Picture], prediction: Prediction, distance: Mapping[str, NDArray[np.float64]], folder: Path
+) -> list[Path]:
+    """Write ``films.png``, the films under one another, and ``accuracy.png``, the curves against time.
+
+    Args:
+        films: ``(R, T, h, w, 3)`` by name.
+        prediction: of the sequences.
+        distance: root mean square distance ``(T,)`` from the truth by name; empty where there is no truth.
+        folder: to write into.
+    """
+    written = [folder / "films.png", folder / "accuracy.png"]
+    Image.fromarray(film_strip(films, prediction.inputs)).save(written[0])
+    accuracy_figure(prediction, distance).savefig(written[1], dpi=DOTS)
+    return written
+
+
+def accuracy_figure(prediction: Prediction, distance: Mapping[str, NDArray[np.float64]]) -> Figure:
+    """Squared error, similarity and distance from the truth, frame by frame: median, and the middle 80 % as a band."""
+    panels = 2 + bool(distance)
+    figure = Figure(figsize=(4.2 * panels, 3.4), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    frames = np.arange(prediction.error.shape[1])
+    lines = (
+        (axes[0], prediction.reconstruction_error, "as read", COLOURS[1]),
+        (axes[0], prediction.error, "as predicted", COLOURS[0]),
+        (axes[1], prediction.similarity, "as predicted", COLOURS[0]),
+    )
+    for axis, values, label, colour in lines:
+        low, middle, high = np.quantile(values, (0.1, 0.5, 0.9), axis=0)
+        axis.fill_between(frames, low, high, color=colour, alpha=0.2, linewidth=0)
+        axis.plot(frames, middle, color=colour, label=label)
+    axes[0].set(title="squared error a frame", yscale="log")
+    axes[1].set(title="structural similarity")
+    for (name, values), colour in zip(distance.items(), COLOURS[1::-1], strict=False):
+        axes[2].plot(frames, values, color=colour, label=name)
+        axes[2].set(title="distance from the truth, rms", yscale="log")
+    for axis in axes:
+        for edge in {prediction.inputs, prediction.shown} & set(range(1, len(frames))):
+            axis.axvline(edge - 0.5, color="#ced4da", linewidth=0.8)
+        axis.set(xlabel="frame (lines: prediction, extrapolation begin)")
+        axis.legend(frameon=False)
+        bare(axis)
+    return figure

@@ -1,0 +1,123 @@
+"""What a report is made from: runs with what was measured of them, and the folders of control and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paig_control.blackbox import BlackBox
+from paig_control.data.episodes import Sequences
+from paig_control.model import PAIG
+from paig_control.prediction import Prediction, films, predict, read
+from paig_control.report.style import Picture
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model on films that it has not seen.
+
+    Attributes:
+        data: the films.
+        split: that they are of.
+        prediction: of all of them.
+        shown: the first of them ``(R, T, h, w, 3)``, as filmed, as read and as predicted.
+    """
+
+    data: Sequences
+    split: str
+    prediction: Prediction
+    shown: Mapping[str, Picture]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run.
+
+    Attributes:
+        name: by which the report calls it.
+        folder: where it lies.
+        model: as it ended.
+        record: of its checkpoint.
+        summary: what training wrote, ``None`` if it has not ended.
+        measured: ``None`` where there are no films that it has not seen.
+        missing: why there are none.
+    """
+
+    name: str
+    folder: Path
+    model: PAIG
+    record: Mapping[str, Any]
+    summary: Mapping[str, Any] | None
+    measured: Measured | None
+    missing: str = ""
+
+    @property
+    def black_box(self) -> bool:
+        """Whether a network stands where the physics is."""
+        return isinstance(self.model, BlackBox)
+
+    @property
+    def constants(self) -> Mapping[str, Mapping[str, Any]]:
+        """Value, standard deviation, unit and, where the data told it to evaluation, truth by name."""
+        found: Mapping[str, Mapping[str, Any]] = (self.summary or {}).get("constants", self.record.get("constants", {}))
+        return found
+
+    @property
+    def setting(self) -> str:
+        """What it was trained by, the seed apart."""
+        recipe = "the paper's recipe" if self.model.kind == "original" else "stages"
+        return "black box" if self.black_box else f"{self.record['physics']['name']}, {recipe}"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a command left: its summary, and pictures and films by name."""
+
+    name: str
+    summary: Mapping[str, Any]
+    pictures: Sequence[Path] = ()
+
+    @property
+    def run(self) -> Path:
+        """The run that it measured."""
+        return Path(self.summary["options"]["run"])
+
+
+@dataclass(frozen=True)
+class System:
+    """One physical system: its runs, and what was measured with them."""
+
+    name: str
+    runs: Sequence[Trained]
+    control: Sequence[Folder] = ()
+    evaluate: Sequence[Folder] = field(default=())
+
+    @property
+    def first(self) -> Trained:
+        """The run that stands for the others: the first that has physics and films, or the first."""
+        return next((run for run in self.runs if not run.black_box and run.measured), self.runs[0])
+
+    @property
+    def chosen(self) -> list[Trained]:
+        """The first run of each kind that has films, physics before the black box."""
+        kinds: dict[str, Trained] = {}
+        for run in [self.first, *self.runs]:
+            if run.measured:
+                kinds.setdefault(run.setting, run)
+        return list(kinds.values())
+
+
+def measure(model: PAIG, data: Sequences, split: str, prediction_frames: int, rows: int) -> Measured:
+    """Read and predict films; keep the first ``rows`` of them to be looked at."""
+    reading = read(model, data)
+    prediction = predict(model, data, reading, prediction_frames)
+    return Measured(data, split, prediction, films(model, data, reading, prediction, rows))
+
+
+def quantiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+    """The tenth, half and nine tenths of films ``(S, T)``, frame by frame."""
+    return np.quantile(values, (0.1, 0.5, 0.9), axis=0)

@@ -1,0 +1,137 @@
+"""What training leaves: sprites and background, curves, and films that it never saw beside their prediction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from paig_control.data.episodes import Sequences
+from paig_control.learning.trainer import Run
+from paig_control.model import PAIG
+from paig_control.report.strips import rollout_strip
+from paig_control.report.style import COLOURS, DOTS, bare, colours
+
+History = Mapping[str, Sequence[Mapping[str, float]]]
+"""Rows of figures by stage, in the order of the stages."""
+
+
+def save_training_pictures(run: Run, folder: Path, unseen: Sequences | None = None) -> list[Path]:
+    """Write ``learned.png``, ``curves.png`` and, given films that training did not see, ``rollout.png``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [folder / "learned.png", folder / "curves.png"]
+    learned_figure(run.model).savefig(written[0], dpi=DOTS)
+    curves_figure(run).savefig(written[1], dpi=DOTS)
+    if unseen is not None:
+        written.append(folder / "rollout.png")
+        Image.fromarray(rollout_strip(run.model, unseen)).save(written[-1])
+    return written
+
+
+def learned_figure(model: PAIG) -> Figure:
+    """Background and pixel weights, then content, mask and sprite of every object."""
+    with torch.no_grad():
+        sprites = model.renderer.sprites().cpu().permute(0, 2, 3, 1).numpy()
+        background = model.renderer.scene().cpu().permute(1, 2, 0).numpy()
+    weight = model.weight.cpu().numpy()
+    figure = Figure(figsize=(10, 2.5 * len(sprites)), layout="constrained")
+    axes = figure.subplots(len(sprites), 5, squeeze=False)
+    for row, sprite in zip(axes, sprites, strict=True):
+        content, mask = sprite[..., :3], sprite[..., 3:]
+        shown = (
+            ("background", background, None),
+            ("content", content, None),
+            ("mask", mask[..., 0], "gray"),
+            ("sprite on grey", content * mask + 0.8 * (1 - mask), None),
+            ("trust in each pixel", weight, "viridis"),
+        )
+        for axis, (title, image, shades) in zip(row, shown, strict=True):
+            axis.imshow(image, cmap=shades, vmin=0, vmax=1, interpolation="nearest")
+            axis.set_title(title, fontsize=10)
+            axis.set_xticks([])
+            axis.set_yticks([])
+    return figure
+
+
+def curves_figure(run: Run) -> Figure:
+    """Image losses of the gradient stages, and the constants while the window grows, or step by step."""
+    names = list(run.constants)
+    figure = Figure(figsize=(4 + 3 * len(names), 3.2), layout="constrained")
+    axes = figure.subplots(1, 1 + len(names), squeeze=False)[0]
+    done = 0.0
+    stages = [name for name in ("warm_start", "refine", "joint") if run.history.get(name)]
+    for stage in stages:
+        rows = run.history[stage]
+        for key, colour in zip(("recons", "pred"), COLOURS, strict=False):
+            steps = [done + row["step"] for row in rows if key in row]
+            label = None if stage == "warm_start" else key
+            axes[0].plot(steps, [row[key] for row in rows if key in row], color=colour, label=label)
+        done += rows[-1]["step"]
+        axes[0].axvline(done, color="#ced4da", linewidth=0.8)
+    axes[0].set(
+        title=" | ".join(stages).replace("_", " "), xlabel="gradient step", ylabel="squared error a frame", yscale="log"
+    )
+    if axes[0].get_legend_handles_labels()[0]:
+        axes[0].legend(frameon=False)
+    for axis, name in zip(axes[1:], names, strict=True):
+        estimate = run.constants[name]
+        along, rows = "horizon", run.history.get("conclude", [])
+        if not rows:
+            along, rows = "step", run.history.get("joint", [])
+        axis.plot([r[along] for r in rows], [r[name] for r in rows], "o-", color=COLOURS[0], markersize=4)
+        last = [rows[-1][along]] if rows else [0.0]
+        if math.isfinite(estimate.std):
+            axis.errorbar(last, [estimate.value], yerr=[3 * estimate.std], capsize=4, color=COLOURS[1])
+        xlabel = "frames in the window (bar: 3 std)" if along == "horizon" else "gradient step"
+        axis.set(title=f"{name}: {estimate}", xlabel=xlabel)
+        axis.title.set_fontsize(10)
+        axis.ticklabel_format(useOffset=False)
+    for axis in axes:
+        bare(axis)
+    return figure
+
+
+def sweep_figure(runs: Sequence[tuple[str, History]]) -> Figure:
+    """Learning curves of many runs: one colour a setting, a thin line a run, a bold one through their median.
+
+    Args:
+        runs: of each, its setting in words and its rows of figures by stage.
+    """
+    settings = list(dict.fromkeys(setting for setting, _ in runs))
+    colour_of = dict(zip(settings, colours(len(settings)), strict=True))
+    figure = Figure(figsize=(11, 4.2 + 0.1 * len(settings)), layout="constrained")
+    panels = {"recons": "reconstruction", "pred": "prediction"}
+    for axis, (key, title) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        for setting in settings:
+            curves = [curve for name, history in runs if name == setting and len(curve := _curve(history, key))]
+            for curve in curves:
+                axis.plot(*curve.T, color=colour_of[setting], linewidth=0.7, alpha=0.45)
+            if curves:
+                steps = max(curves, key=len)[:, 0]
+                middle = np.median([np.interp(steps, *curve.T) for curve in curves], axis=0)
+                label = f"{setting} ({len(curves)} run{'s' if len(curves) > 1 else ''})"
+                axis.plot(steps, middle, color=colour_of[setting], linewidth=2.2, label=label)
+        axis.set(title=title, xlabel="gradient step", yscale="log")
+        bare(axis)
+    figure.axes[0].set_ylabel("squared error a frame")
+    handles, labels = figure.axes[-1].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def _curve(history: History, key: str) -> NDArray[np.float64]:
+    """Steps, counted on over the stages, and a figure of theirs: ``(rows, 2)``."""
+    points, done = [], 0.0
+    for rows in history.values():
+        if not rows or "step" not in rows[0]:
+            continue
+        points += [(done + row["step"], row[key]) for row in rows if key in row]
+        done += rows[-1]["step"]
+    return np.asarray(points, dtype=np.float64)
