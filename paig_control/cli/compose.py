@@ -28,7 +28,7 @@ from paig_control.cli.wording import expected
 from paig_control.errors import PaigError, nearest
 
 CONFIGS = "paig_control.configs"
-PATHS = ("data", "out", "run", "goal")
+PATHS = ("data", "out", "run", "goal", "record")
 """Keys whose values are paths and may hold characters that mean something to Hydra."""
 _USED: dict[str, dict[str, str | None]] = {}
 

@@ -171,6 +171,48 @@ class Control(Common):
 
 
 @dataclass
+class View(Common):
+    """Watch a trained model control an environment, and meddle with it.
+
+    Opens a window: the camera with what was found in it, the goal, the imagined future, the plans that were weighed,
+    the constants. Drag the goal, drop a picture as a new one, kick an object, move sliders for the world's constants
+    and for what the agent believes of them; H shows all keys. With record=view.gif it is filmed instead, which needs no
+    screen.
+
+    Example:
+        paig-control view run=runs/pend env=gym_pendulum
+
+    Attributes:
+        run: folder of the trained model.
+        goal: picture of the goal, or the name of one of the environment's goals; null takes its default.
+        adapt: none, or online to find the constants anew from the start; the window switches it too.
+        seed: of the episode.
+        width: of the window, screen pixels.
+        height: of the window, screen pixels.
+        record: file to film into, .gif, .mp4 or .png for the last picture alone, or a folder for one .png a picture;
+            null opens the window for as long as you like.
+        seconds: to film.
+        rate: pictures a second of the film.
+        device: cpu, cuda, or auto for cuda where there is one.
+    """
+
+    run: str = "runs/train"
+    env: Group = None
+    agent: Group = None
+    planner: Group = None
+    objective: Group = None
+    goal: str | None = None
+    adapt: str = "none"
+    seed: int = 1000
+    width: int = 1280
+    height: int = 800
+    record: str | None = None
+    seconds: float = 8.0
+    rate: float = 20.0
+    device: str = "cpu"
+
+
+@dataclass
 class Evaluate(Common):
     """Measure a trained model on films that it has not seen, or on new ones made from them.
 
@@ -305,6 +347,7 @@ COMMANDS: dict[str, type[Common]] = {
     "collect": Collect,
     "train": Train,
     "control": Control,
+    "view": View,
     "evaluate": Evaluate,
     "goal": Goal,
     "demo": Demo,

@@ -83,18 +83,7 @@ class SwitchAdaptation:
     """Let the agent find the constants anew while it acts, or keep those it has."""
 
 
-Command = (
-    Pause
-    | Step
-    | Pace
-    | Reset
-    | MoveGoal
-    | ShowGoal
-    | Kick
-    | SetConstant
-    | SwitchPlanner
-    | SwitchAdaptation
-)
+Command = Pause | Step | Pace | Reset | MoveGoal | ShowGoal | Kick | SetConstant | SwitchPlanner | SwitchAdaptation
 
 
 def latest(commands: list[Command]) -> list[Command]:

@@ -102,7 +102,9 @@ class Session:
         self._number, self._message = 0, None if goal is not None else Message(0, "Planning for a reward.", False)
         self.goal, self.target = goal, None if goal is None else self._look(goal)
         self._changeable: list[str] = []
-        self._begin(goal)
+        self._aim: Frame | State | None = goal
+        self._stepped: float | None = None
+        self._begin()
         self._changeable = world.changeable()
 
     # -- time --------------------------------------------------------------------------------------------
@@ -120,21 +122,20 @@ class Session:
         self._stepped = now
         if self.world.step(self._action):
             self.tell("The episode ended; a new one begins.")
-            self._begin(self._aim)
+            self._begin()
             return
         self._step += 1
         self._act()
 
-    def _begin(self, goal: Frame | State | None) -> None:
+    def _begin(self) -> None:
         self._step, self._stepped = 0, None
-        self._aim = goal
         self._intervals: deque[float] = deque(maxlen=20)
         self._trail: deque[Array] = deque(maxlen=TRAIL)
         self._costs: deque[float] = deque(maxlen=PAST)
         self._past: dict[tuple[Whose, str], deque[tuple[float, float]]] = {}
         self._imagined: Imagined | None = None
         self.world.reset(self.seed)
-        self.agent.reset(goal, seed=self.seed)
+        self.agent.reset(self._aim, seed=self.seed)
         self._act()
 
     def _act(self) -> None:
@@ -193,7 +194,7 @@ class Session:
             self.model.physics.set_values(self._first[Whose.BELIEF])
             if self.agent.adapter is not None:
                 self.agent.adapter = self._adapter()
-        self._begin(self._aim)
+        self._begin()
         if fresh:
             for name in self._changeable:
                 self.world.change(name, kept[name])
