@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from paig_control.cli import schema
+from paig_control.cli import mirror, schema
 from paig_control.cli.compose import configure
 from paig_control.cli.main import main
 from paig_control.cli.wording import documented
@@ -97,7 +97,7 @@ def test_help_does_not_wait_for_torch():
 
 def test_defaults_are_those_of_the_records():
     config = configure("train", [])
-    assert schema.build(RecipeSettings, OmegaConf.to_container(config.recipe)) == RecipeSettings()
+    assert mirror.build(RecipeSettings, OmegaConf.to_container(config.recipe)) == RecipeSettings()
 
 
 def test_the_lines_of_the_readme_are_accepted():
@@ -184,7 +184,7 @@ def test_a_record_that_refuses_a_value_says_so(tmp_path):
     config = configure("control", ["planner.elites=500"])
     kind = schema.record("planner", "cem")
     with pytest.raises(PaigError, match="elites"):
-        schema.build(kind, OmegaConf.to_container(config.planner))
+        mirror.build(kind, OmegaConf.to_container(config.planner))
 
 
 # -- collect and goal ------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from paig_control.cli.schema import COMMANDS, OPEN, RECORDS, record, schema
+from paig_control.cli.mirror import schema
+from paig_control.cli.schema import COMMANDS, OPEN, RECORDS, record
 from paig_control.cli.wording import expected
 from paig_control.errors import PaigError, nearest
 

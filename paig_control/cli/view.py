@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,8 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     """Open the window, or film it; returns how many frames were drawn and steps taken."""
     world.use_threads(config.threads)
     _check(config)
-    try:
-        import pygame  # noqa: F401
-    except ImportError as error:
-        raise PaigError("The window needs pygame: pip install pygame (pygame-ce from Python 3.14 on).") from error
+    if find_spec("pygame") is None:
+        raise PaigError("The window needs pygame: pip install pygame (pygame-ce from Python 3.14 on).")
 
     from paig_control import checkpoint
     from paig_control.viewer.recording import Lockstep, record, writer

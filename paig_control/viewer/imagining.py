@@ -10,9 +10,12 @@ from paig_control.agents.mpc import MPCAgent
 from paig_control.model import PAIG, to_pictures
 from paig_control.types import Plan, State
 from paig_control.viewer.snapshot import Array, Frame, Imagined
+from paig_control.vision.kinematics import Rotary
 
-FILM, FAN = 6, 24
+FILM, FAN = 7, 24
 """Frames of the film and plans of the fan, at most."""
+OUTWARDS = 1.2
+"""How much farther from the pivot a future that turns is drawn at its end, so that later does not hide earlier."""
 
 
 def points(model: PAIG, position: Tensor) -> Array:
@@ -49,17 +52,18 @@ def imagine(agent: MPCAgent, model: PAIG, former: Imagined | None, anew: bool) -
         return None
     planned = roll(agent, state, agent.upcoming)
     path = torch.cat([state.position[:, None], planned.position], 1)
-    chosen = torch.linspace(0, planned.position.shape[1] - 1, min(FILM, planned.position.shape[1])).round().long()
-    film = to_pictures(model.render(State(*(part[0, chosen] for part in planned))))
+    chosen = torch.linspace(0, path.shape[1] - 1, min(FILM, path.shape[1])).round().long()
+    film = to_pictures(model.render(State(path[0, chosen], path[0, chosen])))
     if former is None or anew:
         fan, ranks, costs = _weighed(agent, model, plan, state)
     else:
         fan, ranks, costs = former.fan, former.ranks, former.costs
     return Imagined(
         points(model, path[0]),
+        outwards(model, points(model, path[0])),
         film,
-        (chosen.double().numpy() + 1) * model.physics.dt,
-        ghost(film, to_pictures(model.renderer.scene())),
+        chosen.double().numpy() * model.physics.dt,
+        ghost(film[1:], to_pictures(model.renderer.scene())),
         fan,
         ranks,
         costs,
@@ -87,8 +91,19 @@ def _weighed(agent: MPCAgent, model: PAIG, plan: Plan, state: State) -> tuple[Ar
     start = State(*(part.expand(len(shown), -1, -1) for part in state))
     actions = plan.candidates[0, shown].repeat_interleave(agent.settings.repeat, dim=1)
     future = roll(agent, start, actions).position
-    fan = points(model, torch.cat([start.position[:, None], future], 1))
+    fan = outwards(model, points(model, torch.cat([start.position[:, None], future], 1)))
     return fan, ranks, (float(costs[order[-1]]), float(costs[order[0]]))
+
+
+def outwards(model: PAIG, paths: Array) -> Array:
+    """Points ``(*K, H + 1, N, 2)`` of what turns about a pivot, the farther from it the later; others as they are."""
+    kinematics = model.kinematics
+    if not isinstance(kinematics, Rotary):
+        return paths
+    pivot = kinematics.pivot.detach().double().cpu().numpy()
+    farther = np.linspace(1, 1 + OUTWARDS, paths.shape[-3])[:, None, None]
+    moved: Array = pivot + farther * (paths - pivot)
+    return moved
 
 
 def ghost(film: Frame, scene: Frame) -> Frame:

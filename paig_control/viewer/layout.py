@@ -33,10 +33,10 @@ class Layout:
         self._top = max((size[1] - DESIGN[1] * self.unit) / 2, 0.0)
         self.header = self.rect(32, 24, 1216, 40)
         self.camera, self.futures = self._picture(32, 116, 384), self._picture(440, 116, 384)
-        self.goal = self._picture(860, 116, 152)
-        self.state = self.rect(1032, 116, 216, 152)
-        self.planner, self.adaptation = self.rect(860, 292, 186, 34), self.rect(1062, 292, 186, 34)
-        self.sliders = {Whose.WORLD: self.rect(860, 346, 186, 154), Whose.BELIEF: self.rect(1062, 346, 186, 154)}
+        self.goal = self._picture(860, 116, 160)
+        self.state = self.rect(1040, 116, 208, 160)
+        self.planner, self.adaptation = self.rect(860, 298, 186, 34), self.rect(1062, 298, 186, 34)
+        self.sliders = {Whose.WORLD: self.rect(860, 352, 186, 150), Whose.BELIEF: self.rect(1062, 352, 186, 150)}
         self.film = self.rect(32, 552, 792, 118)
         self.cost, self.action = self.rect(32, 716, 384, 36), self.rect(440, 716, 384, 36)
         self.constants = self.rect(860, 546, 388, 206)
@@ -52,12 +52,10 @@ class Layout:
         return pygame.Rect(round(x), round(y), round(width * self.unit), round(height * self.unit))
 
     def _picture(self, left: float, top: float, side: float) -> pygame.Rect:
-        """A picture's place: pixels as squares of a whole number of screen pixels, centred in a square."""
+        """A picture's place: pixels as squares of a whole number of screen pixels, as many as fit in a square."""
         square = self.rect(left, top, side, side)
         scale = max(1, min(square.width // self.image[1], square.height // self.image[0]))
-        place = pygame.Rect(0, 0, scale * self.image[1], scale * self.image[0])
-        place.center = square.center
-        return place
+        return pygame.Rect(square.topleft, (scale * self.image[1], scale * self.image[0]))
 
     def scale(self, picture: pygame.Rect) -> int:
         """Screen pixels a pixel of a picture."""

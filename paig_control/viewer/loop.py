@@ -66,7 +66,7 @@ class Loop:
                 if self._session.paused:
                     due = now
                 elif now >= due:
-                    self._session.advance()
+                    self._session.advance(now)
                     due = max(due + interval, now - LATE)
                 self.latest = self._session.snapshot()
         except BaseException as error:  # for the window's thread, which raises it

@@ -38,7 +38,7 @@ class Lockstep:
         """Take the steps that are due at a moment, s."""
         while self._due <= clock:
             if not self.session.paused:
-                self.session.advance()
+                self.session.advance(self._due)
                 self.latest = self.session.snapshot()
             self._due += self.session.world.dt / self.session.pace
 

@@ -6,7 +6,7 @@ clock. What there is to see is handed out as a :class:`~paig_control.viewer.snap
 
 from __future__ import annotations
 
-import time
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ class Session:
         self.goal, self.target = goal, None if goal is None else self._look(goal)
         self._changeable: list[str] = []
         self._aim: Frame | State | None = goal
-        self._stepped: float | None = None
+        self._stepped = math.nan
         self._begin()
         self._changeable = world.changeable()
 
@@ -114,11 +114,13 @@ class Session:
         """How many times as fast as real it runs."""
         return PACES[self._pace]
 
-    def advance(self) -> None:
-        """Take the step that was chosen, look, and choose the next."""
-        now = time.perf_counter()
-        if self._stepped is not None:
-            self._intervals.append(now - self._stepped)
+    def advance(self, now: float) -> None:
+        """Take the step that was chosen, look, and choose the next.
+
+        Args:
+            now: s, by the clock that steps are counted by.
+        """
+        self._intervals.append(now - self._stepped)
         self._stepped = now
         if self.world.step(self._action):
             self.tell("The episode ended; a new one begins.")
@@ -128,7 +130,7 @@ class Session:
         self._act()
 
     def _begin(self) -> None:
-        self._step, self._stepped = 0, None
+        self._step, self._stepped = 0, math.nan
         self._intervals: deque[float] = deque(maxlen=20)
         self._trail: deque[Array] = deque(maxlen=TRAIL)
         self._costs: deque[float] = deque(maxlen=PAST)
@@ -165,12 +167,14 @@ class Session:
     def _obey(self, command: Command) -> None:
         match command:
             case commands.Pause():
-                self.paused = not self.paused
+                self.paused, self._stepped = not self.paused, math.nan
             case commands.Step():
                 self.paused = True
-                self.advance()
+                self.advance(math.nan)
             case commands.Pace(change):
                 self._pace = min(max(self._pace + change, 0), len(PACES) - 1)
+                self._intervals.clear()
+                self._stepped = math.nan
             case commands.Reset(fresh):
                 self._reset(fresh)
             case commands.MoveGoal(index, to):
@@ -237,7 +241,9 @@ class Session:
         before, after = (kinematics.coordinates(one).detach()[0, index] for one in (keypoints[None], pushed))
         scale = max(1.0, float(np.hypot(*velocity))) / small
         change = self.model.physics.difference(after, before).double().numpy() * scale
-        self.world.kick(state.position[0, index].double().numpy(), change, self.model.physics.periodic)
+        periodic = self.model.physics.periodic  # a common offset of all that is learned does not matter to keypoints
+        place = state.position[0, index] if periodic else keypoints[index]
+        self.world.kick(place.double().numpy(), change, periodic)
         self.tell("Kicked.")
 
     def _set(self, whose: Whose, name: str, value: float | None) -> None:
@@ -330,11 +336,16 @@ class Session:
             self.pace,
             not isinstance(agent.control.planner, Resting),
             None if self.learned.adapter is None else agent.adapter is not None,
-            1 / float(np.mean(self._intervals)) if self._intervals else 0.0,
+            self._rate(),
             agent.timing.perceive,
             agent.timing.plan,
             self._message,
         )
+
+    def _rate(self) -> float:
+        """Steps a second, by those that followed one another without a halt."""
+        known = [one for one in self._intervals if math.isfinite(one)]
+        return len(known) / sum(known) if known else math.nan
 
     def close(self) -> None:
         """Close the world."""

@@ -64,15 +64,17 @@ class Imagined:
 
     Attributes:
         path: ``(H + 1, N, 2)``, points by the plan, the present first.
-        film: ``(F, h, w, 3)``, uint8, some frames of it.
+        plan: the same; what turns is drawn farther from its pivot the later it is.
+        film: ``(F, h, w, 3)``, uint8, some frames of it, the present first.
         times: ``(F,)``, how long after the present they are, s.
         ghost: ``(h, w, 4)``, uint8: the things of these frames alone, to be laid over the camera's picture.
-        fan: ``(K, H + 1, N, 2)``, points by other plans that were weighed, the cheapest last.
+        fan: ``(K, H + 1, N, 2)``, as ``plan``, by other plans that were weighed, the cheapest last.
         ranks: ``(K,)``, from 0 for the cheapest to 1 for the dearest.
         costs: least and greatest cost of the fan.
     """
 
     path: Array
+    plan: Array
     film: Frame
     times: Array
     ghost: Frame

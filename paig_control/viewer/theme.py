@@ -24,7 +24,7 @@ BELIEF: Colour = (104, 178, 255)
 GOAL: Colour = (255, 255, 255)
 WRONG: Colour = (255, 123, 114)
 RIGHT: Colour = (110, 214, 140)
-CHEAP_TO_DEAR = np.array([(255, 226, 122), (120, 205, 138), (62, 129, 168), (70, 62, 122), (44, 38, 70)], dtype=float)
+CHEAP_TO_DEAR = np.array([(255, 226, 122), (122, 209, 140), (66, 140, 178), (96, 86, 168), (74, 62, 112)], dtype=float)
 """Anchors of the colours of costs, evenly from the cheapest to the dearest."""
 FACES = {"plain": "DejaVuSans.ttf", "bold": "DejaVuSans-Bold.ttf", "figures": "DejaVuSansMono.ttf"}
 """Of the typeface that comes with matplotlib, which has the signs that units need."""
@@ -54,6 +54,21 @@ def font(face: str, size: int) -> pygame.font.Font:
 def text(words: str, size: int, colour: Colour = TEXT, face: str = "plain") -> pygame.Surface:
     """Words as a picture; kept, for the same words come again."""
     return font(face, size).render(words, True, colour)
+
+
+@lru_cache(maxsize=256)
+def _dot(radius: int, colour: Colour) -> pygame.Surface:
+    fine = 8
+    large = pygame.Surface((2 * fine * (radius + 1),) * 2, pygame.SRCALPHA)
+    large.fill((*colour, 0))
+    pygame.draw.circle(large, colour, large.get_rect().center, fine * radius)
+    return pygame.transform.smoothscale(large, (2 * (radius + 1),) * 2)
+
+
+def dot(surface: pygame.Surface, at: tuple[float, float], radius: int, colour: Colour) -> None:
+    """A smooth disc."""
+    picture = _dot(radius, colour)
+    surface.blit(picture, (round(at[0] - radius - 1), round(at[1] - radius - 1)))
 
 
 def clipped(words: str, size: int, width: int, face: str = "plain") -> str:

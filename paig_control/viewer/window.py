@@ -14,7 +14,7 @@ import numpy as np
 import pygame
 
 from paig_control.errors import PaigError
-from paig_control.viewer import panels, theme
+from paig_control.viewer import panels, pictures, rim, theme
 from paig_control.viewer.commands import Command
 from paig_control.viewer.hands import KEYS, MOUSE, Hands
 from paig_control.viewer.layout import DESIGN, Layout
@@ -86,8 +86,8 @@ class Window:
 
     def __init__(self, source: Source, title: str, size: tuple[int, int] = DESIGN) -> None:
         self.source, self.title, self.hands = source, title, Hands()
-        pygame.display.init()
         try:
+            pygame.display.init()
             self.surface = pygame.display.set_mode(size, pygame.RESIZABLE)
         except pygame.error as error:
             pygame.display.quit()
@@ -158,33 +158,33 @@ class Window:
         if now.message is not None and now.message != self._told[0]:
             self._told = now.message, clock
         self.surface.blit(self._board, (0, 0))
-        panels.header(self.surface, self.layout, now, self.title, rate)
+        rim.header(self.surface, self.layout, now, self.title, rate)
         self._moving(now, clock)
         message, when = self._told
         left = SHOWN - (clock - when)
         if message is not None and left > 0:
-            panels.toast(self.surface, self.layout, message.text, message.wrong, min(1.0, 2 * left))
+            rim.toast(self.surface, self.layout, message.text, message.wrong, min(1.0, 2 * left))
         if self.hands.help:
-            panels.card(self.surface, self.layout, {"Keys": KEYS, "Mouse": MOUSE})
+            rim.card(self.surface, self.layout, {"Keys": KEYS, "Mouse": MOUSE})
 
     def _fill(self, now: Snapshot) -> None:
         """What stays as it is until the next snapshot."""
         board, layout = self._board, self.layout
         board.fill(theme.GROUND)
-        panels.camera(board, layout, now, self.hands.ghosts)
+        pictures.camera(board, layout, now, self.hands.ghosts)
         for panel in (
-            panels.futures,
-            panels.goal,
+            pictures.futures,
+            pictures.goal,
             panels.state,
             panels.switches,
             panels.sliders,
-            panels.film,
+            pictures.film,
             panels.cost,
             panels.action,
             panels.constants,
         ):
             panel(board, layout, now)
-        panels.footer(board, layout, KEYS)
+        rim.footer(board, layout, KEYS)
 
     def _moving(self, now: Snapshot, clock: float) -> None:
         """The model's idea of where things are between two frames, and what the user's hand is at."""
@@ -193,12 +193,12 @@ class Window:
         if now.imagined is not None and not now.paused:
             part = min((clock - self._since[1]) * now.pace / now.dt, 1.0)
             here = now.imagined.path[0] + part * (now.imagined.path[1] - now.imagined.path[0])
-            for point in here:
-                if layout.camera.collidepoint(at := tuple((corner + scale * point).tolist())):
-                    pygame.draw.circle(self.surface, theme.TEXT, at, layout.px(3))
+            for x, y in corner + scale * here:
+                if layout.camera.collidepoint(at := (float(x), float(y))):
+                    theme.dot(self.surface, at, layout.px(3), theme.TEXT)
         if self.hands.arrow is not None:
             ends = [corner + scale * np.array(point) for point in (self.hands.arrow.start, self.hands.arrow.end)]
-            panels.arrow(self.surface, ends[0], ends[1], layout.px(4))
+            rim.arrow(self.surface, ends[0], ends[1], layout.px(4))
 
 
 def show(window: Window, loop: Loop, seconds: float = math.inf) -> Beat:
