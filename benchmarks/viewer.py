@@ -7,7 +7,7 @@ dragged. A frame counts as dropped when a beat of sixty a second goes by without
 memory, so that showing what was drawn is left out.
 
 ``python benchmarks/viewer.py --pictures docs`` plays a scripted session instead (the goal is dragged, the world's
-stiffness changed, adaptation switched on, a ball kicked, begun again) and saves a picture of each step.
+stiffness changed, adaptation switched on and a ball kicked, begun again) and saves a picture of each step.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def pictures(run: Path, folder: Path) -> None:
         user = Script(window, source)
 
         def save(name: str) -> None:
-            colours = Image.fromarray(user.draw()).quantize(192, dither=Image.Dither.NONE)
+            colours = Image.fromarray(user.draw()).quantize(256, dither=Image.Dither.NONE)
             colours.save(folder / f"view-{name}.png", optimize=True)
 
         user.wait(1.2)
@@ -111,15 +111,15 @@ def pictures(run: Path, folder: Path) -> None:
         user.wait(4)
         save("2-world")
         user.key(pygame.K_a)
-        user.wait(5)
-        save("3-adaptation")
+        user.wait(1)
         found = user.now.found
         start, end = user.on_camera(found[1]), user.on_camera((found[1, 0] + 5, found[1, 1] + 9))
         user.press(RIGHT, start)
         user.move(end)
-        save("4-kick")
+        save("3-kick")
         user.release(RIGHT, end)
         user.wait(6)
+        save("4-adaptation")
         user.key(pygame.K_r)
         user.wait(0.6)
         save("5-again")

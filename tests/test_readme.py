@@ -31,6 +31,7 @@ SMALLER = {
     "train physics=lstm": ["recipe.foresee.steps=4"],
     "train recipe=paper": ["recipe.epochs=1"],
     "goal": ["env.kwargs.size=24"],
+    "view": ["record=view.png", "seconds=0.2", "planner.samples=20", "env.kwargs.size=24"],
     "control": ["episodes=1", "steps=12", "hold=5", "planner.samples=20", "env.kwargs.size=24", "film=1"],
 }
 
@@ -64,6 +65,7 @@ def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Mo
         assert main([name, *kept, *less, "verbosity=0"]) == 0, words
         ran.add(name)
     assert ran == set(COMMANDS) - {"demo"}
+    assert (tmp_path / "view.png").stat().st_size > 10_000
     for run in ("pend", "pend-control", "pend-reward", "pend-test", "spring-zoom", "black-box", "paper"):
         assert (tmp_path / "runs" / run / "summary.json").stat().st_size > 100
 

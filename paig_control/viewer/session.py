@@ -345,7 +345,7 @@ class Session:
     def _rate(self) -> float:
         """Steps a second, by those that followed one another without a halt."""
         known = [one for one in self._intervals if math.isfinite(one)]
-        return len(known) / sum(known) if known else math.nan
+        return len(known) / sum(known) if sum(known) > 0 else math.nan
 
     def close(self) -> None:
         """Close the world."""
