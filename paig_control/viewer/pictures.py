@@ -46,8 +46,9 @@ def futures(surface: pygame.Surface, layout: Layout, now: Snapshot) -> None:
     """Other plans as a fan, coloured by cost, and the plan that was chosen over them."""
     imagined = now.imagined
     count = 0 if imagined is None else len(imagined.fan)
-    words = f"{count} plans weighed" if count > 1 else "the agent only watches"
-    words += ", time outwards" if now.angular and count > 1 else ""
+    words = "the agent only watches"
+    if count > 1:
+        words = f"{count} plans, time outwards" if now.angular else f"{count} plans weighed"
     caption(surface, layout, layout.futures, "Futures", words, SCALE)
     dim = 0.16 if light(now.frame) else 0.3
     picture(surface, layout.futures, now.frame, dim)

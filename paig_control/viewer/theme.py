@@ -43,10 +43,17 @@ def ink(colour: NDArray[np.float64]) -> Colour:
     return int(colour[0]), int(colour[1]), int(colour[2])
 
 
+def begin() -> None:
+    """Make letters ready, anew if something else in the process has ended pygame."""
+    if not pygame.font.get_init():
+        for kept in (font, text):
+            kept.cache_clear()
+        pygame.font.init()
+
+
 @lru_cache(maxsize=64)
 def font(face: str, size: int) -> pygame.font.Font:
     """A typeface at a size in screen pixels."""
-    pygame.font.init()
     return pygame.font.Font(Path(mpl.get_data_path()) / "fonts" / "ttf" / FACES[face], size)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -43,27 +44,35 @@ class Beat:
 
     Args:
         rate: frames a second.
+        clock: tells the time, s.
+        sleep: waits so many s.
 
     Attributes:
         drawn: frames so far.
         dropped: beats for which no new frame was ready.
     """
 
-    def __init__(self, rate: float = 60.0) -> None:
+    def __init__(
+        self,
+        rate: float = 60.0,
+        clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.period, self.drawn, self.dropped = 1 / rate, 0, 0
-        self._next = time.perf_counter() + self.period
+        self._clock, self._sleep = clock, sleep
+        self._next = clock() + self.period
         self._ends: deque[float] = deque(maxlen=60)
 
     def wait(self) -> None:
         """Wait for the next beat; those that went by since the last are lost."""
-        now = time.perf_counter()
+        now = self._clock()
         self.drawn += 1
         late = math.ceil((now - self._next) / self.period)
         if late > 0:
             self.dropped += late
             self._next += late * self.period
-        time.sleep(max(self._next - now, 0.0))
-        self._ends.append(time.perf_counter())
+        self._sleep(max(self._next - now, 0.0))
+        self._ends.append(self._clock())
         self._next += self.period
 
     @property
@@ -86,6 +95,7 @@ class Window:
 
     def __init__(self, source: Source, title: str, size: tuple[int, int] = DESIGN) -> None:
         self.source, self.title, self.hands = source, title, Hands()
+        theme.begin()
         try:
             pygame.display.init()
             self.surface = pygame.display.set_mode(size, pygame.RESIZABLE)
