@@ -71,7 +71,7 @@ def make_session(**learned: float) -> Session:
     agent = paig.MPCAgent(model, planner, space.low, space.high, goal_settings=aims)
     known = Learned({"gravity": 0.01, "actuation": 1e-4}, lambda: OnlineAdapter(physics, 0.02))
     goal = env.get_wrapper_attr("draw")(env.get_wrapper_attr("goal_state"))
-    return Session(World(env, 0.5), agent, model, known, goal, seed=3)
+    return Session(World(env, 0.5), agent, model, known, goal, goal, seed=3)
 
 
 @pytest.fixture

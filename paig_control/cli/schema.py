@@ -182,8 +182,9 @@ class View(Common):
 
     Attributes:
         run: folder of the trained model.
-        goal: picture of the goal, or the name of one of the environment's goals; null takes its default.
+        constants: constants of the model set by hand, in place of the learned ones; run.physics.NAME=VALUE sets one.
         adapt: none, or online to find the constants anew from the start; the window switches it too.
+        goal: as for control; null takes the environment's default.
         seed: of the episode.
         width: of the window, screen pixels.
         height: of the window, screen pixels.
@@ -195,12 +196,13 @@ class View(Common):
     """
 
     run: str = "runs/train"
+    constants: dict[str, float] = field(default_factory=dict)
+    adapt: str = "none"
     env: Group = None
     agent: Group = None
     planner: Group = None
     objective: Group = None
-    goal: str | None = None
-    adapt: str = "none"
+    goal: Any = None
     seed: int = 1000
     width: int = 1280
     height: int = 800

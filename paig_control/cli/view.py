@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from paig_control import goals
-from paig_control.cli import control, world
+from paig_control.cli import adapting, control, world
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError
 
 if TYPE_CHECKING:
     from paig_control.checkpoint import Loaded
-    from paig_control.viewer.session import Learned, Session
+    from paig_control.viewer.session import Session
 
 
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
@@ -64,45 +64,29 @@ def make_session(config: DictConfig, loaded: Loaded, screen: Screen) -> Session:
     Raises:
         PaigError: for a model and an environment that do not fit, or a goal that cannot be read.
     """
-    from paig_control.viewer.session import Session
+    from paig_control.viewer.session import Learned, Session
     from paig_control.viewer.world import World
 
+    world.set_constants(loaded, config, screen)
     env = world.make_env(config.env)
     try:
-        control._check_fit(env, loaded, config, screen)
-        agent, aims = control._agent(env, loaded, config, once=False)
-        goal = None
-        if aims is not None:
-            shown = goals.resolve(
-                config.goal, config.env.goal, world.plain(config.env.goals), env, loaded.model.image_size
-            )
-            for note in shown.notes:
-                screen.remark(note)
-            goal = shown.image
-        session = Session(
-            World(env, loaded.model.physics.dt), agent, loaded.model, learned(loaded), goal, int(config.seed)
-        )
+        control.check_fit(env, loaded, config, screen)
+        agent, _ = control.make_agent(env, loaded, config, once=False)
+        goal = None if config.objective.name == "reward" else control.find_goal(env, loaded, config)
+        for note in () if goal is None else goal.notes:
+            screen.remark(note)
+        physics = loaded.model.physics
+        errors = {name: float(found["std"]) for name, found in loaded.record.get("constants", {}).items()}
+        learned = Learned(errors, (lambda: adapting.online(loaded, config)) if physics.names else None)
+        aim, picture = goals.Targets.of(goal).aim(), None if goal is None else goal.image
+        return Session(World(env, physics.dt), agent, loaded.model, learned, aim, picture, int(config.seed))
     except BaseException:
         env.close()
         raise
-    return session
-
-
-def learned(loaded: Loaded) -> Learned:
-    """Error bars of the constants, and what can find them anew."""
-    from paig_control.online import OnlineAdapter
-    from paig_control.viewer.session import Learned
-
-    errors = {name: float(found["std"]) for name, found in loaded.record.get("constants", {}).items()}
-    noise, physics = loaded.record.get("residual"), loaded.model.physics
-    if noise is None or not physics.names:
-        return Learned(errors)
-    return Learned(errors, lambda: OnlineAdapter(physics, float(noise), errors))
 
 
 def _check(config: DictConfig) -> None:
-    if config.adapt not in ("none", "online"):
-        raise PaigError(f"adapt = {config.adapt}: expected none or online.")
+    adapting.check(config)
     for name in ("width", "height", "seconds", "rate"):
         if not config[name] > 0:
             raise PaigError(f"{name} = {config[name]}: expected a positive number.")

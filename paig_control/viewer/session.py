@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from paig_control import goals
+from paig_control import goal_files
 from paig_control.agents.adapting import Adapter
-from paig_control.agents.mpc import MPCAgent
+from paig_control.agents.mpc import GoalLike, MPCAgent
 from paig_control.agents.receding import SeededPlanner
 from paig_control.errors import PaigError
 from paig_control.model import PAIG, to_pictures
@@ -83,7 +83,8 @@ class Session:
         agent: of a single world.
         model: that the agent sees and imagines with.
         learned: what is known of the model's constants.
-        goal: the goal's picture ``(h, w, 3)``, uint8; None plans for the agent's reward.
+        goal: what to reach, as the agent takes it; None plans for the agent's reward.
+        picture: of the goal, ``(h, w, 3)``, uint8.
         seed: of the first episode.
 
     Raises:
@@ -91,7 +92,14 @@ class Session:
     """
 
     def __init__(
-        self, world: World, agent: MPCAgent, model: PAIG, learned: Learned, goal: Frame | None, seed: int
+        self,
+        world: World,
+        agent: MPCAgent,
+        model: PAIG,
+        learned: Learned,
+        goal: GoalLike | None,
+        picture: Frame | None,
+        seed: int,
     ) -> None:
         self.world, self.agent, self.model, self.learned, self.seed = world, agent, model, learned, seed
         self.paused, self._pace = False, PACES.index(1.0)
@@ -100,9 +108,11 @@ class Session:
         self._first = {Whose.BELIEF: model.physics.values(), Whose.WORLD: world.constants}
         self._inks = inks(model)
         self._number, self._message = 0, None if goal is not None else Message(0, "Planning for a reward.", False)
-        self.goal, self.target = goal, None if goal is None else self._look(goal)
+        self.goal, self.target = picture, goal if isinstance(goal, State) else None
+        if picture is not None and self.target is None:
+            self.target = self._look(picture)
         self._changeable: list[str] = []
-        self._aim: Frame | State | None = goal
+        self._aim = goal
         self._stepped = math.nan
         self._begin()
         self._changeable = world.changeable()
@@ -216,14 +226,14 @@ class Session:
         self._aim_at(target, target, picture)
 
     def _read(self, path: Any) -> tuple[Frame, tuple[str, ...]]:
-        picture, _, notes = goals.read(path, self.model.image_size)
+        picture, _, notes = goal_files.read(path, self.model.image_size)
         return picture, notes
 
     def _show_goal(self, picture: Frame, notes: tuple[str, ...]) -> None:
         self._aim_at(picture, self._look(picture), picture)
         self.tell(" ".join(notes) or "That is the goal now.")
 
-    def _aim_at(self, goal: Frame | State, target: State, picture: Frame) -> None:
+    def _aim_at(self, goal: GoalLike, target: State, picture: Frame) -> None:
         self.agent.aim(goal)
         self._aim, self.target, self.goal = goal, target, picture
 
