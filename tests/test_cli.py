@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from paig_control.cli import schema
+from paig_control.cli import groups, mirror, schema
 from paig_control.cli.compose import configure
 from paig_control.cli.main import main
 from paig_control.cli.wording import documented
@@ -52,15 +52,17 @@ def test_help_shows_every_option_with_its_meaning_and_an_example_that_is_accepte
     text = capsys.readouterr().out
     kind = schema.COMMANDS[command]
     for item in dataclasses.fields(kind):
-        if typing.get_type_hints(kind)[item.name] is not typing.Any:
-            assert re.search(rf"^  {item.name}=\S+\s+\S+", text, re.MULTILINE), item.name
+        hint = typing.get_type_hints(kind)[item.name]
+        parts = [f".{part.name}" for part in dataclasses.fields(hint)] if dataclasses.is_dataclass(hint) else [""]
+        for part in parts if hint is not typing.Any else []:
+            assert re.search(rf"^  {item.name}{part}=\S+\s+\S+", text, re.MULTILINE), item.name
     example = re.search(rf"^  paig-control {command} ?(.*)$", text, re.MULTILINE)
     configure(command, example.group(1).split())
 
 
 def test_every_option_everywhere_is_documented():
     kinds = list(schema.COMMANDS.values())
-    kinds += [schema.record(group, name) for group, names in schema.RECORDS.items() for name in names]
+    kinds += [groups.record(group, name) for group, names in groups.RECORDS.items() for name in names]
     for kind in kinds:
         hints = typing.get_type_hints(kind)
         for item in dataclasses.fields(kind):
@@ -97,7 +99,7 @@ def test_help_does_not_wait_for_torch():
 
 def test_defaults_are_those_of_the_records():
     config = configure("train", [])
-    assert schema.build(RecipeSettings, OmegaConf.to_container(config.recipe)) == RecipeSettings()
+    assert mirror.build(RecipeSettings, OmegaConf.to_container(config.recipe)) == RecipeSettings()
 
 
 def test_the_lines_of_the_readme_are_accepted():
@@ -182,9 +184,9 @@ def test_wrong_types_are_refused(capsys, words, said):
 
 def test_a_record_that_refuses_a_value_says_so(tmp_path):
     config = configure("control", ["planner.elites=500"])
-    kind = schema.record("planner", "cem")
+    kind = groups.record("planner", "cem")
     with pytest.raises(PaigError, match="elites"):
-        schema.build(kind, OmegaConf.to_container(config.planner))
+        mirror.build(kind, OmegaConf.to_container(config.planner))
 
 
 # -- collect and goal ------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ RANK = {
     "playing": 8,
     "evaluation": 10,
     "report": 11,
+    "viewer": 11,
     "cli": 12,
 }
 
@@ -94,6 +95,12 @@ def test_agents_do_not_know_data_or_learning() -> None:
 def test_importing_the_package_imports_neither_torch_nor_pygame() -> None:
     code = "import sys, paig_control; print([m for m in ('torch', 'pygame', 'matplotlib') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_only_windows_import_pygame() -> None:
+    drawing = [p for p in files() if "import pygame" in p.read_text()]
+    assert {room(p) for p in drawing} == {"envs", "viewer"}
+    assert [p.name for p in drawing if room(p) == "envs"] == ["window.py"]
 
 
 def test_no_file_has_grown_past_four_hundred_lines() -> None:

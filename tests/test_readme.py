@@ -32,6 +32,7 @@ SMALLER = {
     "train physics=lstm": ["recipe.foresee.steps=4"],
     "train recipe=paper": ["recipe.epochs=1"],
     "goal": ["env.kwargs.size=24"],
+    "view": ["record=view.png", "seconds=0.2", "planner.samples=20", "env.kwargs.size=24"],
     "control": ["episodes=1", "steps=12", "hold=5", "planner.samples=20", "env.kwargs.size=24", "film=1"],
     "report": ["films=2"],
 }
@@ -81,6 +82,7 @@ def test_every_command_and_code_block_runs_page_by_page(
     assert "upright:" in said
     for name in ("pend", "pend-control", "pend-reward", "pend-test", "spring-zoom", "black-box", "paper", "report"):
         assert (tmp_path / "runs" / name / "summary.json").stat().st_size > 100
+    assert (tmp_path / "view.png").stat().st_size > 10_000
 
 
 def run(words: list[str]) -> None:

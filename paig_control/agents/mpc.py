@@ -125,6 +125,14 @@ class MPCAgent:
         if self.adapter is not None:
             self.adapter.reset(batch or 1)
         self._sent.extend([self.control.idle.expand(batch or 1, -1)] * (self.settings.latency + 1))
+        self.aim(goal, examine)
+
+    def aim(self, goal: GoalLike | None = None, examine: bool = True) -> None:
+        """Give it another goal, as :meth:`reset` does; in mid-episode what it believes and its former plan stay.
+
+        Raises:
+            PaigError: as :meth:`reset`, for a goal.
+        """
         if goal is not None:
             self.objective = Sum((self._reach(goal, examine), *self.others, *self.extra))
         elif self.wanted or self.extra:

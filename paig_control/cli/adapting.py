@@ -23,11 +23,14 @@ def check(config: DictConfig) -> None:
 
 
 def adapter(loaded: Loaded, config: DictConfig) -> OnlineAdapter | None:
-    """What watches the constants, if anything is to; constants set by hand are believed as learned ones are."""
+    """What watches the constants, if anything is to."""
+    return None if config.adapt == "none" else online(loaded, config)
+
+
+def online(loaded: Loaded, config: DictConfig) -> OnlineAdapter:
+    """What watches the constants; those set by hand are believed as learned ones are."""
     from paig_control.online import OnlineAdapter
 
-    if config.adapt == "none":
-        return None
     errors = {name: float(found["std"]) for name, found in loaded.record.get("constants", {}).items()}
     noise = loaded.record.get("residual")
     if noise is None:

@@ -23,12 +23,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from paig_control.cli.schema import COMMANDS, OPEN, RECORDS, lists, record, schema
+from paig_control.cli.groups import OPEN, RECORDS, record
+from paig_control.cli.mirror import schema
+from paig_control.cli.schema import COMMANDS, lists
 from paig_control.cli.wording import expected
 from paig_control.errors import PaigError, nearest
 
 CONFIGS = "paig_control.configs"
-PATHS = ("data", "out", "run", "goal")
+PATHS = ("data", "out", "run", "goal", "record")
 """Keys whose values are paths and may hold characters that mean something to Hydra."""
 _USED: dict[str, dict[str, str | None]] = {}
 

@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from paig_control import goal_files, goals
 from paig_control.cli import adapting, output, world
+from paig_control.cli.mirror import build
 from paig_control.cli.output import Screen
-from paig_control.cli.schema import build
 from paig_control.disturbances import DisturbSettings
 from paig_control.errors import PaigError
 
@@ -52,12 +52,12 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     world.set_constants(loaded, config, screen)
     env = world.make_env(config.env)
     try:
-        _check_fit(env, loaded, config, screen)
-        goal = _goal(env, loaded, config) if config.goals is None else None
+        check_fit(env, loaded, config, screen)
+        goal = _judged(find_goal(env, loaded, config), env, config) if config.goals is None else None
         drawn = None if config.goals is None else _draw(env, config)
         control = _settings(config, drawn, goal)
         disturb.check(control.steps, count_objects(env))
-        agent, aims = _agent(env, loaded, config, drawn is not None and not drawn.held)
+        agent, aims = make_agent(env, loaded, config, drawn is not None and not drawn.held)
         shown = config.objective.name != "reward"
         truth = Truth(world.true_physics(env), config.env.reward if drawn is None else None)
     finally:
@@ -210,7 +210,7 @@ def _many(drawn: goals.Drawn) -> dict[str, Any]:
     }
 
 
-def _check_fit(env: world.Env, loaded: Loaded, config: DictConfig, screen: Screen) -> None:
+def check_fit(env: world.Env, loaded: Loaded, config: DictConfig, screen: Screen) -> None:
     """Refuse a black box, and an environment whose images or actions are not those that the model was trained on."""
     from paig_control.physics.lstm import Lstm, stateless
 
@@ -240,7 +240,7 @@ def _check_fit(env: world.Env, loaded: Loaded, config: DictConfig, screen: Scree
         )
 
 
-def _goal(env: world.Env, loaded: Loaded, config: DictConfig) -> goals.Goal | None:
+def find_goal(env: world.Env, loaded: Loaded, config: DictConfig) -> goals.Goal | None:
     """The goal to show or, where the reward is planned for, only to judge by."""
     wanted = OmegaConf.to_container(config.goal) if OmegaConf.is_config(config.goal) else config.goal
     if (wanted or config.env.goal) is None and config.objective.name == "reward":
@@ -252,7 +252,12 @@ def _goal(env: world.Env, loaded: Loaded, config: DictConfig) -> goals.Goal | No
         raise PaigError("Two pictures show a goal that moves, and objective=picture is still: take objective=goal.")
     if goal.told is not None:
         goal = replace(goal, image=_imagined(model, goal.told))
-    if config.goal_state is None:
+    return goal
+
+
+def _judged(goal: goals.Goal | None, env: world.Env, config: DictConfig) -> goals.Goal | None:
+    """The goal with the state by which success is to be judged, if one is given."""
+    if goal is None or config.goal_state is None:
         return goal
     shape = np.shape(env.get_wrapper_attr("goal_state"))
     return replace(goal, state=goals.to_state(list(config.goal_state), shape, "goal_state"), source="given")
@@ -271,7 +276,7 @@ def _imagined(model: PAIG, told: goal_files.Array) -> goal_files.Frame:
     return picture
 
 
-def _agent(env: world.Env, loaded: Loaded, config: DictConfig, once: bool) -> tuple[MPCAgent, TermSettings]:
+def make_agent(env: world.Env, loaded: Loaded, config: DictConfig, once: bool) -> tuple[MPCAgent, TermSettings]:
     """The agent under test, and what counts for the oracle beside it; ``once`` is enough for drawn goals, or not."""
     import gymnasium as gym
 

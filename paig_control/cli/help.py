@@ -14,7 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from paig_control import __version__
 from paig_control.cli.compose import CONFIGS, choices, compose, register_schemas, used
-from paig_control.cli.schema import COMMANDS, GROUPS, RECORDS, Common, Env, default, record
+from paig_control.cli.groups import GROUPS, RECORDS, Env, record
+from paig_control.cli.mirror import default
+from paig_control.cli.schema import COMMANDS, Common
 from paig_control.cli.wording import documented
 
 WIDTH, COLUMN = 100, 34

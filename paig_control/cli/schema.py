@@ -1,16 +1,14 @@
-"""What can be set on the command line: one record a command, and the records behind the configuration groups.
+"""What can be set on the command line: one record a command.
 
-Every value has its default and its meaning in exactly one place, the docstring and the default of a record:
-here for commands and environments, beside the code that they govern for models, recipes, agents, planners and
+Every value has its default and its meaning in exactly one place, the docstring and the default of a record: here for
+commands, in groups.py for environments, beside the code that they govern for models, recipes, agents, planners and
 objectives. Hydra's schemas and the help are made from these records. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
 import typing
-from dataclasses import MISSING, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from paig_control.disturbances import DisturbSettings
@@ -175,6 +173,50 @@ class Control(Common):
 
 
 @dataclass
+class View(Common):
+    """Watch a trained model control an environment, and meddle with it.
+
+    Opens a window: the camera with what was found in it, the goal, the imagined future, the plans that were weighed,
+    the constants. Drag the goal, drop a picture as a new one, kick an object, move sliders for the world's constants
+    and for what the agent believes of them; H shows all keys. With record=view.gif it is filmed instead, which needs no
+    screen.
+
+    Example:
+        paig-control view run=runs/pend env=gym_pendulum
+
+    Attributes:
+        run: folder of the trained model.
+        constants: constants of the model set by hand, in place of the learned ones; run.physics.NAME=VALUE sets one.
+        adapt: none, or online to find the constants anew from the start; the window switches it too.
+        goal: as for control; null takes the environment's default.
+        seed: of the episode.
+        width: of the window, screen pixels.
+        height: of the window, screen pixels.
+        record: file to film into, .gif, .mp4 or .png for the last picture alone, or a folder for one .png a picture;
+            null opens the window for as long as you like.
+        seconds: to film.
+        rate: pictures a second of the film.
+        device: cpu, cuda, or auto for cuda where there is one.
+    """
+
+    run: str = "runs/train"
+    constants: dict[str, float] = field(default_factory=dict)
+    adapt: str = "none"
+    env: Group = None
+    agent: Group = None
+    planner: Group = None
+    objective: Group = None
+    goal: Any = None
+    seed: int = 1000
+    width: int = 1280
+    height: int = 800
+    record: str | None = None
+    seconds: float = 8.0
+    rate: float = 20.0
+    device: str = "cpu"
+
+
+@dataclass
 class Evaluate(Common):
     """Measure a trained model on films that it has not seen, or on new ones made from them.
 
@@ -306,136 +348,18 @@ class Demo(Common):
     device: str = "auto"
 
 
-@dataclass
-class Env:
-    """An environment.
-
-    Attributes:
-        id: in Gymnasium's registry; package:id imports the package first.
-        kwargs: its arguments, any that it takes, for example env.kwargs.size=48.
-        goals: states by name, positions then velocities.
-        goal: name of the default goal.
-        reward: name of its reward function, for objective=reward and the oracle.
-        steps: of an episode of control.
-        horizon: actions in a plan.
-        time_scale: seconds that turn a velocity error into a position error, in the goal objective.
-        terminal: extra weight of the last state of a plan, in states, in the goal objective.
-        effort: weight of the squared actions, in the goal objective.
-        start_speed: standard deviation of the velocities with which episodes begin, of which the first frame tells
-            nothing, px/s or rad/s; the first action suits them all. 0 plans as if things were at rest.
-    """
-
-    id: str = "paig/Pixels-v0"
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    goals: dict[str, list[float]] = field(default_factory=dict)
-    goal: Any = None
-    reward: str | None = None
-    steps: int = 200
-    horizon: int = 40
-    time_scale: float = 0.3
-    terminal: float = 0.0
-    effort: float = 0.001
-    start_speed: float = 0.0
-
-
 COMMANDS: dict[str, type[Common]] = {
     "collect": Collect,
     "train": Train,
     "control": Control,
+    "view": View,
     "evaluate": Evaluate,
     "report": Report,
     "goal": Goal,
     "demo": Demo,
 }
 
-RECORDS: dict[str, dict[str, str]] = {
-    "env": {"env": "paig_control.cli.schema:Env"},
-    "model": {"model": "paig_control.learning.settings:ModelSettings"},
-    "recipe": {
-        "default": "paig_control.learning.settings:RecipeSettings",
-        "paper": "paig_control.learning.settings:PaperSettings",
-    },
-    "agent": {"mpc": "paig_control.agents.settings:AgentSettings"},
-    "planner": {
-        "cem": "paig_control.agents.settings:CEMSettings",
-        "icem": "paig_control.agents.settings:ICEMSettings",
-        "mppi": "paig_control.agents.settings:MPPISettings",
-        "gradient": "paig_control.agents.settings:GradientSettings",
-        "cem_gradient": "paig_control.agents.settings:CEMGradientSettings",
-    },
-    "objective": {
-        "goal": "paig_control.agents.settings:GoalSettings",
-        "picture": "paig_control.agents.settings:PictureSettings",
-        "reward": "paig_control.agents.settings:RewardSettings",
-    },
-}
-"""Group: the records that its configurations begin from, by name."""
-GROUPS = (*RECORDS, "physics")
-"""Keys of commands that configurations fill."""
-OPEN = ("physics", "env.kwargs", "env.goals", "constants")
-"""Where a key that is not listed may be given: its owner checks it."""
-
-
-def record(group: str, name: str) -> type[Any]:
-    """Import the record of this name in a group."""
-    module, _, attribute = RECORDS[group][name].partition(":")
-    found: type[Any] = getattr(importlib.import_module(module), attribute)
-    return found
-
-
-def schema(kind: type[Any], **extra: tuple[Any, Any]) -> type[Any]:
-    """Copy a record so that Hydra may fill it in: nothing frozen or checked, ``extra`` fields in front."""
-    hints = typing.get_type_hints(kind)
-    fields: list[Any] = [(name, hint, field(default=value)) for name, (hint, value) in extra.items()]
-    for item in dataclasses.fields(kind):
-        hint = hints[item.name]
-        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            value = default(item)
-            hint = schema(hint)
-            plain = dataclasses.asdict(value)
-            fields.append((item.name, hint, field(default_factory=_maker(hint, plain))))
-        elif item.default_factory is not MISSING:
-            fields.append((item.name, hint, field(default_factory=item.default_factory)))
-        else:
-            fields.append((item.name, hint, field(default=item.default)))
-    return dataclasses.make_dataclass(kind.__name__, fields, namespace={"__doc__": kind.__doc__})
-
-
-def _maker(kind: type[Any], values: dict[str, Any]) -> typing.Callable[[], Any]:
-    """Build the mirrored record from the plain values of the original."""
-
-    def make() -> Any:
-        hints = typing.get_type_hints(kind)
-        nested = {
-            name: _maker(hints[name], value)() if dataclasses.is_dataclass(hints[name]) else value
-            for name, value in values.items()
-        }
-        return kind(**nested)
-
-    return make
-
 
 def lists(command: str) -> set[str]:
     """Names of the options of a command that take several texts."""
     return {name for name, hint in typing.get_type_hints(COMMANDS[command]).items() if hint == list[str]}
-
-
-def default(item: dataclasses.Field[Any]) -> Any:
-    """Default of a record's field."""
-    return item.default_factory() if item.default_factory is not MISSING else item.default
-
-
-def build(kind: type[Any], values: typing.Mapping[str, Any]) -> Any:
-    """Build a record from plain nested values; what it refuses is refused here."""
-    hints = typing.get_type_hints(kind)
-    arguments = {}
-    for item in dataclasses.fields(kind):
-        if item.name not in values:
-            continue
-        hint, value = hints[item.name], values[item.name]
-        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            value = build(hint, value)
-        elif typing.get_origin(hint) is tuple:
-            value = tuple(value)
-        arguments[item.name] = value
-    return kind(**arguments)

@@ -11,7 +11,8 @@ import gymnasium as gym
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from paig_control.cli.schema import build, record
+from paig_control.cli.groups import record
+from paig_control.cli.mirror import build
 from paig_control.errors import PaigError, nearest
 
 if TYPE_CHECKING:

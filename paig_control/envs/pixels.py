@@ -230,6 +230,9 @@ class Pixels(PixelEnv):
         if state is not None:
             self._put(self.inner, state)
 
+    def _place(self, state: Array) -> None:
+        self._put(self.inner, state)
+
     def _advance(self, action: Any) -> tuple[float, bool, bool]:
         shape = self.action_space.shape or ()
         given = checks.actions(action, shape).astype(self.action_space.dtype)

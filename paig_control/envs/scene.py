@@ -183,6 +183,9 @@ class SceneEnv(SceneWorld, PixelEnv):
         drawn = self.scene.initials([self.np_random])
         self._now = drawn if state is None else state[None]
 
+    def _place(self, state: Array) -> None:
+        self._now = state[None]
+
     def _advance(self, action: Any) -> tuple[float, bool, bool]:
         before, clipped = self._now, self.scene.clip(action, ())[None]
         self._now = self.scene.transition(before, clipped)

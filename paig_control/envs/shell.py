@@ -108,6 +108,10 @@ class PixelEnv(gym.Env[Image, Any]):
         """States ``(B, 2, N, D)`` at the end of actions ``(B, T, A)``, without disturbing the running episode."""
         raise NotImplementedError
 
+    def _place(self, state: Array) -> None:
+        """Put the running episode into a state ``(2, N, D)``."""
+        raise NotImplementedError
+
     def visible(self, states: Array) -> NDArray[np.bool_]:
         """Whether everything that moves is in the picture in states ``(B, 2, N, D)``: ``(B,)``."""
         return np.ones(len(states), dtype=bool)
@@ -151,6 +155,14 @@ class PixelEnv(gym.Env[Image, Any]):
             PaigError: for another split or settings with which there are no goals.
         """
         return reaching.reach(self, starts, reaching.generators(seeds, split), steps, distance)
+
+    def place(self, state: Any) -> None:
+        """Put the running episode into a state ``(2, N, D)``, as a hand that pushes things would; it is seen next step.
+
+        Raises:
+            PaigError: for a state that does not fit.
+        """
+        self._place(self._check_state("state", state))
 
     def set_goal(self, goal: Array) -> None:
         """Make ``goal`` ``(2, N, D)`` that of the running episode."""

@@ -1,0 +1,106 @@
+"""``paig-control view``: the live window."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from paig_control import goals
+from paig_control.cli import adapting, control, world
+from paig_control.cli.output import Screen
+from paig_control.errors import PaigError
+
+if TYPE_CHECKING:
+    from paig_control.checkpoint import Loaded
+    from paig_control.viewer.session import Session
+
+
+def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
+    """Open the window, or film it; returns how many frames were drawn and steps taken."""
+    world.use_threads(config.threads)
+    _check(config)
+    if find_spec("pygame") is None:
+        raise PaigError("The window needs pygame: pip install pygame (pygame-ce from Python 3.14 on).")
+
+    from paig_control import checkpoint
+    from paig_control.viewer.recording import Lockstep, record, writer
+    from paig_control.viewer.window import Window
+
+    target = None if config.record is None else writer(_place(config), config.rate)
+    loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
+    session = make_session(config, loaded, screen)
+    title, size = f"{config.env.id}   ·   {config.run}", (int(config.width), int(config.height))
+    try:
+        if target is None:
+            drawn, steps = live(session, title, size)
+        else:
+            source = Lockstep(session)
+            with Window(source, title, size) as window:
+                record(source, window, target, config.seconds, config.rate)
+            drawn, steps = round(config.seconds * config.rate), source.latest.step
+            screen.say(f"Filmed {config.seconds:g} s as {config.record}.")
+    finally:
+        session.close()
+    return {"drawn": drawn, "steps": steps}
+
+
+def live(session: Session, title: str, size: tuple[int, int]) -> tuple[int, int]:
+    """Show a session until the user closes the window; returns frames drawn and steps of the last episode."""
+    from paig_control.viewer.loop import Loop
+    from paig_control.viewer.window import Window, show
+
+    with Loop(session) as loop, Window(loop, title, size) as window:
+        beat = show(window, loop)
+    return beat.drawn, loop.latest.step
+
+
+def make_session(config: DictConfig, loaded: Loaded, screen: Screen) -> Session:
+    """World and agent as the configuration describes them.
+
+    Raises:
+        PaigError: for a model and an environment that do not fit, or a goal that cannot be read.
+    """
+    from paig_control.viewer.session import Learned, Session
+    from paig_control.viewer.world import World
+
+    world.set_constants(loaded, config, screen)
+    env = world.make_env(config.env)
+    try:
+        control.check_fit(env, loaded, config, screen)
+        agent, _ = control.make_agent(env, loaded, config, once=False)
+        goal = None if config.objective.name == "reward" else control.find_goal(env, loaded, config)
+        for note in () if goal is None else goal.notes:
+            screen.remark(note)
+        physics = loaded.model.physics
+        errors = {name: float(found["std"]) for name, found in loaded.record.get("constants", {}).items()}
+        learned = Learned(errors, (lambda: adapting.online(loaded, config)) if physics.names else None)
+        aim, picture = goals.Targets.of(goal).aim(), None if goal is None else goal.image
+        return Session(World(env, physics.dt), agent, loaded.model, learned, aim, picture, int(config.seed))
+    except BaseException:
+        env.close()
+        raise
+
+
+def _check(config: DictConfig) -> None:
+    adapting.check(config)
+    for name in ("width", "height", "seconds", "rate"):
+        if not config[name] > 0:
+            raise PaigError(f"{name} = {config[name]}: expected a positive number.")
+    if config.record is None and os.environ.get("SDL_VIDEODRIVER") == "dummy":
+        raise PaigError(
+            "There is no screen here: film the window instead, for example record=view.gif (with SDL_VIDEODRIVER=dummy "
+            "where it is not set yet)."
+        )
+
+
+def _place(config: DictConfig) -> Path:
+    """Where the film goes, if it may."""
+    path = Path(config.record).expanduser()
+    taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
+    if taken and not config.overwrite:
+        raise PaigError(f"{config.record} is there already: choose another record=..., or say overwrite=true.")
+    return path
