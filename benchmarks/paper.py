@@ -70,8 +70,8 @@ def rollouts(runs: Runs) -> Image.Image:
     for name, ((data, run), *_) in runs.items():
         model = checkpoint.load(run).model
         shown = rollout(model, episodes.load(data).split("test"), 1)
-        size = shown["camera"].shape[2]
-        strips.append((name, Image.fromarray(film_strip(shown, model.input_frames, 13, scale=96 // size))))
+        columns, scale = (13, 3) if shown["camera"].shape[2] < 64 else (10, 2)
+        strips.append((name, Image.fromarray(film_strip(shown, model.input_frames, columns, scale))))
     gap, pen_size = 34, 17
     wide, high = max(one.width for _, one in strips), sum(one.height + gap for _, one in strips)
     canvas = Image.new("RGB", (wide, high), PAPER)
@@ -130,7 +130,7 @@ def main() -> None:
     rollouts(runs).save(options.out / "rollouts.png", optimize=True)
     contents(runs).savefig(options.out / "contents.png", dpi=110)
     seconds = time.monotonic() - begin
-    made = {"systems": options.systems, "seeds": options.seeds, "sequences": options.sequences, "seconds": round(seconds, 1)}
+    made = {name: getattr(options, name) for name in ("systems", "seeds", "sequences")} | {"seconds": round(seconds, 1)}
     made |= {key: summary(found[0][1])[key] for key in ("machine", "versions")}
     (options.out / "made.json").write_text(json.dumps(made, indent=1) + "\n")
     print(text)
