@@ -24,6 +24,7 @@ from systems import SYSTEMS, judge, learn
 
 from paig_control import checkpoint
 from paig_control.data import episodes
+from paig_control.learning.identify import Estimate
 from paig_control.report.strips import film_strip, rollout
 from paig_control.report.style import INK, PAPER
 
@@ -42,8 +43,8 @@ Runs = dict[str, list[tuple[Path, Path]]]
 def table(runs: Runs) -> str:
     """Learned beside true constants: medians over the seeds, and how far the worst is off."""
     lines = [
-        "| system | constant | true | learned | reported std | off by, worst | in standard deviations, worst |",
-        "|---|---|---|---|---|---|---|",
+        "| system | constant | true | learned | off by, worst | in standard deviations, worst |",
+        "|---|---|---|---|---|---|",
     ]
     for name, pairs in runs.items():
         found: dict[str, list[dict[str, Any]]] = {}
@@ -53,12 +54,12 @@ def table(runs: Runs) -> str:
             for constant, one in constants.items():
                 found.setdefault(constant, []).append(one)
         if not found:
-            lines.append(f"| {TITLES[name]} | none to learn | | | | | |")
+            lines.append(f"| {TITLES[name]} | none to learn | | | |")
         for constant, each in found.items():
             middle, std = (statistics.median(one[key] for one in each) for key in ("value", "std"))
             off, far = (max(one[key] for one in each) for key in ("percent_off", "std_off"))
             unit = each[0]["unit"]
-            cells = [f"{each[0]['truth']:g} {unit}", f"{middle:.5g}", f"{std:.1g}", f"{off:.4f} %", f"{far:.1f}"]
+            cells = [f"{each[0]['truth']:g} {unit}", str(Estimate(middle, std, unit)), f"{off:.4f} %", f"{far:.1f}"]
             lines.append(f"| {TITLES[name]} | {constant} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -69,8 +70,8 @@ def rollouts(runs: Runs) -> Image.Image:
     for name, ((data, run), *_) in runs.items():
         model = checkpoint.load(run).model
         shown = rollout(model, episodes.load(data).split("test"), 1)
-        size = shown["camera"].shape[2]
-        strips.append((name, Image.fromarray(film_strip(shown, model.input_frames, 13, scale=96 // size))))
+        columns, scale = (13, 3) if shown["camera"].shape[2] < 64 else (10, 2)
+        strips.append((name, Image.fromarray(film_strip(shown, model.input_frames, columns, scale))))
     gap, pen_size = 34, 17
     wide, high = max(one.width for _, one in strips), sum(one.height + gap for _, one in strips)
     canvas = Image.new("RGB", (wide, high), PAPER)
@@ -129,7 +130,7 @@ def main() -> None:
     rollouts(runs).save(options.out / "rollouts.png", optimize=True)
     contents(runs).savefig(options.out / "contents.png", dpi=110)
     seconds = time.monotonic() - begin
-    made = {"seeds": options.seeds, "sequences": options.sequences, "seconds": round(seconds, 1)}
+    made = {name: getattr(options, name) for name in ("systems", "seeds", "sequences")} | {"seconds": round(seconds, 1)}
     made |= {key: summary(found[0][1])[key] for key in ("machine", "versions")}
     (options.out / "made.json").write_text(json.dumps(made, indent=1) + "\n")
     print(text)

@@ -53,7 +53,7 @@ def test_finished_runs_become_table_and_figures_at_once(
     monkeypatch.setattr(sys, "argv", ["paper.py", *words])
     paper.main()
     row = (tmp_path / "table.md").read_text().splitlines()[-1]
-    assert row == "| Two balls on a spring | stiffness | 4 1/s² | 3.99 | 0.02 | 1.0000 % | 2.0 |"
+    assert row == "| Two balls on a spring | stiffness | 4 1/s² | 3.990 ± 0.020 1/s² | 1.0000 % | 2.0 |"
     for name in ("rollouts.png", "contents.png"):
         assert (tmp_path / name).stat().st_size > 1000
 
