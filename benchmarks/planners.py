@@ -5,8 +5,8 @@ horizon, candidates and starts, without a warm start, on one thread, in turns wi
 processor. pytorch_mppi takes the dynamics a step at a time, stable-worldmodel's CEM the very cost function that ours
 takes. Each plans twice from every start, as it would again and again in control, and the second time is measured. Both
 peers get the best settings of a grid, chosen for each number of iterations on starts of their own; ours are at their
-defaults. Every plan is judged by the same cost, its actions cut to the bounds. Each peer's row is set beside ours of the
-same method at as many iterations, and beside our quickest whose plan costs no more: the time to get as far. Medians
+defaults. Every plan is judged by the same cost, its actions cut to the bounds. Each peer's row is set beside ours of
+the same method at as many iterations, and beside our quickest whose plan costs no more: the time to get as far. Medians
 over the starts go to the screen and to ``benchmarks/results/planners.json``. The peers come with
 ``pip install 'paig-control[peers]'``.
 """
