@@ -157,6 +157,7 @@ def test_a_frozen_camera_is_noticed_and_said_after_the_stated_number_of_frames()
             warnings.simplefilter("always")
             world.step(mpc.act(stuck))
         said.append([str(one.message) for one in caught])
+        assert all(one.filename == __file__ for one in caught)  # where the user called act
     counts = [len(one) for one in said]
     assert sum(counts) == 1
     assert "3 frames in a row were missing, of one colour, or frozen" in said[counts.index(1)][0]
