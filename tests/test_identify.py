@@ -14,7 +14,7 @@ from paig_control.inference import trajectory
 from paig_control.learning.identify import Estimate, Identified, identify
 from paig_control.learning.settings import IdentifySettings
 from paig_control.physics.integrators import integrate_by
-from paig_control.physics.particles import Spring
+from paig_control.physics.particles import Bouncing, Gravity, Particles, Spring
 from paig_control.physics.pendulum import Pendulum
 from paig_control.types import State
 from paig_control.vision.kinematics import Rotary
@@ -120,6 +120,24 @@ def off(found: Identified) -> dict[str, float]:
 def test_constants_owe_nothing_to_the_integrators_step() -> None:
     found = fit_spring(spring_films(0))
     assert max(abs(v) for v in off(found).values()) < 2e-6  # two steps of fourth order a frame alone: 4e-6
+
+
+@pytest.mark.parametrize(
+    ("physics", "tells"),
+    [(Spring(0.3), [True, True]), (Gravity(0.5), [True, True]), (Bouncing(0.5), [False, False])],
+    ids=["spring", "gravity", "walls"],
+)
+def test_only_walls_tell_where_in_the_picture_the_bodies_are(physics: Particles, tells: list[bool]) -> None:
+    g = torch.Generator().manual_seed(0)
+    place = 10 + 12 * torch.rand(8, physics.objects, 2, generator=g, dtype=torch.float64)
+    velocity = 4 * torch.randn(place.shape, generator=g, dtype=torch.float64)
+    actions = torch.zeros(8, 11, physics.action_size, dtype=torch.float64)
+    found = identify(physics, trajectory(physics, State(place, velocity), actions).detach(), actions)
+    assert found.anywhere.tolist() == tells
+
+
+def test_gravity_tells_the_zero_of_the_angle() -> None:
+    assert fit(0)[0].anywhere.tolist() == [False]
 
 
 def test_what_is_not_trusted_does_not_count() -> None:

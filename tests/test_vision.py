@@ -14,7 +14,7 @@ from paig_control.learning.optimise import step_generator
 from paig_control.model import to_images
 from paig_control.vision.alignment import align
 from paig_control.vision.discovery import discover_rotary
-from paig_control.vision.kinematics import Rotary
+from paig_control.vision.kinematics import Planar, Rotary
 from paig_control.vision.localizer import Localizer, soft_argmax
 from paig_control.vision.presence import shown
 from paig_control.vision.renderer import SpriteRenderer
@@ -125,6 +125,18 @@ def test_rotary_coordinates_invert_key_points_after_a_shift_too() -> None:
     kinematics.shift(torch.tensor([[0.2]]))
     assert torch.allclose(kinematics.coordinates(before), angle + 0.2, atol=1e-5)
     assert torch.allclose(kinematics.keypoints(angle + 0.2), before, atol=1e-5)
+
+
+def test_where_nothing_tells_the_zero_places_are_the_middles_of_the_pictures() -> None:
+    planar, rotary = Planar(2), Rotary()
+    planar.shift(torch.tensor([[5.0, 3.0], [7.0, 2.0]]))
+    planar.settle(torch.tensor([True, False]))
+    assert planar.zero.tolist() == [[-1.0, 3.0], [1.0, 2.0]]
+    rotary.shift(torch.tensor([[0.2]]))
+    rotary.settle(torch.tensor([False]))
+    assert float(rotary.zero) == pytest.approx(0.2)
+    rotary.settle(torch.tensor([True]))
+    assert float(rotary.zero) == 0.0
 
 
 def test_discovery_finds_the_angle_of_every_frame(films: Episodes) -> None:

@@ -24,10 +24,13 @@ from paig_control.inference import best_start, linearise, trajectory, unpack
 from paig_control.learning.settings import IdentifySettings
 from paig_control.physics.base import Physics
 from paig_control.physics.integrators import CONVERGENT, integrate_by
+from paig_control.types import State
 
 AVERAGED = 2500
 """So many readings (numbers, not films) average their errors away, and no more: a part of each error is the same in all
 films, from a sprite's shape or its faint rim over a neighbour. Of 0.0028 px rms on Spring 0.00006 px count as such."""
+SAME = 1e-6
+"""Paths that are no further apart are the same: px or rad."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,15 @@ class Identified:
         offset: ``(N, D)``, constant to be added to the observed coordinates.
         rms: root mean square of the residuals, in coordinates' units, outliers included.
         history: one row a step: horizon, loss and the constants' values.
+        anywhere: ``(D,)``, whether all objects could stand elsewhere along this coordinate and move just the same, so
+            that nothing tells the part of ``offset`` that they have in common.
     """
 
     constants: dict[str, Estimate]
     offset: Tensor
     rms: float
     history: list[dict[str, float]]
+    anywhere: Tensor
 
 
 class _Problem:
@@ -326,4 +332,13 @@ def _summarise(problem: _Problem, fit: _Fit, unknown: int, history: list[dict[st
         std = float(slope) * math.sqrt(float(variance[i]))
         constants[constant.name] = Estimate(float(value.detach()), std, constant.unit)
     offset = fit.shifts[: physics.objects * physics.dims].reshape(physics.objects, physics.dims)
-    return Identified(constants, offset, problem.rms(fit.start, fit.shifts), history)
+    return Identified(constants, offset, problem.rms(fit.start, fit.shifts), history, _anywhere(problem, fit.start))
+
+
+def _anywhere(problem: _Problem, start: Tensor) -> Tensor:
+    """Coordinates ``(D,)`` along which the films could be played elsewhere, all objects together."""
+    physics, states = problem.physics, unpack(start, problem.physics)
+    here = trajectory(physics, states, problem.actions)
+    away = torch.eye(physics.dims, dtype=here.dtype, device=here.device)
+    moved = [trajectory(physics, State(states.position + by, states.velocity), problem.actions) - by for by in away]
+    return torch.stack([physics.difference(path, here).abs().max() < SAME for path in moved])

@@ -201,6 +201,7 @@ class Staged(Trainer[RecipeSettings]):
         self.optimise(replace(loop, seconds=None if left is None else left / 2))
 
     def _conclude(self, found: Identified) -> Conclusion:
+        self.trained.kinematics.settle(found.anywhere)
         converged = found.rms < CLOSE * self.motion and all(math.isfinite(e.std) for e in found.constants.values())
         if not converged:
             self.notes.append(

@@ -54,6 +54,10 @@ class Kinematics(nn.Module):
         """Add a constant ``(N, D)`` to all coordinates from now on, pictures staying where they are."""
         raise NotImplementedError
 
+    def settle(self, anywhere: Tensor) -> None:
+        """Take back what all shifts had in common along the coordinates ``(D,)`` of which nothing tells the zero."""
+        raise NotImplementedError
+
 
 class Rotary(Kinematics):
     """One object that turns about a learned pivot.
@@ -99,6 +103,10 @@ class Rotary(Kinematics):
     def shift(self, offset: Tensor) -> None:
         """Move the zero of the angle."""
         self.zero += offset.reshape(()).to(self.zero)
+
+    def settle(self, anywhere: Tensor) -> None:
+        """Without a direction that counts, the picture as it was found is the zero."""
+        self.zero.masked_fill_(anywhere.reshape(()).to(self.zero.device), 0.0)
 
 
 class Planar(Kinematics):
@@ -146,6 +154,10 @@ class Planar(Kinematics):
     def shift(self, offset: Tensor) -> None:
         """Move the point of each picture that counts as its place."""
         self.zero += offset.to(self.zero)
+
+    def settle(self, anywhere: Tensor) -> None:
+        """The points that count as places are then the pictures' middles, on an average over the objects."""
+        self.zero -= torch.where(anywhere.to(self.zero.device), self.zero.mean(0), 0.0)
 
 
 def build_kinematics(name: str, objects: int) -> Kinematics:
