@@ -99,7 +99,7 @@ class Trial:
             for index, env in enumerate(envs):
                 wanted = {name: float(value[index]) for name, value in constants.items()}
                 if wanted != held[index]:
-                    env.unwrapped.change(**wanted)
+                    env.get_wrapper_attr("change")(**wanted)
                     held[index] = wanted
             return act(frames, states, t)
 
