@@ -172,6 +172,16 @@ def test_systems_are_kept_apart(home: Path, tmp_path: Path) -> None:
     assert "gone.npz, are not there any more" in text
 
 
+def test_a_run_whose_films_are_gone_stands_beside_those_of_its_system(home: Path, tmp_path: Path) -> None:
+    lost = a_run(tmp_path / "lost", tmp_path / "gone.npz")
+    found = json.loads((lost / "summary.json").read_text())
+    (lost / "summary.json").write_text(json.dumps(found | {"filmed": "Spring-v0"}))
+    words = [f"run=[{home / 'spring'},{lost}]", "films=2", f"out={tmp_path / 'page'}", "verbosity=0"]
+    assert main(["report", *words]) == 0
+    found = json.loads((tmp_path / "page" / "summary.json").read_text())["systems"]
+    assert found == {"Spring-v0": ["spring", "lost"]}
+
+
 def test_a_folder_of_runs_stands_for_all_of_them(home: Path, tmp_path: Path) -> None:
     for seed in (0, 1):
         a_run(tmp_path / "sweep" / f"seed={seed}", home / "films.npz")

@@ -12,9 +12,7 @@ import gymnasium as gym
 import numpy as np
 import pygame
 import pytest
-import torch
 from PIL import Image
-from torch import Tensor, nn
 
 import paig_control as paig
 from paig_control.agents.settings import CEMSettings, GoalSettings
@@ -22,8 +20,6 @@ from paig_control.cli.main import main
 from paig_control.errors import PaigError
 from paig_control.model import PAIG
 from paig_control.online import OnlineAdapter
-from paig_control.physics.integrators import integrate_by
-from paig_control.physics.registry import build_physics
 from paig_control.viewer import commands
 from paig_control.viewer.commands import Whose
 from paig_control.viewer.layout import Layout
@@ -33,37 +29,11 @@ from paig_control.viewer.script import LEFT, RIGHT, Script
 from paig_control.viewer.session import Learned, Session
 from paig_control.viewer.window import Beat, Window, show
 from paig_control.viewer.world import World
-from paig_control.vision.kinematics import Planar
-from paig_control.vision.renderer import SpriteRenderer
-
-CHANNELS = (2, 1, 0)
-"""The three bodies are blue, green and red."""
 
 
-class Colours(nn.Module):
-    """Eyes that need no training: the centroid of each body's colour."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        ink = images[:, CHANNELS] + 1e-9
-        x, y = (torch.arange(n, dtype=images.dtype) + 0.5 for n in (images.shape[3], images.shape[2]))
-        total = ink.sum((2, 3))
-        return torch.stack([(ink.sum(2) * x).sum(-1) / total, (ink.sum(3) * y).sum(-1) / total], -1)
-
-
-def make_session(**learned: float) -> Session:
-    physics = build_physics("gravity", 0.5)
-    physics.set_values({"gravity": 60.0, "actuation": 1.0})
-    integrate_by(physics, "pefrl-2")
-    renderer = SpriteRenderer((36, 36), 3, window=9, density=4, samples=2, turns=False)
-    with torch.no_grad():
-        place = (torch.arange(36) + 0.5) / 4 - 4.5
-        inside = (place[:, None] ** 2 + place**2).sqrt() < 2.0
-        renderer.mask.copy_(torch.where(inside, 20.0, -20.0).expand_as(renderer.mask))
-        renderer.background.fill_(-20.0)
-        renderer.content.fill_(-20.0)
-        for body, channel in enumerate(CHANNELS):
-            renderer.content[body, channel] = 20.0
-    model = PAIG(physics, Planar(3), Colours(), renderer).eval()  # type: ignore[arg-type]
+@pytest.fixture
+def session(bodies_model: PAIG) -> Iterator[Session]:
+    model, physics = bodies_model, bodies_model.physics
     env = gym.make("paig/ThreeBody-v0", disable_env_checker=True)
     planner = paig.CEM(CEMSettings(horizon=3, samples=160, iterations=3, elites=10))
     space = env.action_space
@@ -71,12 +41,7 @@ def make_session(**learned: float) -> Session:
     agent = paig.MPCAgent(model, planner, space.low, space.high, goal_settings=aims)
     known = Learned({"gravity": 0.01, "actuation": 1e-4}, lambda: OnlineAdapter(physics, 0.02))
     goal = env.get_wrapper_attr("draw")(env.get_wrapper_attr("goal_state"))
-    return Session(World(env, 0.5), agent, model, known, goal, goal, seed=3)
-
-
-@pytest.fixture
-def session() -> Iterator[Session]:
-    made = make_session()
+    made = Session(World(env, 0.5), agent, model, known, goal, goal, seed=3)
     yield made
     made.close()
 

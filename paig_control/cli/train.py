@@ -73,6 +73,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         frames = recipe_settings.prediction_frames
         figures |= evaluate_prediction(learned.model, data.split(split), frames)
     figures |= {
+        "filmed": data.filmed,
         "evaluated_on": split,
         "frames": learned.frames,
         "converged": learned.converged,
