@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 from common import arguments, choose_systems, command, judge, learned, save, side_by_side, summary
 
+from paig_control.cli.output import read_summary
+
 FIRST = 1000
 """Seed of the first episode; the i-th has its own, and its goal."""
 FIGURES = (
@@ -65,7 +67,7 @@ SYSTEMS = {
 def train(name: str, seed: int, folder: Path) -> Path:
     """Collect and train, unless that is done already; the run's folder."""
     system, run = SYSTEMS[name], folder / f"{name}{seed}"
-    if (run / "summary.json").exists():
+    if read_summary(run) is not None:
         return run
     return learned(run, (f"env={system.env}", *system.films), system.training, seed)
 
