@@ -31,9 +31,8 @@ from paig_control.viewer.window import Beat, Window, show
 from paig_control.viewer.world import World
 
 
-@pytest.fixture
-def session(bodies_model: PAIG) -> Iterator[Session]:
-    model, physics = bodies_model, bodies_model.physics
+def make_session(model: PAIG) -> Session:
+    physics = model.physics
     env = gym.make("paig/ThreeBody-v0", disable_env_checker=True)
     planner = paig.CEM(CEMSettings(horizon=3, samples=160, iterations=3, elites=10))
     space = env.action_space
@@ -41,7 +40,12 @@ def session(bodies_model: PAIG) -> Iterator[Session]:
     agent = paig.MPCAgent(model, planner, space.low, space.high, goal_settings=aims)
     known = Learned({"gravity": 0.01, "actuation": 1e-4}, lambda: OnlineAdapter(physics, 0.02))
     goal = env.get_wrapper_attr("draw")(env.get_wrapper_attr("goal_state"))
-    made = Session(World(env, 0.5), agent, model, known, goal, goal, seed=3)
+    return Session(World(env, 0.5), agent, model, known, goal, goal, seed=3)
+
+
+@pytest.fixture
+def session(bodies_model: PAIG) -> Iterator[Session]:
+    made = make_session(bodies_model)
     yield made
     made.close()
 
