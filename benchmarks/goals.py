@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 
 from common import command, judge, summary
 
+from paig_control.cli.output import read_summary
+
 RESULTS = Path(__file__).parent / "results" / "goals.json"
 FIRST = 1000
 """Seed of the first episode; the i-th has its own, and its goal."""
@@ -67,7 +69,7 @@ SYSTEMS = {
 def train(name: str, seed: int, folder: Path) -> Path:
     """Collect and train, unless that is done already; the run's folder."""
     system, data, run = SYSTEMS[name], folder / f"{name}{seed}.npz", folder / f"{name}{seed}"
-    if not (run / "summary.json").exists():
+    if read_summary(run) is None:
         common = (f"seed={seed}", "verbosity=0", "overwrite=true")
         command("collect", f"env={system.env}", *system.films, *common, f"out={data}")
         command("train", f"data={data}", *system.training, *common, f"out={run}")

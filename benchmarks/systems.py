@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from common import command, judge, summary
 
+from paig_control.cli.output import read_summary
 from paig_control.data import episodes
 
 RESULTS = Path(__file__).parent / "results" / "systems.json"
@@ -64,7 +65,7 @@ def learn(name: str, sequences: int, folder: Path, seed: int) -> tuple[Path, Pat
     system = SYSTEMS[name]
     data, run = folder / f"{name}{seed}.npz", folder / f"{name}{seed}"
     steps, test_steps = system.lengths
-    if (run / "summary.json").is_file() and data.is_file():
+    if read_summary(run) is not None and data.is_file():
         if summary(run)["frames"] != sequences * steps:
             raise SystemExit(
                 f"{run} was trained on other films than {sequences} of {steps} frames: take another folder."
