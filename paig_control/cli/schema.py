@@ -201,8 +201,8 @@ class View(Common):
         seed: of the episode.
         width: of the window, screen pixels.
         height: of the window, screen pixels.
-        record: file to film into, .gif, .mp4 or .png for the last picture alone, or a folder for one .png a picture;
-            null opens the window for as long as you like.
+        record: file to film into, .gif, .mp4 (needs imageio-ffmpeg) or .png for the last picture alone, or a folder for
+            one .png a picture; null opens the window for as long as you like.
         seconds: to film.
         rate: pictures a second of the film.
         device: cpu, cuda, or auto for cuda where there is one.

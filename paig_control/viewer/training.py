@@ -19,7 +19,7 @@ from paig_control.viewer.glance import Glance, Observer
 from paig_control.viewer.layout import DESIGN
 from paig_control.viewer.recording import Writer
 
-INTERVAL, SHARE = 0.25, 0.04
+INTERVAL, SHARE = 0.25, 0.03
 """Pictures follow one another after so many s at least, and all together take so much of the time at most."""
 SLOWER = 1 / 60
 """A film's next picture is due after so much of the time so far, so that a long training makes no endless film."""
