@@ -73,8 +73,8 @@ class Train(Common):
     Runs the stages discover, identify and refine, prints the constants found with their error bars, and
     writes checkpoints, pictures and summary.json into the output folder. recipe=paper trains as the PAIG paper
     did, and physics=lstm puts a black box in place of the physics, both for comparison. With view=live a window shows
-    what is learned while it is learned. Ctrl-C or a kill loses at most the work since the last checkpoint; closing
-    the window loses nothing. With --multirun, comma lists and ranges are swept, for example
+    what is learned while it is learned. Ctrl-C or a kill loses at most the work since the last checkpoint.
+    With --multirun, comma lists and ranges are swept, for example
     paig-control train --multirun 'seed=range(0,10)' out=runs/sweep: side by side, each run in a folder of its own
     inside out, with one table and one figure of all; hydra.launcher.n_jobs=4 limits how many run at once.
 

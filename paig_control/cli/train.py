@@ -74,7 +74,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
             tracking.watches += opened
             learned = learn(tick)
     except Stopped as reason:
-        found, said = watching.after_stop(reason, config, folder, screen, command)
+        found, said = watching.after_stop(reason, config, folder, command)
         if not isinstance(reason.__cause__, watching.Closed):
             raise KeyboardInterrupt(said) from None
         screen.remark(said)

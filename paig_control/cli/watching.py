@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,16 +69,12 @@ def window(config: DictConfig, films: Sequences, screen: Screen) -> Iterator[lis
                 screen.say(f"Filmed {opened.drawn} pictures of the training as {config.record}.")
 
 
-def after_stop(
-    reason: Stopped, config: DictConfig, folder: Path, screen: Screen, command: str
-) -> tuple[dict[str, Any], str]:
+def after_stop(reason: Stopped, config: DictConfig, folder: Path, command: str) -> tuple[dict[str, Any], str]:
     """Write down where a training was stopped, if any of it is on file; the summary, and what to tell the user."""
     kept = reason.kept
     if kept is None:
-        return (
-            {},
-            f"Stopped in {reason.stage}, before there was anything to save: {config.out} has nothing of this training.",
-        )
+        early = f"Stopped in {reason.stage}, before there was anything to save"
+        return {}, f"{early}: {config.out} has nothing of this training."
     from paig_control import checkpoint
 
     loaded = checkpoint.load(folder)
@@ -85,29 +82,21 @@ def after_stop(
     physics = loaded.model.physics
     units = {constant.name: constant.unit for constant in physics.constants}
     values = physics.values() if usable else {}
+    place = {"in": reason.stage, "after": list(kept.ended), "stage": kept.stage, "step": kept.step}
     figures = {
-        "stopped": {
-            "in": reason.stage,
-            "after": list(kept.ended),
-            "stage": kept.stage,
-            "step": kept.step,
-            "usable": usable,
-        },
-        "constants": {
-            name: {"value": value, "std": float("nan"), "unit": units[name]} for name, value in values.items()
-        },
+        "stopped": {**place, "usable": usable},
+        "constants": {name: {"value": one, "std": math.nan, "unit": units[name]} for name, one in values.items()},
         "frames": loaded.record["frames"],
         "cpu_seconds": spent[0],
         "wall_seconds": spent[1],
         "peak_mb": output.peak_mb(),
     }
-    done = f"{', '.join(kept.ended)} and {kept.step} steps of {kept.stage}" if kept.step else ", ".join(kept.ended)
-    words = [
-        f"Stopped in {reason.stage}. Saved in {config.out}: what was learned by {done}.",
-        "To go on from there: the same command and resume=true"
-        + (" without overwrite=true." if config.overwrite else "."),
-        f"To use it as it is: paig-control view run={config.out} env=..., or control."
-        if usable
-        else "It is good for that alone: how things move is not known yet.",
-    ]
-    return output.summary(folder / output.SUMMARY, command, config, figures), " ".join(words)
+    steps = [f"{kept.step} steps of {kept.stage}"] if kept.step else []
+    without = " without overwrite=true" if config.overwrite else ""
+    use = f"To use it as it is: paig-control view run={config.out} env=..., or control."
+    said = (
+        f"Stopped in {reason.stage}. Saved in {config.out}: what was learned by {', '.join([*kept.ended, *steps])}. "
+        f"To go on from there: the same command and resume=true{without}. "
+        f"{use if usable else 'It is good for that alone: how things move is not known yet.'}"
+    )
+    return output.summary(folder / output.SUMMARY, command, config, figures), said

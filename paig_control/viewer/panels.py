@@ -148,9 +148,9 @@ def _constant(
     write(surface, spoken(belief.name), (row.left, y - layout.px(16)), layout.px(BODY), theme.MUTED)
     value = f"{theme.with_bar(belief.value, belief.std)}"
     write(surface, value, (row.left, y + layout.px(3)), layout.px(BODY), theme.BELIEF, "figures")
-    if world is not None:
-        text = f"{theme.figure(world.value, 4)} {belief.unit}".strip()
-        write(surface, text, (row.left, y + layout.px(21)), layout.px(SMALL), theme.WORLD, "figures")
+    text = belief.unit if world is None else f"{theme.figure(world.value, 4)} {belief.unit}".strip()
+    colour = theme.FAINT if world is None else theme.WORLD
+    write(surface, text, (row.left, y + layout.px(21)), layout.px(SMALL), colour, "figures")
     plot = pygame.Rect(row.left + words, row.top + layout.px(6), row.width - words, row.height - layout.px(12))
     pygame.draw.rect(surface, theme.PANEL, plot, border_radius=layout.px(4))
     plot = plot.inflate(-layout.px(10), -layout.px(8))

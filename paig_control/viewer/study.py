@@ -14,7 +14,7 @@ from paig_control.viewer.strokes import BODY, SMALL, Sketch, caption, curve, mar
 from paig_control.viewer.theme import write
 
 INKS = {"recons": theme.BELIEF, "pred": theme.WORLD, "pixels_off": theme.RIGHT}
-SPOKEN = {"recons": "reconstruction", "pred": "prediction", "pixels_off": "eyes off by, px"}
+SPOKEN = {"recons": "reconstruction", "pred": "prediction", "pixels_off": "off by, px"}
 
 
 class Study(Design):
