@@ -87,6 +87,8 @@ def test_the_window_changes_no_bit_of_what_is_learned(home: Path, capsys: pytest
     drawn = re.search(r"Filmed (\d+) pictures", capsys.readouterr().out)
     assert drawn is not None
     assert int(drawn.group(1)) > 30
+    spent = [json.loads((home / name / "summary.json").read_text())["cpu_seconds"] for name in ("alone", "seen")]
+    assert spent[1] < 1.5 * spent[0] + 0.5  # watching is not training
 
 
 def test_closed_in_mid_training_it_goes_on_to_the_same_end_and_the_film_ends_there(
