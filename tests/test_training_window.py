@@ -19,6 +19,7 @@ from paig_control.cli.main import main
 from paig_control.cli.output import read_summary
 from paig_control.cli.trackers import Metrics
 from paig_control.data.episodes import Episodes
+from paig_control.learning.identify import Estimate
 from paig_control.learning.trainer import Moment
 from paig_control.model import PAIG
 from paig_control.viewer import training
@@ -243,6 +244,19 @@ def test_it_shows_frame_reconstruction_and_foresight_of_the_model(
     assert np.abs(looks.foreseen.astype(int) - window._glance.film).mean() < 8
     assert [one.name for one in window._glance.constants] == ["stiffness", "rest_length"]
     assert (window.picture() != empty).any(-1).mean() > 0.05
+
+
+def test_a_constant_has_its_error_bar_only_where_it_is_as_identified(
+    window: TrainingWindow, spring_model: PAIG
+) -> None:
+    found = {"stiffness": Estimate(4.0, 0.1, "1/s²"), "rest_length": Estimate(11.9, 0.1, "px")}
+    window(moment(spring_model)._replace(constants=found))
+    assert window._glance is not None
+    stiffness, length = window._glance.constants
+    assert (stiffness.value, stiffness.std) == (pytest.approx(4.0), 0.1)
+    assert length.value == pytest.approx(12.0)
+    assert length.std is not None
+    assert math.isnan(length.std)
 
 
 def test_it_fits_any_size(window: TrainingWindow, spring_model: PAIG) -> None:

@@ -66,7 +66,7 @@ class Glance:
         film: ``(F, h, w, 3)``, uint8, some frames of it.
         times: ``(F,)``, s.
         looks: None before anything is found.
-        constants: as they are; none while nothing is known of motion.
+        constants: as they are, with error bars where they are as identified; none while nothing is known of motion.
         figures: ``(T,)`` by name, so far; not a number where a stage does not have them.
     """
 
@@ -106,7 +106,8 @@ class Observer:
             self._past.clear()
         if moment.model is not None and moment.stage not in EYES:
             for name, value in moment.model.physics.values().items():
-                std = moment.constants[name].std if name in moment.constants else math.nan
+                known = moment.constants.get(name)
+                std = known.std if known is not None and math.isclose(value, known.value, rel_tol=1e-6) else math.nan
                 self._past.setdefault(name, deque(maxlen=PAST)).append((value, std))
 
     def look(self, moment: Moment) -> Glance:

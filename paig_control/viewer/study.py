@@ -95,7 +95,7 @@ def film(surface: pygame.Surface, layout: Study, now: Glance) -> None:
 
 def constants(surface: pygame.Surface, layout: Study, now: Glance) -> None:
     """The constants as they are learned."""
-    caption(surface, layout, layout.constants, "Constants", "in this stage, with two std once they are known")
+    caption(surface, layout, layout.constants, "Constants", "in this stage; with two std where identified")
     if now.looks is None or now.looks.foreseen is None:
         _wait(surface, layout, layout.constants, "Not looked for yet.")
     else:
