@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
 import pygame
 import pytest
+import torch
 from PIL import Image
 
 import paig_control as paig
@@ -108,6 +110,28 @@ def test_a_scripted_session_moves_goal_and_gravity_adapts_and_begins_again(user:
     np.testing.assert_array_equal(places(user), start)
     assert truth(user)["gravity"] == belief(user, "gravity") == pytest.approx(60)
     np.testing.assert_allclose(user.now.target, wanted, atol=0.1)
+
+
+def test_marks_stand_where_things_are_seen_even_if_all_that_is_learned_is_shifted(bodies_model: PAIG) -> None:
+    bodies_model.kinematics.shift(torch.tensor([[2.0, 7.0]] * 3))
+    session = make_session(bodies_model)
+    source = Lockstep(session)
+    with Window(source, "shifted") as window:
+        user = Script(window, source, rate=2.0)
+        user.wait(2.0)
+        np.testing.assert_allclose(user.now.found, places(user), atol=0.3)
+        np.testing.assert_allclose(user.now.position - user.now.found, [[2.0, 7.0]] * 3, atol=1e-3)
+        assert user.now.imagined is not None
+        np.testing.assert_allclose(user.now.imagined.path[0], user.now.found, atol=1e-3)
+        assert user.now.target is not None
+        wanted = user.now.target[0] + (3.0, 2.0)
+        user.drag(LEFT, user.on_camera(user.now.target[0]), user.on_camera(wanted))
+        np.testing.assert_allclose(user.now.target[0], wanted, atol=0.1)
+        drawn = user.now.goal[..., 2].astype(float)  # the first body is blue
+        rows, columns = (np.arange(36) + 0.5,) * 2
+        centre = (drawn.sum(0) @ columns / drawn.sum(), drawn.sum(1) @ rows / drawn.sum())
+        np.testing.assert_allclose(centre, wanted, atol=0.2)
+    session.close()
 
 
 def test_a_kick_changes_the_velocity_of_the_body_under_the_hand_alone(user: Script) -> None:
@@ -313,11 +337,36 @@ def test_the_window_is_filmed(session: Session, tmp_path: Path, name: str, pictu
         assert getattr(image, "n_frames", 1) * len(written) == pictures
 
 
+def test_an_mp4_plays_what_was_drawn_for_as_long(tmp_path: Path) -> None:
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    film = writer(tmp_path / "view.mp4", 10.0)
+    for index in range(12):
+        picture = np.zeros((81, 101, 3), np.uint8)  # odd numbers, which most players refuse
+        picture[:, 8 * index :] = (255, 120, 0)
+        film.add(picture)
+    film.close()
+    assert ffmpeg.count_frames_and_secs(str(tmp_path / "view.mp4")) == (12, pytest.approx(1.2, abs=0.05))
+    reader = ffmpeg.read_frames(str(tmp_path / "view.mp4"))
+    assert next(reader)["size"] == (100, 80)
+    frames = np.stack([np.frombuffer(one, np.uint8).reshape(80, 100, 3) for one in reader])
+    assert np.abs(frames[0, 40, 50].astype(int) - (255, 120, 0)).max() < 12
+    assert frames[11, 40, 50].max() < 12
+
+
 def test_what_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PaigError, match=r"\.gif"):
         writer(tmp_path / "view.avi", 20)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(PaigError, match="pip install imageio-ffmpeg"):
+        writer(tmp_path / "view.mp4", 20)
+
+
+def test_an_ffmpeg_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", SimpleNamespace(get_ffmpeg_exe=missing))
+    with pytest.raises(PaigError, match="IMAGEIO_FFMPEG_EXE"):
         writer(tmp_path / "view.mp4", 20)
 
 
