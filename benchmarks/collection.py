@@ -7,8 +7,6 @@ repeats each. ``python benchmarks/collection.py`` prints a table and writes ``be
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,13 +16,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from common import arguments, save
 from PIL import Image
 
 from paig_control.cli.output import machine, versions
 from paig_control.data.collection import collect
 from paig_control.data.episodes import Episodes
 
-RESULTS = Path(__file__).parent / "results" / "collection.json"
 BATCH = 256
 SCENES = {"Pendulum": 12, "BouncingBalls": 12, "Spring": 12, "SpringHalf": 12, "ThreeBody": 20, "DigitSpring": 12}
 """Name: frames of a training film."""
@@ -66,11 +64,10 @@ def measure(film: Callable[[], Episodes], repeats: int) -> dict[str, Any]:
 
 def main() -> None:
     """Run, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, "collection.json")
     parser.add_argument("--films", type=int, default=2048, help="films of each scene (default 2048)")
     parser.add_argument("--by-hand", type=int, default=40, help="films of Gymnasium's pendulum (default 40)")
     parser.add_argument("--repeats", type=int, default=3, help="of each, the best counts (default 3)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
     options = parser.parse_args()
     measure(partial(by_hand, 2), 1)  # imports and first calls are not timed
     base = measure(partial(by_hand, options.by_hand), options.repeats)
@@ -87,8 +84,7 @@ def main() -> None:
         height, width = row["image"]
         print(f"{name:24} {height} x {width}  {row['frames']:3d}  {row['frames_per_second']:10.0f}  {times}")
     result = {"batch": BATCH, "by_hand": [base, again], "scenes": rows, "machine": machine(), "versions": versions()}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    save(options.out, result)
     print(f"\nAll figures: {options.out.name}")
 
 

@@ -10,14 +10,13 @@ more with ten times the CPU-seconds.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from common import command, summary
+from common import RESULTS, command, save, summary
 from matplotlib.figure import Figure
 from systems import SYSTEMS
 
@@ -27,7 +26,6 @@ from paig_control.learning.losses import frame_errors
 from paig_control.model import PAIG, to_images
 from paig_control.types import State
 
-RESULTS = Path(__file__).parent / "results"
 COLOURS = {"physics": "#1c7ed6", "black box": "#e8590c", "paper": "#2b8a3e", "paper, longer": "#8ce99a"}
 FIGURES = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss", "cpu_seconds", "converged")
 
@@ -151,7 +149,7 @@ def main() -> None:
     show(rows)
     options.out.mkdir(parents=True, exist_ok=True)
     results = {"system": options.system, "sequences": options.sequences, "longer": options.longer, "seeds": rows}
-    (options.out / "comparison.json").write_text(json.dumps(results, indent=1) + "\n")
+    save(options.out / "comparison.json", results)
     draw(options.system, rows, options.longer).savefig(options.out / "comparison.png", dpi=110)
 
 

@@ -8,19 +8,16 @@ prints seed by seed and worst, median and best, and writes ``benchmarks/results/
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import command, judge, summary
+from common import arguments, command, judge, save, summary
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from systems import limits, show
 
-RESULTS = Path(__file__).parent / "results" / "foreign_files.json"
 STIFFNESS, REST_LENGTH, SPEED, DT = 4.0, 12.0, 8.0, 0.3
 TRUTH = {"stiffness": STIFFNESS, "rest_length": REST_LENGTH}
 SIZE, RADIUS, SCALE, SUBSTEPS = 32, 2, 10, 10
@@ -72,7 +69,7 @@ def draw(places: Array) -> NDArray[np.uint8]:
 def write(path: Path, seed: int, train: int = 500, valid: int = 50, test: int = 100) -> None:
     """Write a file as PAIG's generators do."""
     rng = np.random.default_rng(seed)
-    films = {}
+    films: dict[str, Any] = {}
     for split, count in (("train", train), ("valid", valid), ("test", test)):
         moves = paths(count, LENGTHS[split], rng)
         films[f"{split}_x"] = np.stack([np.stack([draw(places) for places in film]) for film in moves])
@@ -96,16 +93,14 @@ def one_seed(seed: int, sequences: int, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Run, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, "foreign_files.json")
     parser.add_argument("--seeds", type=int, default=3, help="film and model seeds 0 ... (default 3)")
     parser.add_argument("--sequences", type=int, default=500, help="training films a seed (default 500)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         rows = [one_seed(seed, options.sequences, Path(name)) for seed in range(options.seeds)]
     show("spring films drawn by Pillow", rows, LIMITS)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"sequences": options.sequences, "spring": rows}, indent=1) + "\n")
+    save(options.out, {"sequences": options.sequences, "spring": rows})
     print(f"\nAll figures: {options.out.name}")
 
 

@@ -10,23 +10,23 @@ machine and versions, to ``benchmarks/results/goals.json``.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from argparse import Namespace
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common import command, judge, summary
+from common import arguments, choose_systems, command, judge, learned, save, side_by_side, summary
 
-RESULTS = Path(__file__).parent / "results" / "goals.json"
+from paig_control.cli.output import read_summary
+
 FIRST = 1000
 """Seed of the first episode; the i-th has its own, and its goal."""
-FIGURES = ("success_rate", "success_interval", "episodes", "hold", "within", "start_distance_min", "starts_solved")
-FIGURES += ("goals_held", "goals_distance", "control_hz", "perceive_ms_median", "plan_ms_median")
+FIGURES = (
+    *("success_rate", "success_interval", "episodes", "hold", "within", "start_distance_min", "starts_solved"),
+    *("goals_held", "goals_distance", "control_hz", "perceive_ms_median", "plan_ms_median"),
+)
 BASELINES = tuple(f"{who}_success_{what}" for who in ("oracle", "random") for what in ("rate", "interval"))
 
 
@@ -66,13 +66,10 @@ SYSTEMS = {
 
 def train(name: str, seed: int, folder: Path) -> Path:
     """Collect and train, unless that is done already; the run's folder."""
-    system, data, run = SYSTEMS[name], folder / f"{name}{seed}.npz", folder / f"{name}{seed}"
-    if not (run / "summary.json").exists():
-        common = (f"seed={seed}", "verbosity=0", "overwrite=true")
-        command("collect", f"env={system.env}", *system.films, *common, f"out={data}")
-        command("train", f"data={data}", *system.training, *common, f"out={run}")
-        data.unlink()
-    return run
+    system, run = SYSTEMS[name], folder / f"{name}{seed}"
+    if read_summary(run) is not None:
+        return run
+    return learned(run, (f"env={system.env}", *system.films), system.training, seed)
 
 
 def control(name: str, run: Path, goals: int, *words: str) -> dict[str, Any]:
@@ -83,8 +80,9 @@ def control(name: str, run: Path, goals: int, *words: str) -> dict[str, Any]:
         return summary(Path(out))
 
 
-def one_seed(name: str, goals: int, folder: Path, baselines: bool, seed: int) -> dict[str, Any]:
-    """Train and reach goals; the figures of one row, with those of the baselines where they are played."""
+def one_seed(name: str, goals: int, folder: Path, seed: int, first: int) -> dict[str, Any]:
+    """Train and reach goals; the figures of one row, with those of the baselines, which the first seed plays."""
+    baselines = seed == first
     run = train(name, seed, folder)
     trained = summary(run)
     row = {key: trained[key] for key in ("constants", "frames", "cpu_seconds", "peak_mb", "machine", "versions")}
@@ -123,31 +121,45 @@ def shown(row: dict[str, Any], who: str = "") -> str:
     return f"{row[f'{who}success_rate']:7.1%} ({low:.1%} to {high:.1%})"
 
 
-def main() -> None:
-    """Run, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which (default all)")
-    parser.add_argument(
-        "--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], help="of films and models (default 0-4)"
-    )
+def parsed(about: str | None, file: str, seeds: list[int]) -> Namespace:
+    """Options of a benchmark of goals: the scenes, the models, and where they are kept.
+
+    Args:
+        about: the script's own description.
+        file: name of its figures.
+        seeds: of films and models, if none are given.
+    """
+    parser = arguments(about, file)
+    choose_systems(parser, SYSTEMS)
+    shown = " ".join(map(str, seeds))
+    parser.add_argument("--seeds", nargs="+", type=int, default=seeds, help=f"of films and models (default {shown})")
     parser.add_argument("--goals", type=int, default=100, help="held-out goals a model (default 100)")
     parser.add_argument("--jobs", type=int, default=2, help="models side by side, a core each (default 2)")
     parser.add_argument("--keep", type=Path, help="folder of trained models, and of those that are trained now")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
-    options = parser.parse_args()
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    os.environ["OMP_NUM_THREADS"] = "1"
+    return parser.parse_args()
+
+
+def played(options: Namespace, row: Callable[..., dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Work on all models of all scenes; the rows of a scene as soon as they are there.
+
+    Args:
+        options: as parsed.
+        row: makes the figures of a model from a scene's name, the count of goals, the folder of models and a seed.
+    """
+    with side_by_side(options.jobs, options.keep) as (pool, folder):
+        works = [(name, partial(row, name, options.goals, folder)) for name in options.systems]
+        for name, rows in [(name, pool.map(work, options.seeds)) for name, work in works]:
+            yield name, list(rows)
+
+
+def main() -> None:
+    """Run, print and save."""
+    options = parsed(__doc__, "goals.json", [0, 1, 2, 3, 4])
     results: dict[str, Any] = {"goals": options.goals, "first_episode_seed": FIRST, "jobs": options.jobs}
-    with ExitStack() as stack:
-        folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        pool = stack.enter_context(ThreadPoolExecutor(options.jobs))
-        for name in options.systems:
-            work = partial(one_seed, name, options.goals, folder)
-            play = [seed == options.seeds[0] for seed in options.seeds]
-            rows = list(pool.map(work, play, options.seeds))
-            results[name] = [{**{key: rows[0][key] for key in BASELINES}, **row} for row in rows]
-            show(name, results[name])
-            options.out.write_text(json.dumps(results, indent=1) + "\n")
+    for name, rows in played(options, partial(one_seed, first=options.seeds[0])):
+        results[name] = [{**{key: rows[0][key] for key in BASELINES}, **row} for row in rows]
+        show(name, results[name])
+        save(options.out, results)
     print(f"\nAll figures: {options.out.name}")
 
 

@@ -8,18 +8,16 @@ best return possible. The table goes to the screen and to ``benchmarks/results/m
 
 from __future__ import annotations
 
-import argparse
 import importlib.metadata
-import json
 import statistics
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
+from common import arguments, save
 
 from paig_control.agents.objectives import pendulum_step_cost
 from paig_control.agents.oracle import DynamicProgrammingOracle
@@ -27,7 +25,6 @@ from paig_control.cli.output import machine, versions
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 
-RESULTS = Path(__file__).parent / "results" / "model_free.json"
 LEARNERS = ("TD3", "SAC")
 
 
@@ -78,7 +75,7 @@ def best_possible(seeds: range) -> list[float]:
         env.reset(seed=seed)
     total = np.zeros(len(envs))
     for t in range(200):
-        both = torch.tensor(np.array([env.state for env in envs]))
+        both = torch.tensor(np.array([env.get_wrapper_attr("state") for env in envs]))
         actions = oracle.act(State(both[:, :1, None], both[:, 1:, None]), t)
         total += [float(env.step(action)[1]) for env, action in zip(envs, actions, strict=True)]
     return [float(value) for value in total]
@@ -86,11 +83,10 @@ def best_possible(seeds: range) -> list[float]:
 
 def main() -> None:
     """Train, play, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, "model_free.json")
     parser.add_argument("--seeds", type=int, default=3, help="training seeds 0 ... (default 3)")
     parser.add_argument("--steps", type=int, default=20_000, help="training steps (default 20000)")
     parser.add_argument("--episodes", type=int, default=60, help="starts, from seed 1000 on (default 60)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
     options = parser.parse_args()
     torch.set_num_threads(1)
     try:
@@ -118,8 +114,7 @@ def main() -> None:
     result: dict[str, Any] = {"episodes": options.episodes, "oracle_return_mean": statistics.fmean(best), "rows": rows}
     library = {"stable-baselines3": importlib.metadata.version("stable-baselines3")}
     result |= {"machine": machine(), "versions": versions() | library}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    save(options.out, result)
     print(f"\nBest possible {result['oracle_return_mean']:.1f}. All figures: {options.out.name}")
 
 

@@ -8,16 +8,13 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from common import command, summary
+from common import arguments, command, save, summary
 from systems import one_seed
 
-RESULTS = Path(__file__).parent / "results" / "new_data.json"
 CASES = {"as they are": ("none", False), "flipped": ("flip", False), "shifted": ("shift", False)}
 CASES |= {"zoomed": ("zoom", False), "zoomed, adapted": ("zoom", True), "all, adapted": ("all", True)}
 KEPT = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss", "positions", "augmentation", "adaptation")
@@ -40,12 +37,11 @@ def show(rows: dict[str, dict[str, Any]]) -> None:
 
 def main() -> None:
     """Run, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, "new_data.json")
     parser.add_argument("--run", type=Path, help="trained spring model (default: train one)")
     parser.add_argument("--data", type=Path, help="its data file (default: collect one)")
     parser.add_argument("--seed", type=int, default=0, help="of data, model and draws (default 0)")
     parser.add_argument("--sequences", type=int, default=500, help="training films (default 500)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
     options = parser.parse_args()
     if (options.run is None) != (options.data is None):
         parser.error("--run and --data go together")
@@ -63,8 +59,7 @@ def main() -> None:
             rows[case] = {key: found[key] for key in KEPT}
         about = {key: found[key] for key in ("seed", "constants", "machine", "versions")}
     show(rows)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({**about, "films": rows}, indent=1) + "\n")
+    save(options.out, {**about, "films": rows})
     print(f"\nAll figures: {options.out.name}")
 
 

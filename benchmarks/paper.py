@@ -8,7 +8,6 @@ the folder given by ``--runs`` are not trained again, so from finished runs it t
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import choose_systems, judge, save, summary
 from matplotlib.figure import Figure
-from pendulum import summary
 from PIL import Image, ImageDraw, ImageFont
-from systems import SYSTEMS, judge, learn
+from systems import SYSTEMS, learn
 
 from paig_control import checkpoint
 from paig_control.data import episodes
@@ -111,7 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "paper", help="folder of data and runs")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "paper", help="folder of table and figures")
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which (default all)")
+    choose_systems(parser, SYSTEMS)
     parser.add_argument("--seeds", type=int, default=3, help="data and model seeds 0 ... (default 3)")
     parser.add_argument("--sequences", type=int, default=500, help="training films a run (default 500)")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side, a core each (default 2)")
@@ -132,7 +131,7 @@ def main() -> None:
     seconds = time.monotonic() - begin
     made = {name: getattr(options, name) for name in ("systems", "seeds", "sequences")} | {"seconds": round(seconds, 1)}
     made |= {key: summary(found[0][1])[key] for key in ("machine", "versions")}
-    (options.out / "made.json").write_text(json.dumps(made, indent=1) + "\n")
+    save(options.out / "made.json", made)
     print(text)
     print(f"Table and figures are in {options.out}; that took {seconds:.0f} s.")
 

@@ -7,16 +7,14 @@ versions, to ``benchmarks/results/pendulum.json``.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from common import command, summary
+from common import arguments, command, save, summary
 
-RESULTS = Path(__file__).parent / "results" / "pendulum.json"
 TRUTH = {"gravity": 10.0, "actuation": 1.0}
 
 
@@ -70,13 +68,12 @@ def control(folder: Path, seed: int) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Run, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, "pendulum.json")
     parser.add_argument("--seeds", type=int, default=10, help="data and model seeds 0 ... (default 10)")
     parser.add_argument("--sequences", type=int, default=32, help="films a seed (default 32)")
     parser.add_argument("--steps", type=int, default=30, help="frames a film (default 30)")
     parser.add_argument("--no-control", action="store_true", help="constants only")
     parser.add_argument("--control-only", action="store_true", help="keep the constants that are on file")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -88,8 +85,7 @@ def main() -> None:
         result: dict[str, Any] = {"sequences": options.sequences, "steps": options.steps, "constants": rows}
         if not options.no_control:
             result["control"] = control(folder, 0)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    save(options.out, result)
     print(f"\nAll figures: {options.out.name}")
 
 

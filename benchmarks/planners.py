@@ -13,24 +13,22 @@ over the starts go to the screen and to ``benchmarks/results/planners.json``. Th
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import importlib.metadata
 import io
 import itertools
-import json
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
+from common import arguments, save
 from torch import Tensor
 
 from paig_control.agents.objectives import cost_function, pendulum_step_cost, reward_objective
@@ -39,7 +37,6 @@ from paig_control.cli.output import machine, versions
 from paig_control.physics.registry import build_physics
 from paig_control.types import Cost, State
 
-RESULTS = Path(__file__).parent / "results" / "planners.json"
 HORIZON, CANDIDATES, ITERATIONS = 40, 200, (1, 3, 10, 30)
 BETWEEN = (2, 5)
 """Iterations of our CEM and MPPI beside those, so that the time to reach a peer's cost is known more finely."""
@@ -103,7 +100,8 @@ def pytorch_mppi(iterations: int, variance: float, temperature: float) -> Plan:
         with torch.no_grad(), PHYSICS.frozen():
             for _ in range(iterations):
                 planner.command(state, shift_nominal_trajectory=False)
-        return planner.get_action_sequence().clamp(LOW, HIGH)
+        found: Tensor = planner.get_action_sequence()
+        return found.clamp(LOW, HIGH)
 
     return plan
 
@@ -184,10 +182,9 @@ def check_peers() -> None:
 
 def main() -> None:
     """Run, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, "planners.json")
     parser.add_argument("--starts", type=int, default=30, help="starts (default 30)")
     parser.add_argument("--tuning", type=int, default=10, help="starts on which the peers are tuned (default 10)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
     options = parser.parse_args()
     torch.set_num_threads(1)
     check_peers()
@@ -228,8 +225,7 @@ def main() -> None:
     result: dict[str, Any] = {"horizon": HORIZON, "candidates": CANDIDATES, "starts": options.starts}
     result |= {"rows": rows, "compared": compared, "machine": machine()}
     result["versions"] = versions() | peer_versions
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    save(options.out, result)
     print(f"\nAll figures: {options.out.name}")
 
 

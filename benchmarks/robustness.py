@@ -9,20 +9,12 @@ models that are there are taken. One row a model goes to the screen; all figures
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common import summary
-from goals import SYSTEMS, control, train
+from common import save, summary
+from goals import control, parsed, played, train
 
-RESULTS = Path(__file__).parent / "results" / "robustness.json"
 CASES = {
     "undisturbed": (),
     "10 % dropped": ("disturb.drop=0.1",),
@@ -58,26 +50,13 @@ def show(name: str, rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Run, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which (default all)")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of films and models (default 0)")
-    parser.add_argument("--goals", type=int, default=100, help="held-out goals a model and disturbance (default 100)")
-    parser.add_argument("--jobs", type=int, default=2, help="models side by side, a core each (default 2)")
-    parser.add_argument("--keep", type=Path, help="folder of trained models, and of those that are trained now")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
-    options = parser.parse_args()
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    os.environ["OMP_NUM_THREADS"] = "1"
+    options = parsed(__doc__, "robustness.json", [0])
     results: dict[str, Any] = {"goals": options.goals, "jobs": options.jobs}
     print(f"{'scene':12} {'seed':4} {'undisturbed':>12}{''.join(f'{case:>14}' for case in list(CASES)[1:])}")
-    with ExitStack() as stack:
-        folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        pool = stack.enter_context(ThreadPoolExecutor(options.jobs))
-        waiting = {n: pool.map(partial(one_seed, n, options.goals, folder), options.seeds) for n in options.systems}
-        for name, rows in waiting.items():
-            results[name] = list(rows)
-            show(name, results[name])
-            options.out.write_text(json.dumps(results, indent=1) + "\n")
+    for name, rows in played(options, one_seed):
+        results[name] = rows
+        show(name, rows)
+        save(options.out, results)
     print(f"All figures: {options.out.name}")
 
 

@@ -9,8 +9,6 @@ of each figure go to the screen beside the limit; all figures, with machine and 
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common import command, judge, summary
+from common import arguments, choose_systems, command, judge, save, summary
 
+from paig_control.cli.output import read_summary
 from paig_control.data import episodes
-
-RESULTS = Path(__file__).parent / "results" / "systems.json"
 
 
 class System(NamedTuple):
@@ -64,7 +61,7 @@ def learn(name: str, sequences: int, folder: Path, seed: int) -> tuple[Path, Pat
     system = SYSTEMS[name]
     data, run = folder / f"{name}{seed}.npz", folder / f"{name}{seed}"
     steps, test_steps = system.lengths
-    if (run / "summary.json").is_file() and data.is_file():
+    if read_summary(run) is not None and data.is_file():
         if summary(run)["frames"] != sequences * steps:
             raise SystemExit(
                 f"{run} was trained on other films than {sequences} of {steps} frames: take another folder."
@@ -138,21 +135,19 @@ def show(name: str, rows: list[dict[str, Any]], allowed: dict[str, float]) -> No
 
 def main() -> None:
     """Run, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which (default all)")
+    parser = arguments(__doc__, "systems.json")
+    choose_systems(parser, SYSTEMS)
     parser.add_argument("--seeds", type=int, default=10, help="data and model seeds 0 ... (default 10)")
     parser.add_argument("--sequences", type=int, default=500, help="training films a seed (default 500)")
     parser.add_argument("--jobs", type=int, default=2, help="seeds side by side, a core each (default 2)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
     options = parser.parse_args()
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {"sequences": options.sequences, "jobs": options.jobs}
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(options.jobs) as pool:
         for name in options.systems:
             work = partial(one_seed, name, options.sequences, Path(scratch))
             results[name] = list(pool.map(work, range(options.seeds)))
             show(name, results[name], SYSTEMS[name].limits)
-            options.out.write_text(json.dumps(results, indent=1) + "\n")
+            save(options.out, results)
     everything = [c for name in options.systems for row in results[name] for c in row["constants"].values()]
     within = sum(c["std_off"] <= 3 for c in everything)
     print(f"\nTruth within three reported standard deviations: {within} of {len(everything)} constants")

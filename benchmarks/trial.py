@@ -47,7 +47,8 @@ class Trial:
         self.make = world.maker(self.config.env)
         env = self.make()
         self.space, self.tolerance = env.action_space, env.get_wrapper_attr("tolerance")
-        self.physics, self.truth = world.true_physics(env), dict(env.get_wrapper_attr("truth")["constants"])
+        self.physics = world.true_physics(env)
+        self.truth: dict[str, float] = dict(env.get_wrapper_attr("truth")["constants"])
         env.close()
 
     def planner(self) -> Any:
@@ -99,7 +100,7 @@ class Trial:
             for index, env in enumerate(envs):
                 wanted = {name: float(value[index]) for name, value in constants.items()}
                 if wanted != held[index]:
-                    env.unwrapped.change(**wanted)
+                    env.get_wrapper_attr("change")(**wanted)
                     held[index] = wanted
             return act(frames, states, t)
 

@@ -12,7 +12,6 @@ stiffness changed, adaptation switched on and a ball kicked, begun again) and sa
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import tempfile
@@ -21,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pygame
+from common import arguments, learned, save
 from PIL import Image
 
 from paig_control import checkpoint
 from paig_control.cli.compose import configure
-from paig_control.cli.main import main as paig_control
 from paig_control.cli.output import Screen, machine, versions
 from paig_control.cli.view import make_session
 from paig_control.cli.world import use_threads
@@ -36,17 +35,13 @@ from paig_control.viewer.script import LEFT, RIGHT, Script
 from paig_control.viewer.session import Session
 from paig_control.viewer.window import Window, show
 
-RESULTS = Path(__file__).parent / "results" / "viewer.json"
 TITLE = "paig/Spring-v0   ·   runs/spring"
 
 
 def trained(folder: Path) -> Path:
     """Train on two balls that are pushed; the run's folder."""
-    data, run = folder / "spring.npz", folder / "spring"
-    pushes = ["env=spring", "env.kwargs.max_force=3", "sequences=150", "steps=12", "test=8"]
-    assert paig_control(["collect", *pushes, "seed=0", f"out={data}", "verbosity=0"]) == 0
-    assert paig_control(["train", f"data={data}", "physics=spring", "seed=0", f"out={run}", "verbosity=0"]) == 0
-    return run
+    pushes = ("env=spring", "env.kwargs.max_force=3", "sequences=150", "steps=12", "test=8")
+    return learned(folder / "spring", pushes, ("physics=spring",))
 
 
 def session(run: Path) -> Session:
@@ -128,11 +123,10 @@ def pictures(run: Path, folder: Path) -> None:
 
 def main() -> None:
     """Measure and write, or draw pictures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, "viewer.json")
     parser.add_argument("--run", type=Path, help="folder of a trained model; trained anew by default")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--pictures", type=Path, help="folder for pictures of a scripted session")
-    parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     use_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
@@ -143,7 +137,7 @@ def main() -> None:
         figures = measure(run, given.seconds)
     print(json.dumps(figures, indent=2))
     content = {**figures, "machine": machine(), "versions": {**versions(), "pygame": pygame.version.ver}}
-    given.out.write_text(json.dumps(content, indent=2) + "\n")
+    save(given.out, content)
 
 
 if __name__ == "__main__":

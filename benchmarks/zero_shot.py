@@ -11,22 +11,18 @@ figures, with machine and versions, to ``benchmarks/results/zero_shot.json``.
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from common import arguments, choose_systems, learned, save, summary
 from matplotlib.figure import Figure
-from pendulum import command, summary
 from trial import Constants, Trial
 
 from paig_control.evaluation import ControlSettings, Judge
 from paig_control.playing import Act, Array
-
-RESULTS = Path(__file__).parent / "results" / "zero_shot.json"
 
 
 class System(NamedTuple):
@@ -108,7 +104,8 @@ def one_value(system: System, run: Path, value: float, starts: int, seed: int) -
     goals = np.repeat(np.stack(list(system.goals.values())), starts, axis=0)
     seeds = [seed + i for i in range(len(goals))]
     env = trial.make()
-    pictures = np.stack([env.unwrapped.draw(goal) for goal in goals])
+    draw_goal = env.get_wrapper_attr("draw")
+    pictures = np.stack([draw_goal(goal) for goal in goals])
     settings = ControlSettings(episodes=len(goals), steps=system.steps, hold=system.hold, within=system.within)
     judge = Judge(env, goals, settings)
     env.close()
@@ -177,43 +174,37 @@ def one_system(
         tell(f"{name}, {system.constant} {value:g}: agent {agent:.1%}, oracle {oracle:.1%}")
     trained = summary(run)
     about = {key: trained[key] for key in ("constants", "frames", "machine", "versions")}
-    agent, oracle = (np.array([row[who] for row in rows]) for who in ("agent", "oracle"))
+    by_agent, by_oracle = (np.array([row[who] for row in rows]) for who in ("agent", "oracle"))
     return {
         **about,
         "control": list(system.control),
         "starts": starts,
         "values": list(system.values),
         "goals": list(system.goals),
-        **judged(agent, oracle),
-        "agent": agent.tolist(),
-        "oracle": oracle.tolist(),
+        **judged(by_agent, by_oracle),
+        "agent": by_agent.tolist(),
+        "oracle": by_oracle.tolist(),
     }
 
 
 def main() -> None:
     """Run, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which (default all)")
+    parser = arguments(__doc__, "zero_shot.json")
+    choose_systems(parser, SYSTEMS)
     parser.add_argument("--runs", type=Path, help="folder with trained models named as the systems (default: train)")
     parser.add_argument("--starts", type=int, default=2, help="a cell (default 2)")
     parser.add_argument("--seed", type=int, default=1000, help="of the first start (default 1000)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
     options = parser.parse_args()
     results: dict[str, Any] = {"seed": options.seed}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.systems:
-            run = Path(scratch) / name
-            if options.runs is not None:
-                run = options.runs / name
-            else:
-                data = run.with_suffix(".npz")
-                command("collect", *SYSTEMS[name].collect, "seed=0", f"out={data}", "verbosity=0")
-                command("train", f"data={data}", *SYSTEMS[name].train, "seed=0", f"out={run}", "verbosity=0")
+            run = (options.runs or Path(scratch)) / name
+            if options.runs is None:
+                learned(run, SYSTEMS[name].collect, SYSTEMS[name].train)
             results[name] = found = one_system(name, run, options.starts, options.seed)
             reached = f"{found['agent_reaches_of_these']} of {found['oracle_reaches']}"
             print(f"{name}: of the cells that the oracle reaches, the agent reaches {reached} ({found['share']:.1%})")
-            options.out.write_text(json.dumps(results, indent=1) + "\n")
+            save(options.out, results)
     draw(results, options.systems).savefig(options.out.with_suffix(".png"), dpi=110)
     print(f"\nAll figures: {options.out.name}")
 

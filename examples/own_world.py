@@ -51,7 +51,8 @@ class Tethered(gym.Env[np.ndarray, np.ndarray]):
         centre = np.arange(24) + 0.5
         apart = np.hypot(centre[None] - self.place[0], centre[:, None] - self.place[1])
         ink = np.clip(2.5 - apart, 0, 1)[..., None]
-        return (255 * (ink * [1.0, 0.5, 0.0] + (1 - ink) * [0.2, 0.2, 0.2])).round().astype(np.uint8)
+        colours: np.ndarray = ink * [1.0, 0.5, 0.0] + (1 - ink) * [0.2, 0.2, 0.2]
+        return (255 * colours).round().astype(np.uint8)
 
 
 # [law]
@@ -71,7 +72,7 @@ class Band(Particles):
 # [learn]
 def learn(sequences: int = 48, recipe: RecipeSettings | None = None) -> Run:
     """Film random play and learn."""
-    gym.register("Tethered-v0", entry_point=Tethered, max_episode_steps=200)
+    gym.register("Tethered-v0", entry_point=Tethered, max_episode_steps=200)  # type: ignore[arg-type]
     films = paig.collect("Tethered-v0", sequences=sequences, steps=16, seed=0, valid=0, test=4)
     return paig.train(films.split("train"), paig.build_physics("tethered", dt=DT), recipe=recipe, seed=0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
@@ -53,12 +54,20 @@ def quick() -> RecipeSettings:
     )
 
 
+CHANNELS = (2, 1, 0)
+"""The first body is blue, the second green and the third red."""
+
+
 class ColourCentroids(nn.Module):
-    """Eyes that need no training: the centroid of blue, and that of green."""
+    """Eyes that need no training: the centroid of each body's colour."""
+
+    def __init__(self, objects: int) -> None:
+        super().__init__()
+        self.channels = CHANNELS[:objects]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Key points ``(M, 2, 2)`` of images ``(M, 3, h, w)``."""
-        ink = images[:, [2, 1]] + 1e-9
+        """Key points ``(M, N, 2)`` of images ``(M, 3, h, w)``."""
+        ink = images[:, self.channels] + 1e-9
         x, y = (torch.arange(n, dtype=images.dtype) + 0.5 for n in (images.shape[3], images.shape[2]))
         total = ink.sum((2, 3))
         return torch.stack([(ink.sum(2) * x).sum(-1) / total, (ink.sum(3) * y).sum(-1) / total], -1)
@@ -72,18 +81,31 @@ def spring_films() -> Episodes:
     )
 
 
-@pytest.fixture
-def spring_model() -> PAIG:
-    """A model of these films made by hand: true constants, discs of two pixels for sprites."""
-    physics = build_physics("spring", 0.3, force=False)
-    physics.set_values({"stiffness": 4.0, "rest_length": 12.0})
+def discs(name: str, dt: float, size: int, constants: dict[str, float], **options: Any) -> PAIG:
+    """A model made by hand: constants as given, discs of two pixels for sprites."""
+    physics = build_physics(name, dt, **options)
+    physics.set_values(constants)
     integrate_by(physics, "pefrl-2")
-    renderer = SpriteRenderer((32, 32), 2, window=9, density=4, samples=2, turns=False)
+    renderer = SpriteRenderer((size, size), physics.objects, window=9, density=4, samples=2, turns=False)
     with torch.no_grad():
         place = (torch.arange(36) + 0.5) / 4 - 4.5
         inside = (place[:, None] ** 2 + place**2).sqrt() < 2.0
         renderer.mask.copy_(torch.where(inside, 20.0, -20.0).expand_as(renderer.mask))
         renderer.background.fill_(-20.0)
         renderer.content.fill_(-20.0)
-        renderer.content[0, 2], renderer.content[1, 1] = 20.0, 20.0
-    return PAIG(physics, Planar(2), ColourCentroids(), renderer).eval()  # type: ignore[arg-type]
+        for body in range(physics.objects):
+            renderer.content[body, CHANNELS[body]] = 20.0
+    eyes = ColourCentroids(physics.objects)
+    return PAIG(physics, Planar(physics.objects), eyes, renderer).eval()  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def spring_model() -> PAIG:
+    """A model of balls on a spring, with the true constants."""
+    return discs("spring", 0.3, 32, {"stiffness": 4.0, "rest_length": 12.0}, force=False)
+
+
+@pytest.fixture
+def bodies_model() -> PAIG:
+    """A model of three bodies, with the true constants."""
+    return discs("gravity", 0.5, 36, {"gravity": 60.0, "actuation": 1.0})

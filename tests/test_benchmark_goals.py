@@ -45,7 +45,7 @@ def test_a_kept_model_is_taken_and_another_is_trained(
             Path(options["out"]).mkdir()
             (Path(options["out"]) / "summary.json").write_text(json.dumps({"seed": options["seed"]}))
 
-    monkeypatch.setattr(goals, "command", command)
+    monkeypatch.setattr(importlib.import_module("common"), "command", command)
     assert goals.train("spring_one", 3, tmp_path) == goals.train("spring_one", 3, tmp_path) == tmp_path / "spring_one3"
     assert [words[0] for words in ran] == ["collect", "train"]
     assert "physics.actuated=[0]" in ran[1]

@@ -96,6 +96,7 @@ def test_training_writes_what_was_promised(home):
     )
     assert set(names.split()) <= found.keys()
     assert found["frames"] == 12 * 14
+    assert found["filmed"] == "Pendulum-v0"
     gravity = found["constants"]["gravity"]
     assert gravity.keys() == {"value", "std", "unit", "truth"}
     assert gravity["truth"] == 10.0

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFont
 
 from paig_control import checkpoint
 from paig_control.blackbox import BlackBox
@@ -26,6 +26,7 @@ from paig_control.model import PAIG
 from paig_control.physics.registry import build_physics
 from paig_control.prediction import evaluate_prediction
 from paig_control.report.figures import success_map, varied
+from paig_control.report.strips import film_strip
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer
 from paig_control.vision.renderer import SpriteRenderer
@@ -172,6 +173,16 @@ def test_systems_are_kept_apart(home: Path, tmp_path: Path) -> None:
     assert "gone.npz, are not there any more" in text
 
 
+def test_a_run_whose_films_are_gone_stands_beside_those_of_its_system(home: Path, tmp_path: Path) -> None:
+    lost = a_run(tmp_path / "lost", tmp_path / "gone.npz")
+    found = json.loads((lost / "summary.json").read_text())
+    (lost / "summary.json").write_text(json.dumps(found | {"filmed": "Spring-v0"}))
+    words = [f"run=[{home / 'spring'},{lost}]", "films=2", f"out={tmp_path / 'page'}", "verbosity=0"]
+    assert main(["report", *words]) == 0
+    found = json.loads((tmp_path / "page" / "summary.json").read_text())["systems"]
+    assert found == {"Spring-v0": ["spring", "lost"]}
+
+
 def test_a_folder_of_runs_stands_for_all_of_them(home: Path, tmp_path: Path) -> None:
     for seed in (0, 1):
         a_run(tmp_path / "sweep" / f"seed={seed}", home / "films.npz")
@@ -217,3 +228,12 @@ def test_success_is_drawn_over_what_was_varied(home: Path, tmp_path: Path) -> No
     words = [f"run={home / 'spring'}", *(f"control={folder}" for folder in folders), f"out={tmp_path / 'page'}"]
     assert main(["report", *words, "films=1", "verbosity=0"]) == 0
     assert (tmp_path / "page" / "spring-v0-success.png").is_file()
+
+
+def test_the_films_of_a_strip_begin_where_their_names_end() -> None:
+    name = "a name of some length"
+    strip = film_strip({name: np.full((1, 6, 8, 8, 3), (255, 0, 0), np.uint8)}, 2)
+    written = (strip[26:].max(-1) < 150).any(0).nonzero()[0]
+    films = (strip == (255, 0, 0)).all(-1).any(0).nonzero()[0]
+    assert written.max() > 8 + 0.9 * ImageFont.load_default(size=13).getlength(name)
+    assert written.max() < films.min()

@@ -90,7 +90,7 @@ def test_tensorboard_reads_scalars_bands_pictures_and_a_film_that_plays(
     constants = {name: Estimate(**one) for name, one in record["constants"].items()}
     tracker = TensorBoard(tmp_path, films.split("test"))
     for stage in ("refine", "conclude"):
-        tracker(Moment(stage, True, record["history"], constants, model))
+        tracker(Moment((stage,), stage, 1.0, True, record["history"], constants, model))
     events: Any = EventAccumulator(str(tmp_path), size_guidance={"images": 0, "scalars": 0})
     events.Reload()
     rows = record["history"]["refine"]
@@ -118,7 +118,7 @@ def test_what_there_is_not_is_refused_with_the_way_out(
 
 def test_constants_without_error_bars_leave_their_column_out(tmp_path: Path) -> None:
     metrics = Metrics(tmp_path / "metrics.csv")
-    metrics(Moment("joint", True, {"joint": [{"step": 1.0, "loss": 2.0}]}, {}, None))
+    metrics(Moment(("joint",), "joint", 1.0, True, {"joint": [{"step": 1.0, "loss": 2.0}]}, {}, None))
     metrics.write({"joint": [{"step": 1.0, "loss": 2.0}]}, {"conclude": {"k": Estimate(3.0, float("nan"), "1/s²")}})
     assert (tmp_path / "metrics.csv").read_text().splitlines() == [
         "stage,step,horizon,loss,k",

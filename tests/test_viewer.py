@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
@@ -14,7 +15,6 @@ import pygame
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
 
 import paig_control as paig
 from paig_control.agents.settings import CEMSettings, GoalSettings
@@ -22,8 +22,6 @@ from paig_control.cli.main import main
 from paig_control.errors import PaigError
 from paig_control.model import PAIG
 from paig_control.online import OnlineAdapter
-from paig_control.physics.integrators import integrate_by
-from paig_control.physics.registry import build_physics
 from paig_control.viewer import commands
 from paig_control.viewer.commands import Whose
 from paig_control.viewer.layout import Layout
@@ -33,37 +31,10 @@ from paig_control.viewer.script import LEFT, RIGHT, Script
 from paig_control.viewer.session import Learned, Session
 from paig_control.viewer.window import Beat, Window, show
 from paig_control.viewer.world import World
-from paig_control.vision.kinematics import Planar
-from paig_control.vision.renderer import SpriteRenderer
-
-CHANNELS = (2, 1, 0)
-"""The three bodies are blue, green and red."""
 
 
-class Colours(nn.Module):
-    """Eyes that need no training: the centroid of each body's colour."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        ink = images[:, CHANNELS] + 1e-9
-        x, y = (torch.arange(n, dtype=images.dtype) + 0.5 for n in (images.shape[3], images.shape[2]))
-        total = ink.sum((2, 3))
-        return torch.stack([(ink.sum(2) * x).sum(-1) / total, (ink.sum(3) * y).sum(-1) / total], -1)
-
-
-def make_session(**learned: float) -> Session:
-    physics = build_physics("gravity", 0.5)
-    physics.set_values({"gravity": 60.0, "actuation": 1.0})
-    integrate_by(physics, "pefrl-2")
-    renderer = SpriteRenderer((36, 36), 3, window=9, density=4, samples=2, turns=False)
-    with torch.no_grad():
-        place = (torch.arange(36) + 0.5) / 4 - 4.5
-        inside = (place[:, None] ** 2 + place**2).sqrt() < 2.0
-        renderer.mask.copy_(torch.where(inside, 20.0, -20.0).expand_as(renderer.mask))
-        renderer.background.fill_(-20.0)
-        renderer.content.fill_(-20.0)
-        for body, channel in enumerate(CHANNELS):
-            renderer.content[body, channel] = 20.0
-    model = PAIG(physics, Planar(3), Colours(), renderer).eval()  # type: ignore[arg-type]
+def make_session(model: PAIG) -> Session:
+    physics = model.physics
     env = gym.make("paig/ThreeBody-v0", disable_env_checker=True)
     planner = paig.CEM(CEMSettings(horizon=3, samples=160, iterations=3, elites=10))
     space = env.action_space
@@ -75,8 +46,8 @@ def make_session(**learned: float) -> Session:
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
-    made = make_session()
+def session(bodies_model: PAIG) -> Iterator[Session]:
+    made = make_session(bodies_model)
     yield made
     made.close()
 
@@ -139,6 +110,28 @@ def test_a_scripted_session_moves_goal_and_gravity_adapts_and_begins_again(user:
     np.testing.assert_array_equal(places(user), start)
     assert truth(user)["gravity"] == belief(user, "gravity") == pytest.approx(60)
     np.testing.assert_allclose(user.now.target, wanted, atol=0.1)
+
+
+def test_marks_stand_where_things_are_seen_even_if_all_that_is_learned_is_shifted(bodies_model: PAIG) -> None:
+    bodies_model.kinematics.shift(torch.tensor([[2.0, 7.0]] * 3))
+    session = make_session(bodies_model)
+    source = Lockstep(session)
+    with Window(source, "shifted") as window:
+        user = Script(window, source, rate=2.0)
+        user.wait(2.0)
+        np.testing.assert_allclose(user.now.found, places(user), atol=0.3)
+        np.testing.assert_allclose(user.now.position - user.now.found, [[2.0, 7.0]] * 3, atol=1e-3)
+        assert user.now.imagined is not None
+        np.testing.assert_allclose(user.now.imagined.path[0], user.now.found, atol=1e-3)
+        assert user.now.target is not None
+        wanted = user.now.target[0] + (3.0, 2.0)
+        user.drag(LEFT, user.on_camera(user.now.target[0]), user.on_camera(wanted))
+        np.testing.assert_allclose(user.now.target[0], wanted, atol=0.1)
+        drawn = user.now.goal[..., 2].astype(float)  # the first body is blue
+        rows, columns = (np.arange(36) + 0.5,) * 2
+        centre = (drawn.sum(0) @ columns / drawn.sum(), drawn.sum(1) @ rows / drawn.sum())
+        np.testing.assert_allclose(centre, wanted, atol=0.2)
+    session.close()
 
 
 def test_a_kick_changes_the_velocity_of_the_body_under_the_hand_alone(user: Script) -> None:
@@ -344,11 +337,36 @@ def test_the_window_is_filmed(session: Session, tmp_path: Path, name: str, pictu
         assert getattr(image, "n_frames", 1) * len(written) == pictures
 
 
+def test_an_mp4_plays_what_was_drawn_for_as_long(tmp_path: Path) -> None:
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    film = writer(tmp_path / "view.mp4", 10.0)
+    for index in range(12):
+        picture = np.zeros((81, 101, 3), np.uint8)  # odd numbers, which most players refuse
+        picture[:, 8 * index :] = (255, 120, 0)
+        film.add(picture)
+    film.close()
+    assert ffmpeg.count_frames_and_secs(str(tmp_path / "view.mp4")) == (12, pytest.approx(1.2, abs=0.05))
+    reader = ffmpeg.read_frames(str(tmp_path / "view.mp4"))
+    assert next(reader)["size"] == (100, 80)
+    frames = np.stack([np.frombuffer(one, np.uint8).reshape(80, 100, 3) for one in reader])
+    assert np.abs(frames[0, 40, 50].astype(int) - (255, 120, 0)).max() < 12
+    assert frames[11, 40, 50].max() < 12
+
+
 def test_what_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PaigError, match=r"\.gif"):
         writer(tmp_path / "view.avi", 20)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(PaigError, match="pip install imageio-ffmpeg"):
+        writer(tmp_path / "view.mp4", 20)
+
+
+def test_an_ffmpeg_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", SimpleNamespace(get_ffmpeg_exe=missing))
+    with pytest.raises(PaigError, match="IMAGEIO_FFMPEG_EXE"):
         writer(tmp_path / "view.mp4", 20)
 
 

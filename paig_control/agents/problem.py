@@ -8,11 +8,12 @@ them, so that a plan never costs more than the one it began from, and all random
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
+from paig_control.agents.settings import PlanSettings
 from paig_control.errors import PaigError
 from paig_control.types import Cost, Plan
 
@@ -99,16 +100,7 @@ class Problem:
         )
 
 
-class PlannerSettings(Protocol):
-    """What the settings of every planner have."""
-
-    @property
-    def horizon(self) -> int:
-        """Actions in a plan."""
-        ...
-
-
-S = TypeVar("S", bound=PlannerSettings)
+S = TypeVar("S", bound=PlanSettings)
 
 
 class SearchPlanner(Generic[S]):

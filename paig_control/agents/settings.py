@@ -18,6 +18,20 @@ def _require(holds: bool, wrong: str, expected: str) -> None:
         raise PaigError(f"{wrong}: expected {expected}.")
 
 
+def _at_least(record: object, **lowest: float) -> None:
+    """Require fields of a record not to be below these."""
+    for name, low in lowest.items():
+        value = getattr(record, name)
+        _require(value >= low, f"{name} = {value}", f"a number not below {low}")
+
+
+def _positive(record: object, *names: str) -> None:
+    """Require fields of a record to be above 0."""
+    for name in names:
+        value = getattr(record, name)
+        _require(value > 0, f"{name} = {value}", "a positive number")
+
+
 @dataclass(frozen=True)
 class NoiseSettings:
     """Noise that turns the mean of a search into candidates.
@@ -39,55 +53,87 @@ class NoiseSettings:
     crowding: float = 2.0
 
     def __post_init__(self) -> None:
-        _require(self.crowding > 0, f"crowding = {self.crowding}", "a positive power; 1 spaces the knots evenly")
-        _require(self.knots >= 1, f"knots = {self.knots}", "at least 1 control point")
-        _require(self.spread > 0, f"spread = {self.spread}", "a positive fraction of the bounds' half width")
-        _require(self.decades >= 0, f"decades = {self.decades}", "a number not below 0")
+        _positive(self, "crowding", "spread")
+        _at_least(self, knots=1, decades=0)
 
 
 @dataclass(frozen=True)
-class CEMSettings:
+class PlanSettings:
+    """What every planner of the library is told.
+
+    Attributes:
+        horizon: actions in a plan.
+    """
+
+    horizon: int = 40
+
+    def __post_init__(self) -> None:
+        _at_least(self, horizon=1)
+
+
+@dataclass(frozen=True)
+class SearchSettings(PlanSettings):
+    """What a search by sampling is told.
+
+    Attributes:
+        samples: candidates an iteration.
+        iterations: rounds of sampling, and of moving to where the good ones are.
+    """
+
+    samples: int = 200
+    iterations: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least(self, samples=2, iterations=1)
+
+
+@dataclass(frozen=True)
+class EliteSettings(SearchSettings):
+    """What a search that is refitted to its best candidates is told.
+
+    Attributes:
+        elites: best candidates that each refit takes.
+    """
+
+    elites: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        half = self.samples // 2
+        _require(1 <= self.elites <= half, f"elites = {self.elites}", f"1 to half the samples = {half} candidates")
+
+
+@dataclass(frozen=True)
+class CEMSettings(EliteSettings):
     """The cross-entropy method over action sequences.
 
     The default was chosen on the true pendulum, where the fresh search finds the right number of swings and
     the warm one holds the balance.
 
     Attributes:
-        horizon: actions in a plan.
-        samples: candidates an iteration, shared between the two searches.
-        iterations: rounds of sampling and refitting.
+        samples: candidates an iteration, at least 4, shared between the two searches.
         elites: best candidates that each search is refitted to.
         min_spread: floor under the standard deviation, as a fraction of half the width of the bounds.
         warm: noise of the search that starts from the plan given.
         fresh: noise of the search that starts from the middle of the bounds.
     """
 
-    horizon: int = 40
-    samples: int = 200
-    iterations: int = 3
-    elites: int = 10
     min_spread: float = 0.05
     warm: NoiseSettings = field(default_factory=lambda: NoiseSettings(knots=10, spread=0.5, decades=2.0))
     fresh: NoiseSettings = field(default_factory=lambda: NoiseSettings(knots=7, spread=2.0, crowding=1.0))
 
     def __post_init__(self) -> None:
-        _require(self.horizon >= 1, f"horizon = {self.horizon}", "at least 1 action in a plan")
-        _require(self.samples >= 4, f"samples = {self.samples}", "at least 4 candidates")
-        _require(self.iterations >= 1, f"iterations = {self.iterations}", "at least 1")
-        half = self.samples // 2
-        _require(1 <= self.elites <= half, f"elites = {self.elites}", f"1 to half the samples = {half} candidates")
-        _require(self.min_spread >= 0, f"min_spread = {self.min_spread}", "a number not below 0")
+        _at_least(self, samples=4, min_spread=0)
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
-class ICEMSettings:
+class ICEMSettings(EliteSettings):
     """The improved cross-entropy method: coloured noise, and elites that outlive a round and a plan.
 
     Attributes:
-        horizon: actions in a plan.
         samples: candidates drawn in the first iteration; the kept elites come on top.
-        iterations: rounds of sampling and refitting.
-        elites: best candidates that the proposal is refitted to.
         beta: the noise has the power spectrum 1 / frequency^beta over the plan; 0 is white noise, 2 wanders.
         spread: standard deviation in the first iteration, as a fraction of half the width of the bounds.
         min_spread: floor under the standard deviation, as a fraction of half the width of the bounds.
@@ -97,10 +143,6 @@ class ICEMSettings:
         momentum: weight of the old mean and spread in each refit.
     """
 
-    horizon: int = 40
-    samples: int = 200
-    iterations: int = 3
-    elites: int = 10
     beta: float = 2.5
     spread: float = 1.0
     min_spread: float = 0.05
@@ -109,54 +151,39 @@ class ICEMSettings:
     momentum: float = 0.1
 
     def __post_init__(self) -> None:
-        _require(self.horizon >= 1, f"horizon = {self.horizon}", "at least 1 action in a plan")
-        _require(self.iterations >= 1, f"iterations = {self.iterations}", "at least 1")
-        _require(self.samples >= 2, f"samples = {self.samples}", "at least 2 candidates")
-        half = self.samples // 2
-        _require(1 <= self.elites <= half, f"elites = {self.elites}", f"1 to half the samples = {half} candidates")
-        _require(self.beta >= 0, f"beta = {self.beta}", "a power not below 0")
-        _require(self.spread > 0, f"spread = {self.spread}", "a positive fraction of the bounds' half width")
-        _require(self.min_spread >= 0, f"min_spread = {self.min_spread}", "a number not below 0")
-        _require(self.decay >= 1, f"decay = {self.decay}", "a factor not below 1")
+        super().__post_init__()
+        _at_least(self, beta=0, min_spread=0, decay=1)
+        _positive(self, "spread")
         _require(0 <= self.keep <= 1, f"keep = {self.keep}", "a fraction from 0 to 1")
         _require(0 <= self.momentum < 1, f"momentum = {self.momentum}", "a fraction from 0 to below 1")
 
 
 @dataclass(frozen=True)
-class MPPISettings:
+class MPPISettings(SearchSettings):
     """Model-predictive path integral control: every candidate counts, by its cost.
 
     Attributes:
-        horizon: actions in a plan.
-        samples: candidates an iteration.
-        iterations: rounds of sampling and averaging.
         temperature: in units of the candidates' mean cost above the best: one that costs this much more than
             the best weighs 1/e of it. Small values follow the few best, large ones average over all.
         cooling: factor on the standard deviation from one iteration to the next; 1 is the original method.
         noise: noise around the plan.
     """
 
-    horizon: int = 40
-    samples: int = 200
-    iterations: int = 3
     temperature: float = 0.1
     cooling: float = 0.7
     noise: NoiseSettings = field(default_factory=lambda: NoiseSettings(knots=7, spread=1.5, crowding=1.0))
 
     def __post_init__(self) -> None:
-        _require(self.horizon >= 1, f"horizon = {self.horizon}", "at least 1 action in a plan")
-        _require(self.samples >= 2, f"samples = {self.samples}", "at least 2 candidates")
-        _require(self.iterations >= 1, f"iterations = {self.iterations}", "at least 1")
-        _require(self.temperature > 0, f"temperature = {self.temperature}", "a positive number")
+        super().__post_init__()
+        _positive(self, "temperature")
         _require(0 < self.cooling <= 1, f"cooling = {self.cooling}", "a factor above 0, up to 1")
 
 
 @dataclass(frozen=True)
-class GradientSettings:
+class GradientSettings(PlanSettings):
     """Descent along the gradient of a differentiable cost, from several starts side by side.
 
     Attributes:
-        horizon: actions in a plan.
         starts: plans that descend; the first is the plan given, the others are drawn around the middle of
             the bounds.
         steps: of each descent.
@@ -165,17 +192,15 @@ class GradientSettings:
         noise: noise that makes the other starts.
     """
 
-    horizon: int = 40
     starts: int = 16
     steps: int = 20
     learning_rate: float = 0.1
     noise: NoiseSettings = field(default_factory=lambda: NoiseSettings(knots=7, spread=2.0, crowding=1.0))
 
     def __post_init__(self) -> None:
-        _require(self.horizon >= 1, f"horizon = {self.horizon}", "at least 1 action in a plan")
-        _require(self.starts >= 1, f"starts = {self.starts}", "at least 1")
-        _require(self.steps >= 1, f"steps = {self.steps}", "at least 1")
-        _require(self.learning_rate > 0, f"learning_rate = {self.learning_rate}", "a positive number")
+        super().__post_init__()
+        _at_least(self, starts=1, steps=1)
+        _positive(self, "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -196,8 +221,8 @@ class CEMGradientSettings(CEMSettings):
         super().__post_init__()
         expected = f"1 to the samples = {self.samples} candidates"
         _require(1 <= self.polished <= self.samples, f"polished = {self.polished}", expected)
-        _require(self.steps >= 1, f"steps = {self.steps}", "at least 1")
-        _require(self.learning_rate > 0, f"learning_rate = {self.learning_rate}", "a positive number")
+        _at_least(self, steps=1)
+        _positive(self, "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -227,9 +252,8 @@ class TermSettings:
     objects: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("effort", "smoothness", "penalty", "margin"):
-            value = getattr(self, name)
-            _require(value is None or value >= 0, f"{name} = {value}", "a number not below 0")
+        weights = ("effort", "smoothness", "penalty", "margin")
+        _at_least(self, **{name: 0 for name in weights if getattr(self, name) is not None})
         for one in self.keep_out:
             numbers = isinstance(one, Sequence) and all(isinstance(value, (int, float)) for value in one)
             _require(numbers, f"keep_out = {self.keep_out}", "a list of regions, each a list of numbers")
@@ -254,8 +278,7 @@ class GoalSettings(TermSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("time_scale", "terminal"):
-            _require(getattr(self, name) >= 0, f"{name} = {getattr(self, name)}", "a number not below 0")
+        _at_least(self, time_scale=0, terminal=0)
 
 
 @dataclass(frozen=True)
@@ -275,7 +298,7 @@ class PictureSettings(TermSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require(self.frames >= 1, f"frames = {self.frames}", "at least 1")
+        _at_least(self, frames=1)
         good = all(0 < blur <= 1 for blur in self.blurs)
         _require(good, f"blurs = {list(self.blurs)}", "parts of the image's height, above 0 and up to 1")
 
@@ -320,7 +343,4 @@ class AgentSettings:
     start_speed: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, least in (("history", 1), ("replan", 1), ("repeat", 1), ("latency", 0), ("patience", 1)):
-            value = getattr(self, name)
-            _require(value >= least, f"{name} = {value}", f"a whole number of at least {least}")
-        _require(self.start_speed >= 0, f"start_speed = {self.start_speed}", "a number not below 0")
+        _at_least(self, history=1, replan=1, repeat=1, latency=0, patience=1, start_speed=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from hydra import compose as hydra_compose
@@ -35,8 +36,9 @@ PATHS = ("data", "out", "run", "goal", "record")
 _USED: dict[str, dict[str, str | None]] = {}
 
 
+@cache
 def register_schemas() -> None:
-    """Tell Hydra the records behind all configurations."""
+    """Tell Hydra the records behind all configurations, once in a process."""
     store = ConfigStore.instance()
     for name, kind in COMMANDS.items():
         store.store(name=f"schema_{name}", node=schema(kind))
@@ -135,7 +137,7 @@ def configure(command: str, words: Sequence[str]) -> DictConfig:
         picked = [one for one in overrides if one.key_or_group in groups]
         for one in picked:
             _check_choice(command, one, own, loader)
-        base = compose(command, [str(one.input_line) for one in picked])
+        base = _with_groups(command, tuple(str(one.input_line) for one in picked))
         lines = [str(one.input_line) if one in picked else _line(command, one, base, own) for one in overrides]
         composed = compose(command, lines, base)
     try:
@@ -157,7 +159,7 @@ def _check_choice(command: str, one: Override, own: list[str], loader: ConfigLoa
     """Refuse a group that the command does not have, and a choice that the group does not have."""
     group, value = str(one.key_or_group), one.value()
     if group not in own:
-        raise PaigError(f"{command} has no {group}; {nearest(group, _names(compose(command, [])))}")
+        raise PaigError(f"{command} has no {group}; {nearest(group, _names(_with_groups(command, ())))}")
     offered = choices(loader, group)
     if value not in offered:
         raise PaigError(f"There is no {one.input_line}; {nearest(str(value), offered)}")
@@ -194,6 +196,12 @@ def _names(config: DictConfig, prefix: str = "") -> list[str]:
         if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
             names += _names(node, f"{name}.")
     return names
+
+
+@cache
+def _with_groups(command: str, lines: tuple[str, ...]) -> DictConfig:
+    """The configuration with these groups chosen and nothing else set: to be looked at, not to be changed."""
+    return compose(command, list(lines))
 
 
 def compose(command: str, lines: list[str], base: DictConfig | None = None) -> DictConfig:

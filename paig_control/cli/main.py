@@ -29,8 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PaigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped. {_consolation(words)}", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"\nstopped. {_consolation(words, str(stop))}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -84,10 +84,10 @@ def _dispatch(words: list[str]) -> int:
     return 0
 
 
-def _consolation(words: list[str]) -> str:
+def _consolation(words: list[str], told: str) -> str:
     if words[:1] != ["train"]:
         return "Nothing that was complete is lost."
-    return "The last checkpoint is whole: go on from it with the same command and resume=true."
+    return told or "A checkpoint that was written is whole: go on from it with the same command and resume=true."
 
 
 if __name__ == "__main__":

@@ -176,12 +176,12 @@ def summary(path: Path, command: str, config: DictConfig, figures: Mapping[str, 
 
 
 def read_summary(place: Path) -> dict[str, Any] | None:
-    """What a command wrote into its folder; ``None`` if it has not ended."""
+    """What a command wrote into its folder; ``None`` if it has not ended, or was stopped."""
     path = place / SUMMARY
     if not path.is_file():
         return None
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+    return None if "stopped" in content else content
 
 
 def write(path: Path, text: str) -> None:

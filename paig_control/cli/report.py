@@ -114,7 +114,8 @@ def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]
     model, record, summary = loaded.model, loaded.record, output.read_summary(folder)
     path = config.data or (summary or {}).get("options", {}).get("data")
     physics = record["physics"]["name"]
-    system = f"{physics}, {model.physics.objects} objects, {' x '.join(map(str, model.image_size))}"
+    looks = f"{physics}, {model.physics.objects} objects, {' x '.join(map(str, model.image_size))}"
+    system = (summary or {}).get("filmed") or looks
     measured: Measured | None = None
     if path is None:
         missing = f"{name} has not ended, so it does not say what it was trained on (give data=...)"
@@ -122,22 +123,12 @@ def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]
         missing = f"the data of {name}, {path}, are not there any more (give data=...)"
     else:
         data, missing = episodes.load(path), f"{path} has neither test nor validation films"
-        system = _called(data) or system
+        system = data.filmed or system
         split = next((part for part in ("test", "valid") if part in data.splits), None)
         if split is not None:
             films = _first(data.split(split), config.films)
             measured = measure(model, films, split, record["prediction_frames"], config.rows)
     return system, Trained(name, folder, model, record, summary, measured, missing)
-
-
-def _called(data: episodes.Episodes) -> str | None:
-    """The environment that was filmed, if the data say it: its name, and that of one that it wraps."""
-    env = data.meta.get("env")
-    if env is None:
-        return None
-    name = str(env["id"]).rpartition(":")[2].rpartition("/")[2]
-    wrapped = env.get("kwargs", {}).get("env_id", "Pendulum-v1") if name.startswith("Pixels") else None
-    return name if wrapped is None else f"{wrapped} through {name}"
 
 
 def _first(data: episodes.Sequences, count: int) -> episodes.Sequences:

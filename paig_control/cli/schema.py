@@ -72,8 +72,9 @@ class Train(Common):
 
     Runs the stages discover, identify and refine, prints the constants found with their error bars, and
     writes checkpoints, pictures and summary.json into the output folder. recipe=paper trains as the PAIG paper
-    did, and physics=lstm puts a black box in place of the physics, both for comparison. Ctrl-C or a kill loses
-    at most the work since the last checkpoint. With --multirun, comma lists and ranges are swept, for example
+    did, and physics=lstm puts a black box in place of the physics, both for comparison. With view=live a window shows
+    what is learned while it is learned. Ctrl-C or a kill loses at most the work since the last checkpoint.
+    With --multirun, comma lists and ranges are swept, for example
     paig-control train --multirun 'seed=range(0,10)' out=runs/sweep: side by side, each run in a folder of its own
     inside out, with one table and one figure of all; hydra.launcher.n_jobs=4 limits how many run at once.
 
@@ -90,6 +91,11 @@ class Train(Common):
         tracker: what follows the training beside metrics.csv, which is always written: none; csv for constants with
             error bars, pictures and a film of every stage in the folder tracked; tensorboard for the same and all
             scalars, to be looked at with tensorboard --logdir.
+        view: none, or live for a window on what is learned: sprites, masks, a film beside its reconstruction and its
+            prediction, the constants, the loss. It closes when training ends; nothing that is learned depends on it.
+        on_close: what closing the window does: continue with training without it, or stop, which saves what is
+            learned so far.
+        record: file to film the window into, as for view; needs no screen.
     """
 
     data: str = "episodes.npz"
@@ -102,6 +108,9 @@ class Train(Common):
     dt: float | None = None
     device: str = "auto"
     tracker: str = "none"
+    view: str = "none"
+    on_close: str = "continue"
+    record: str | None = None
 
 
 @dataclass
@@ -192,8 +201,8 @@ class View(Common):
         seed: of the episode.
         width: of the window, screen pixels.
         height: of the window, screen pixels.
-        record: file to film into, .gif, .mp4 or .png for the last picture alone, or a folder for one .png a picture;
-            null opens the window for as long as you like.
+        record: file to film into, .gif, .mp4 (needs imageio-ffmpeg) or .png for the last picture alone, or a folder for
+            one .png a picture; null opens the window for as long as you like.
         seconds: to film.
         rate: pictures a second of the film.
         device: cpu, cuda, or auto for cuda where there is one.

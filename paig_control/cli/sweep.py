@@ -25,7 +25,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from paig_control.cli import output
+from paig_control.cli import output, watching
 from paig_control.cli.compose import configure, freed, parse, reason
 from paig_control.errors import PaigError
 
@@ -50,6 +50,8 @@ def run(command: str, words: list[str]) -> int:
     if command != "train":
         _launch(command, overrides, _Job(command), {})
         return 0
+    if config.view != "none":
+        raise PaigError(f"view={config.view} shows one training: leave it out with --multirun.")
     return _Trainings(config, swept, shared, line).run(overrides)
 
 
@@ -181,7 +183,7 @@ def ended(place: Path, config: DictConfig) -> bool:
     found = output.read_summary(place)
     wanted = OmegaConf.to_container(config, resolve=True)
     assert isinstance(wanted, dict)
-    aside = ("out", "overwrite", "resume", "threads", "tracker", "verbosity")
+    aside = ("out", "overwrite", "resume", "threads", "tracker", "verbosity", *watching.OPTIONS)
     return found is not None and all(found["options"].get(k) == v for k, v in wanted.items() if k not in aside)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control.cli import output, trackers, world
-from paig_control.cli.output import Screen
+from paig_control.cli import output, trackers, watching, world
+from paig_control.cli.output import Screen, Tick
 from paig_control.data import episodes
 from paig_control.errors import PaigError
+
+if TYPE_CHECKING:
+    from paig_control.learning.trainer import Run
 
 
 def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None = None) -> dict[str, Any]:
@@ -26,6 +29,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     if config.resume and config.overwrite:
         raise PaigError("resume=true goes on with a run and overwrite=true begins it anew: choose one.")
     trackers.check(config.tracker)
+    watching.check(config)
     data = episodes.load(config.data)
     model_settings = world.settings(config.model, "model", "model")
     recipe_settings = world.settings(config.recipe, "recipe", config.recipe.name)
@@ -38,19 +42,21 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     folder = output.folder(config.out, config.overwrite, config.resume)
 
     from paig_control.learning import recipe
+    from paig_control.learning.trainer import Stopped
     from paig_control.prediction import evaluate_prediction
     from paig_control.report.training import save_training_pictures
 
     split = next((name for name in ("test", "valid") if name in data.splits), None)
-    tracking = trackers.Tracking(config.tracker, folder, data.split(split or "train"))
-    with screen.bar("train") as tick:
+    shown = data.split(split or "train")
+    tracking = trackers.Tracking(config.tracker, folder, shown)
 
+    def learn(tick: Tick) -> Run:
         def progress(stage: str, fraction: float, text: str) -> None:
             if stage != "discover" and fraction > 0:  # it learns: only now is what was there before let go
                 (folder / output.SUMMARY).unlink(missing_ok=True)
             tick(fraction, text, stage)
 
-        learned = recipe.train(
+        return recipe.train(
             sequences,
             physics,
             model_settings,
@@ -62,6 +68,17 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
             progress=progress,
             watch=tracking,
         )
+
+    try:
+        with screen.bar("train") as tick, watching.window(config, shown, screen) as opened:
+            tracking.watches += opened
+            learned = learn(tick)
+    except Stopped as reason:
+        found, said = watching.after_stop(reason, config, folder, command)
+        if not isinstance(reason.__cause__, watching.Closed):
+            raise KeyboardInterrupt(said) from None
+        screen.remark(said)
+        return found
     tracking.end(learned)
     figures: dict[str, Any] = {
         "constants": beside_truth(learned.record["constants"], data),
@@ -73,6 +90,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         frames = recipe_settings.prediction_frames
         figures |= evaluate_prediction(learned.model, data.split(split), frames)
     figures |= {
+        "filmed": data.filmed,
         "evaluated_on": split,
         "frames": learned.frames,
         "converged": learned.converged,

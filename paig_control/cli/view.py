@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from paig_control import goals
-from paig_control.cli import adapting, control, world
+from paig_control.cli import adapting, control, filming, world
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError
 
@@ -23,14 +21,12 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     """Open the window, or film it; returns how many frames were drawn and steps taken."""
     world.use_threads(config.threads)
     _check(config)
-    if find_spec("pygame") is None:
-        raise PaigError("The window needs pygame: pip install pygame (pygame-ce from Python 3.14 on).")
 
     from paig_control import checkpoint
-    from paig_control.viewer.recording import Lockstep, record, writer
+    from paig_control.viewer.recording import Lockstep, record
     from paig_control.viewer.window import Window
 
-    target = None if config.record is None else writer(_place(config), config.rate)
+    target = filming.film(config.record, config.overwrite, config.rate)
     loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
     session = make_session(config, loaded, screen)
     title, size = f"{config.env.id}   ·   {config.run}", (int(config.width), int(config.height))
@@ -90,17 +86,4 @@ def _check(config: DictConfig) -> None:
     for name in ("width", "height", "seconds", "rate"):
         if not config[name] > 0:
             raise PaigError(f"{name} = {config[name]}: expected a positive number.")
-    if config.record is None and os.environ.get("SDL_VIDEODRIVER") == "dummy":
-        raise PaigError(
-            "There is no screen here: film the window instead, for example record=view.gif (with SDL_VIDEODRIVER=dummy "
-            "where it is not set yet)."
-        )
-
-
-def _place(config: DictConfig) -> Path:
-    """Where the film goes, if it may."""
-    path = Path(config.record).expanduser()
-    taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
-    if taken and not config.overwrite:
-        raise PaigError(f"{config.record} is there already: choose another record=..., or say overwrite=true.")
-    return path
+    filming.check(config.record)

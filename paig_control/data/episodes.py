@@ -100,6 +100,16 @@ class Episodes:
         """The splits that the file has, of train, valid and test."""
         return tuple(split for split in SPLITS if f"{split}_x" in self.arrays)
 
+    @property
+    def filmed(self) -> str | None:
+        """The environment that was filmed, if the file says it: its name, and that of one that it wraps."""
+        env = self.meta.get("env")
+        if env is None:
+            return None
+        name = str(env["id"]).rpartition(":")[2].rpartition("/")[2]
+        wrapped = env.get("kwargs", {}).get("env_id", "Pendulum-v1") if name.startswith("Pixels") else None
+        return name if wrapped is None else f"{wrapped} through {name}"
+
     def _require(self, split: str) -> None:
         if split not in self.splits:
             raise PaigError(f"The data has no split {split!r}: it has {', '.join(self.splits)}.")

@@ -188,15 +188,19 @@ def identify(
     whole = _Problem(physics, observed, actions, gauge.detach().double(), believed)
     few = scouts(batch, settings.scouts).to(observed.device)
     tell = progress or (lambda fraction, text: None)
+
+    def between(low: float, high: float, text: str) -> Callable[[float], None]:
+        return lambda part: tell(low + (high - low) * part, text)
+
     history: list[dict[str, float]] = []
     before = physics.free.detach().clone()
     best: tuple[float, str, Tensor, _Fit, list[dict[str, float]]] | None = None
     for index, integrator in enumerate(settings.integrators):
-        tell(0.6 * index / len(settings.integrators), integrator)
         _set_free(physics, before)
         integrate_by(physics, integrator)
         horizons = _horizons(settings.first_horizon, length, settings.growth)
-        fit, history = _walk(whole, few, horizons, None, settings)
+        low, high = (0.6 * (index + end) / len(settings.integrators) for end in (0, 1))
+        fit, history = _walk(whole, few, horizons, None, settings, between(low, high, integrator))
         rms = whole.first(length, few).rms(fit.start, fit.shifts)
         if best is None or rms < best[0]:
             best = (rms, integrator, physics.free.detach().clone(), fit, history)
@@ -210,9 +214,7 @@ def identify(
         owed = _owed_to_step(whole.first(length, few), fit, settings)
     if len(few) < batch:
         horizons = _horizons(settings.first_horizon, length, settings.growth**2)
-        fit, more = _walk(
-            whole, slice(None), horizons, fit.shifts, settings, lambda part: tell(0.6 + 0.4 * part, "all")
-        )
+        fit, more = _walk(whole, slice(None), horizons, fit.shifts, settings, between(0.6, 1.0, "all"))
         history += more
     _set_free(physics, physics.free.detach() - owed)
     return _summarise(whole, fit, _unknown(whole, length, settings), history)
@@ -247,7 +249,7 @@ def _walk(
     horizons: list[int],
     shifts: Tensor | None,
     settings: IdentifySettings,
-    tell: Callable[[float], None] = lambda part: None,
+    tell: Callable[[float], None],
 ) -> tuple[_Fit, list[dict[str, float]]]:
     """Fit growing horizons in turn; the gauge starts at ``shifts``, or at none."""
     start = whole.first(horizons[0], films).best_start()
@@ -255,11 +257,14 @@ def _walk(
         shifts = whole.observed.new_zeros(whole.gauge.shape[-1])
     history: list[dict[str, float]] = []
     for index, horizon in enumerate(horizons):
-        tell(index / len(horizons))
         problem = whole.first(horizon, films)
-        last = horizon == horizons[-1]
         unknown = _unknown(whole, horizon, settings)
-        fit = _descend(problem, start, shifts, unknown, settings.iterations, 1e-6 if last else 1e-3)
+        tolerance = 1e-6 if horizon == horizons[-1] else 1e-3
+
+        def walked(part: float, done: int = index) -> None:
+            tell((done + part) / len(horizons))
+
+        fit = _descend(problem, start, shifts, unknown, settings.iterations, tolerance, walked)
         start, shifts = fit.start, fit.shifts
         history.append({"horizon": float(horizon), "loss": fit.loss, **whole.physics.values()})
     return fit, history
@@ -278,7 +283,15 @@ def _owed_to_step(problem: _Problem, fit: _Fit, settings: IdentifySettings) -> T
     return owed
 
 
-def _descend(problem: _Problem, start: Tensor, shifts: Tensor, unknown: int, iterations: int, tolerance: float) -> _Fit:
+def _descend(
+    problem: _Problem,
+    start: Tensor,
+    shifts: Tensor,
+    unknown: int,
+    iterations: int,
+    tolerance: float,
+    tell: Callable[[float], None] = lambda part: None,
+) -> _Fit:
     """Levenberg-Marquardt on one horizon; the first ``unknown`` shared numbers move. Refuses steps that do not help.
 
     It ends when a step lowers the loss by less than a part ``tolerance`` of it.
@@ -287,7 +300,8 @@ def _descend(problem: _Problem, start: Tensor, shifts: Tensor, unknown: int, ite
     damping = 1e-3
     scale = problem.scale(start, shifts)
     loss = problem.loss(start, shifts, scale)
-    for _ in range(iterations):
+    for iteration in range(iterations):
+        tell(iteration / iterations)
         hess, score, back = problem.reduced(start, shifts, scale, damping)
         total, gradient = hess.sum(0)[:unknown, :unknown], score.sum(0)[:unknown]
         step = score.new_zeros(score.shape[1])

@@ -105,6 +105,7 @@ def run_loop(
     checkpoint: Callable[[LoopState], None],
     progress: Callable[[float, str], None],
     note: Callable[[str], None],
+    clock: Callable[[], float] = time.process_time,
 ) -> None:
     """Run ``loop`` from ``state`` to its end, changing ``model`` and ``state`` in place.
 
@@ -115,6 +116,7 @@ def run_loop(
         checkpoint: called after each step; decides itself whether to write.
         progress: fraction done and a line of text.
         note: told when a good state was restored.
+        clock: tells the CPU-seconds that count.
 
     Raises:
         PaigError: when the loss is not finite time and again.
@@ -125,7 +127,7 @@ def run_loop(
         optimiser.load_state_dict(state.optimiser)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     good = (copy.deepcopy(model.state_dict()), copy.deepcopy(optimiser.state_dict()), state.step)
-    mark = time.process_time()
+    mark = clock()
     while (done := loop.done(state)) < 1:
         rate = state.shrink * loop.decay(done) * min(1.0, (state.step + 1) / max(loop.ramp, 1))
         for group, lr in zip(optimiser.param_groups, base, strict=True):
@@ -143,7 +145,7 @@ def run_loop(
             continue
         optimiser.step()
         state.step += 1
-        state.spent, mark = state.spent + time.process_time() - mark, time.process_time()
+        state.spent, mark = state.spent + (now := clock()) - mark, now
         done = loop.done(state)
         if state.step % 10 == 0 or done == 1:
             state.history.append({"step": float(state.step), "loss": float(loss.detach()), **figures})

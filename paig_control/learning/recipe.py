@@ -81,6 +81,7 @@ def train(
 
     Raises:
         PaigError: for data that do not fit the physics, in which nothing moves, or a loss that never is finite.
+        Stopped: by Ctrl-C or by the watcher, a ``KeyboardInterrupt`` that says from where training can go on.
     """
     shared = (data, physics, model or ModelSettings(), seed, pick_device(device), out, progress, watch)
     trainer: Staged | Joint

@@ -1,7 +1,8 @@
 """What every recipe shares: the data, the stages' order, checkpoints, the clock and the record of what was found.
 
 A recipe is a :class:`Trainer` that names its stages and performs them. A run that was stopped goes on from its last
-checkpoint to the same result.
+checkpoint to the same result. Whoever watches sees the model between two steps, and changes neither what is learned nor
+the time that learning is said to take.
 """
 
 from __future__ import annotations
@@ -36,14 +37,18 @@ class Moment(NamedTuple):
     """What there is to watch while a model learns; nothing of it may be changed.
 
     Attributes:
+        stages: names of all, in order.
         stage: that is going on, or has just ended.
+        done: part of it, from 0 to 1.
         ended: whether it has.
         history: rows of figures by stage, those of this stage so far included.
         constants: as last identified, with error bars; empty before.
         model: as it stands; None before discovery has ended.
     """
 
+    stages: tuple[str, ...]
     stage: str
+    done: float
     ended: bool
     history: Mapping[str, list[dict[str, float]]]
     constants: Mapping[str, Estimate]
@@ -51,7 +56,36 @@ class Moment(NamedTuple):
 
 
 Watch = Callable[[Moment], None]
-"""Called whenever a gradient stage has recorded a row, and at the end of every stage."""
+"""Called between two steps of any stage, and at the end of every stage; raising ``KeyboardInterrupt`` stops it."""
+
+
+class Kept(NamedTuple):
+    """From where a stopped training can go on.
+
+    Attributes:
+        stage: of the last checkpoint.
+        step: of that stage.
+        ended: stages that are done.
+    """
+
+    stage: str
+    step: int
+    ended: tuple[str, ...]
+
+
+class Stopped(KeyboardInterrupt):
+    """Training was stopped, by Ctrl-C or by a watcher.
+
+    Attributes:
+        stage: in which it was.
+        kept: what the last checkpoint holds; None where there is none of this training.
+    """
+
+    def __init__(self, stage: str, kept: Kept | None) -> None:
+        super().__init__(f"Stopped in {stage}.")
+        self.stage, self.kept = stage, kept
+
+
 CLOSE = 0.2
 """Residuals below so much of the motion between two frames count as converged."""
 R = TypeVar("R", bound=RecipeSettings | PaperSettings)
@@ -68,7 +102,7 @@ class Run:
         converged: whether the residuals of the identification are small against the motion.
         notes: what a user should know.
         frames: frames that training saw.
-        cpu_seconds: of the process, interrupted parts up to their last checkpoint included.
+        cpu_seconds: of the process but for watching, interrupted parts up to their last checkpoint included.
         wall_seconds: likewise.
         residual: root mean square of the identification's residuals, in coordinates' units.
         record: what the checkpoint says.
@@ -135,8 +169,9 @@ class Trainer(Generic[R]):
     ) -> None:
         _check(data, physics, model)
         self.settings, self.recipe, self.seed, self.device, self.out = model, recipe, seed, device, out
-        self.tell: Progress = progress or (lambda stage, fraction, text: None)
-        self.watch: Watch = watch or (lambda moment: None)
+        self.progress: Progress = progress or (lambda stage, fraction, text: None)
+        self.watch, self.watched = watch, 0.0
+        self.kept: Kept | None = None
         self.physics = physics.to(device)
         self.images = to_images(torch.from_numpy(data.frames)).to(device)
         check_motion(self.images)
@@ -181,18 +216,28 @@ class Trainer(Generic[R]):
         raise NotImplementedError
 
     def run(self) -> Run:
-        """All stages that are still to do."""
+        """All stages that are still to do.
+
+        Raises:
+            Stopped: by Ctrl-C, or by a watcher; what was learned is in the last checkpoint.
+        """
+        try:
+            self._perform_all()
+        except KeyboardInterrupt as reason:
+            raise Stopped(self.stages[self.stage], self.kept) from reason
+        assert self.conclusion is not None
+        return self._finish(self.conclusion)
+
+    def _perform_all(self) -> None:
         while self.stage < len(self.stages):
             name = self.stages[self.stage]
             self.tell(name, 0.0, "")
             self.perform(name)
-            self.tell(name, 1.0, "")
-            self.show(name, True)
+            self.progress(name, 1.0, "")
+            self.show(name, 1.0, True)
             self.stage, self.loop_state = self.stage + 1, LoopState()
             if self.conclusion is None:
                 self._save(force=True)
-        assert self.conclusion is not None
-        return self._finish(self.conclusion)
 
     def optimise(self, loop: Loop) -> None:
         """Run a gradient loop from where it stands."""
@@ -201,16 +246,36 @@ class Trainer(Generic[R]):
         self.history[loop.stage] = self.loop_state.history
 
         def recorded(fraction: float, text: str) -> None:
-            self.tell(loop.stage, fraction, text)
-            self.show(loop.stage, False)
+            self.progress(loop.stage, fraction, text)
 
-        run_loop(loop, self.trained, self.loop_state, lambda state: self._save(), recorded, self.notes.append)
+        def stepped(state: LoopState) -> None:
+            self._save()
+            try:
+                self.show(loop.stage, loop.done(state))
+            except KeyboardInterrupt:
+                self._save(force=True)
+                raise
 
-    def show(self, stage: str, ended: bool) -> None:
+        run_loop(loop, self.trained, self.loop_state, stepped, recorded, self.notes.append, self.clock)
+
+    def tell(self, stage: str, fraction: float, text: str) -> None:
+        """Say how far a stage is that has no gradient steps, and let the watcher look."""
+        self.progress(stage, fraction, text)
+        self.show(stage, fraction)
+
+    def show(self, stage: str, done: float, ended: bool = False) -> None:
         """Let the watcher look; whatever it draws by chance, learning draws what it would have drawn without it."""
+        if self.watch is None:
+            return
+        begin = time.process_time()
         cuda = [self.device] if self.device.type == "cuda" else []
         with torch.no_grad(), torch.random.fork_rng(devices=cuda):
-            self.watch(Moment(stage, ended, self.history, self.constants, self.model))
+            self.watch(Moment(self.stages, stage, done, ended, self.history, self.constants, self.model))
+        self.watched += time.process_time() - begin
+
+    def clock(self) -> float:
+        """CPU-seconds of this process, without those of the watcher."""
+        return time.process_time() - self.watched
 
     def seconds_left(self) -> float | None:
         """CPU-seconds that the recipe allows the stage at hand, counted from its beginning; None for no limit."""
@@ -237,9 +302,9 @@ class Trainer(Generic[R]):
     # -- checkpoints -------------------------------------------------------------------------------------
 
     def _time(self) -> tuple[float, float]:
-        """CPU and wall seconds so far."""
+        """CPU and wall seconds so far; watching is left out of the first."""
         return (
-            self.spent[0] + time.process_time() - self.began[0],
+            self.spent[0] + self.clock() - self.began[0],
             self.spent[1] + time.monotonic() - self.began[1],
         )
 
@@ -261,6 +326,10 @@ class Trainer(Generic[R]):
         }
         checkpoint.save(self.out, self.model, self.record, trainer)
         self.saved = time.monotonic()
+        self.kept = self._place()
+
+    def _place(self) -> Kept:
+        return Kept(self.stages[self.stage], self.loop_state.step, self.stages[: self.stage])
 
     def check_same(self, loaded: checkpoint.Loaded) -> None:
         """Refuse a checkpoint that belongs to another training."""
@@ -279,6 +348,7 @@ class Trainer(Generic[R]):
         self.chosen = state["chosen"].to(self.device)
         self.loop_state = LoopState(**state["loop"])
         self.history, self.notes, self.spent = state["history"], state["notes"], tuple(state["spent"])
+        self.kept = self._place()
         self.notes.append(f"Resumed in stage {self.stages[self.stage]} at step {self.loop_state.step}.")
 
 

@@ -8,12 +8,21 @@ exact. Both are symplectic.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from paig_control.errors import PaigError, nearest
 
-if TYPE_CHECKING:
-    from paig_control.physics.base import Physics
+
+class Stepped(Protocol):
+    """What is advanced by a scheme: a physics.
+
+    Attributes:
+        scheme: name of it.
+        substeps: parts of a frame.
+    """
+
+    scheme: str
+    substeps: int
 
 
 class Scheme(NamedTuple):
@@ -41,7 +50,7 @@ CONVERGENT = ("pefrl",)
 where the world itself is advanced by it."""
 
 
-def integrate_by(physics: Physics, name: str) -> None:
+def integrate_by(physics: Stepped, name: str) -> None:
     """Choose a physics' scheme and number of parts a frame by a name such as ``euler-5`` or ``pefrl-2``.
 
     Raises:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from paig_control.prediction import Prediction
+from paig_control.report.curves import band, over_frames
 from paig_control.report.strips import film_strip
-from paig_control.report.style import COLOURS, DOTS, Picture, bare
+from paig_control.report.style import COLOURS, DOTS, Picture
 
 
 def save_evaluation_pictures(
@@ -37,25 +38,17 @@ def accuracy_figure(prediction: Prediction, distance: Mapping[str, NDArray[np.fl
     panels = 2 + bool(distance)
     figure = Figure(figsize=(4.2 * panels, 3.4), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
-    frames = np.arange(prediction.error.shape[1])
     lines = (
         (axes[0], prediction.reconstruction_error, "as read", COLOURS[1]),
         (axes[0], prediction.error, "as predicted", COLOURS[0]),
         (axes[1], prediction.similarity, "as predicted", COLOURS[0]),
     )
     for axis, values, label, colour in lines:
-        low, middle, high = np.quantile(values, (0.1, 0.5, 0.9), axis=0)
-        axis.fill_between(frames, low, high, color=colour, alpha=0.2, linewidth=0)
-        axis.plot(frames, middle, color=colour, label=label)
+        band(axis, values, colour, label)
     axes[0].set(title="squared error a frame", yscale="log")
     axes[1].set(title="structural similarity")
     for (name, values), colour in zip(distance.items(), COLOURS[1::-1], strict=False):
-        axes[2].plot(frames, values, color=colour, label=name)
+        axes[2].plot(np.arange(len(values)), values, color=colour, label=name)
         axes[2].set(title="distance from the truth, rms", yscale="log")
-    for axis in axes:
-        for edge in {prediction.inputs, prediction.shown} & set(range(1, len(frames))):
-            axis.axvline(edge - 0.5, color="#ced4da", linewidth=0.8)
-        axis.set(xlabel="frame (lines: prediction, extrapolation begin)")
-        axis.legend(frameon=False)
-        bare(axis)
+    over_frames(axes, prediction)
     return figure

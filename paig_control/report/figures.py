@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from paig_control.model import PAIG, to_images
-from paig_control.report.sources import Trained, quantiles
+from paig_control.report.curves import band, over_frames
+from paig_control.report.sources import Trained
 from paig_control.report.style import COLOURS, DOTS, Picture, bare, enlarge
 from paig_control.vision.localizer import Localizer
 
@@ -69,20 +70,13 @@ def time_figure(runs: Sequence[Trained]) -> Figure:
         same = [run.measured.prediction for run in runs if run.setting == kind and run.measured is not None]
         for axis, name in zip(axes, ("error", "similarity"), strict=True):
             for number, one in enumerate(same):
-                low, middle, high = quantiles(getattr(one, name))
-                frames = np.arange(len(middle))
                 label = f"{kind} ({len(same)} run{'s' if len(same) > 1 else ''})" if number == 0 else None
-                axis.fill_between(frames, low, high, color=colour, alpha=0.2 / len(same), linewidth=0)
-                axis.plot(frames, middle, color=colour, linewidth=2 if len(same) == 1 else 1, label=label)
+                width = 2 if len(same) == 1 else 1
+                band(axis, getattr(one, name), colour, label, width, 0.2 / len(same))
     first = next(run.measured.prediction for run in runs if run.measured is not None)
     axes[0].set(title="squared error a frame", yscale="log")
     axes[1].set(title="structural similarity (SSIM)")
-    for axis in axes:
-        for edge in {first.inputs, first.shown} & set(range(1, first.error.shape[1])):
-            axis.axvline(edge - 0.5, color="#ced4da", linewidth=0.8)
-        axis.set(xlabel="frame (lines: prediction, extrapolation begin)")
-        axis.legend(frameon=False)
-        bare(axis)
+    over_frames(axes, first)
     return figure
 
 

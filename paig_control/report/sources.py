@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from paig_control.blackbox import BlackBox
 from paig_control.data.episodes import Sequences
 from paig_control.model import PAIG
@@ -116,8 +114,3 @@ def measure(model: PAIG, data: Sequences, split: str, prediction_frames: int, ro
     reading = read(model, data)
     prediction = predict(model, data, reading, prediction_frames)
     return Measured(data, split, prediction, films(model, data, reading, prediction, rows))
-
-
-def quantiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
-    """The tenth, half and nine tenths of films ``(S, T)``, frame by frame."""
-    return np.quantile(values, (0.1, 0.5, 0.9), axis=0)

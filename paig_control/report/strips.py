@@ -35,7 +35,8 @@ def film_strip(films: Mapping[str, Picture], inputs: int, columns: int = 12, sca
     future = np.unique(np.linspace(inputs, length - 1, max(columns - inputs, 1)).round().astype(int))
     font = ImageFont.load_default(size=13)
     tile = size[0] * scale, size[1] * scale
-    width = (inputs + len(future)) * (tile[1] + 3) + 24 + 90
+    margin = max(80, 16 + round(max(font.getlength(name) for name in films)))
+    width = margin + (inputs + len(future)) * (tile[1] + 3) + 34
     high = len(films) * (tile[0] + 3) + 12
     canvas = Image.new("RGB", (width, 26 + rows * high), PAPER)
     pen = ImageDraw.Draw(canvas)
@@ -44,7 +45,7 @@ def film_strip(films: Mapping[str, Picture], inputs: int, columns: int = 12, sca
         for line, (name, film) in enumerate(films.items()):
             pen.text((8, top + line * (tile[0] + 3) + tile[0] // 2 - 8), name, INK, font)
             for column, t in enumerate([*range(inputs), *future.tolist()]):
-                left = 80 + column * (tile[1] + 3) + (20 if column >= inputs else 0)
+                left = margin + column * (tile[1] + 3) + (20 if column >= inputs else 0)
                 canvas.paste(enlarge(film[row, t], scale), (left, top + line * (tile[0] + 3)))
                 if row == 0 and line == 0:
                     pen.text((left, 6), f"t={t}" if column >= inputs else f"seen {t}", INK, font)

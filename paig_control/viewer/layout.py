@@ -17,8 +17,8 @@ LEAST = (640, 400)
 """Width and height below which nothing gets smaller."""
 
 
-class Layout:
-    """Rectangles in screen pixels.
+class Design:
+    """Rectangles in screen pixels, of a design whose size is :data:`DESIGN`.
 
     Args:
         size: width and height of the window.
@@ -31,16 +31,7 @@ class Layout:
         self.unit = min(wide / DESIGN[0], high / DESIGN[1])
         self._left = max((size[0] - DESIGN[0] * self.unit) / 2, 0.0)
         self._top = max((size[1] - DESIGN[1] * self.unit) / 2, 0.0)
-        self.header = self.rect(32, 24, 1216, 40)
-        self.camera, self.futures = self._picture(32, 116, 384), self._picture(440, 116, 384)
-        self.goal = self._picture(860, 116, 160)
-        self.state = self.rect(1040, 116, 208, 160)
-        self.planner, self.adaptation = self.rect(860, 298, 186, 34), self.rect(1062, 298, 186, 34)
-        self.sliders = {Whose.WORLD: self.rect(860, 352, 186, 150), Whose.BELIEF: self.rect(1062, 352, 186, 150)}
-        self.film = self.rect(32, 552, 792, 118)
-        self.cost, self.action = self.rect(32, 716, 384, 36), self.rect(440, 716, 384, 36)
-        self.constants = self.rect(860, 546, 388, 206)
-        self.footer = self.rect(32, 768, 1216, 22)
+        self.header, self.footer = self.rect(32, 24, 1216, 40), self.rect(32, 768, 1216, 22)
 
     def px(self, units: float) -> int:
         """A length of the design in screen pixels, at least one."""
@@ -51,7 +42,7 @@ class Layout:
         x, y = self._left + left * self.unit, self._top + top * self.unit
         return pygame.Rect(round(x), round(y), round(width * self.unit), round(height * self.unit))
 
-    def _picture(self, left: float, top: float, side: float) -> pygame.Rect:
+    def picture(self, left: float, top: float, side: float) -> pygame.Rect:
         """A picture's place: pixels as squares of a whole number of screen pixels, as many as fit in a square."""
         square = self.rect(left, top, side, side)
         scale = max(1, min(square.width // self.image[1], square.height // self.image[0]))
@@ -65,6 +56,21 @@ class Layout:
         """A place on the screen as a point of the picture that is shown there."""
         scale = self.scale(picture)
         return (at[0] - picture.left) / scale, (at[1] - picture.top) / scale
+
+
+class Layout(Design):
+    """Of the window on a session."""
+
+    def __init__(self, size: tuple[int, int], image: tuple[int, int]) -> None:
+        super().__init__(size, image)
+        self.camera, self.futures = self.picture(32, 116, 384), self.picture(440, 116, 384)
+        self.goal = self.picture(860, 116, 160)
+        self.state = self.rect(1040, 116, 208, 160)
+        self.planner, self.adaptation = self.rect(860, 298, 186, 34), self.rect(1062, 298, 186, 34)
+        self.sliders = {Whose.WORLD: self.rect(860, 352, 186, 150), Whose.BELIEF: self.rect(1062, 352, 186, 150)}
+        self.film = self.rect(32, 552, 792, 118)
+        self.cost, self.action = self.rect(32, 716, 384, 36), self.rect(440, 716, 384, 36)
+        self.constants = self.rect(860, 546, 388, 206)
 
     def tracks(self, constants: Sequence[Constant]) -> list[Slider]:
         """Sliders of the constants that can be set."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pygame
 
 from paig_control.viewer import theme
 from paig_control.viewer.commands import Whose
-from paig_control.viewer.layout import Layout
+from paig_control.viewer.layout import Design, Layout
 from paig_control.viewer.snapshot import Constant, Snapshot
 from paig_control.viewer.strokes import BODY, CAPTION, SMALL, caption, curve, points
 from paig_control.viewer.theme import Colour, write
@@ -117,29 +119,38 @@ def action(surface: pygame.Surface, layout: Layout, now: Snapshot) -> None:
 
 def constants(surface: pygame.Surface, layout: Layout, now: Snapshot) -> None:
     """What the agent believes of each constant over time, with error bars, beside the world's."""
-    place = layout.constants
-    caption(surface, layout, place, "Constants", "belief with two std, and the world's")
-    believed = [one for one in now.constants if one.whose is Whose.BELIEF]
-    world = {one.name: one for one in now.constants if one.whose is Whose.WORLD}
+    caption(surface, layout, layout.constants, "Constants", "belief with two std, and the world's")
+    over_time(surface, layout, layout.constants, now.constants)
+
+
+def over_time(
+    surface: pygame.Surface, layout: Design, place: pygame.Rect, known: Sequence[Constant], margin: float = 0.02
+) -> None:
+    """What is believed of each constant over time, with error bars, beside the world's where that is known.
+
+    Above and below, so much of the value is shown at least.
+    """
+    believed = [one for one in known if one.whose is Whose.BELIEF]
+    world = {one.name: one for one in known if one.whose is Whose.WORLD}
     if not believed:
         write(surface, "This physics has none.", (place.left, place.top + layout.px(14)), layout.px(BODY), theme.FAINT)
     step = min(place.height // max(len(believed), 1), layout.px(100))
     for index, one in enumerate(believed):
         row = pygame.Rect(place.left, place.top + index * step, place.width, step)
-        _constant(surface, layout, row, one, world.get(one.name))
+        _constant(surface, layout, row, one, world.get(one.name), margin)
 
 
 def _constant(
-    surface: pygame.Surface, layout: Layout, row: pygame.Rect, belief: Constant, world: Constant | None
+    surface: pygame.Surface, layout: Design, row: pygame.Rect, belief: Constant, world: Constant | None, least: float
 ) -> None:
     words = layout.px(132)
     y = row.top + row.height // 2
     write(surface, spoken(belief.name), (row.left, y - layout.px(16)), layout.px(BODY), theme.MUTED)
     value = f"{theme.with_bar(belief.value, belief.std)}"
     write(surface, value, (row.left, y + layout.px(3)), layout.px(BODY), theme.BELIEF, "figures")
-    if world is not None:
-        text = f"{theme.figure(world.value, 4)} {belief.unit}".strip()
-        write(surface, text, (row.left, y + layout.px(21)), layout.px(SMALL), theme.WORLD, "figures")
+    text = belief.unit if world is None else f"{theme.figure(world.value, 4)} {belief.unit}".strip()
+    colour = theme.FAINT if world is None else theme.WORLD
+    write(surface, text, (row.left, y + layout.px(21)), layout.px(SMALL), colour, "figures")
     plot = pygame.Rect(row.left + words, row.top + layout.px(6), row.width - words, row.height - layout.px(12))
     pygame.draw.rect(surface, theme.PANEL, plot, border_radius=layout.px(4))
     plot = plot.inflate(-layout.px(10), -layout.px(8))
@@ -148,7 +159,7 @@ def _constant(
     truth = None if world is None else world.past[:, 0]
     if truth is not None:
         low, high = min(low, truth.min()), max(high, truth.max())
-    margin = max(0.15 * (high - low), 0.02 * abs(belief.value))
+    margin = max(0.15 * (high - low), least * abs(belief.value))
     low, high = float(low - margin), float(high + margin)
     band = [*points(plot, values + 2 * std, low, high), *points(plot, values - 2 * std, low, high)[::-1]]
     if len(band) > 3:

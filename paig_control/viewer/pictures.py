@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import pygame
 
 from paig_control.viewer import theme
 from paig_control.viewer.imagining import FILM
-from paig_control.viewer.layout import Layout
+from paig_control.viewer.layout import Design, Layout
 from paig_control.viewer.snapshot import Frame, Imagined, Snapshot
 from paig_control.viewer.strokes import BODY, SMALL, Sketch, caption, ghosts, light, mark, picture
 from paig_control.viewer.theme import write
@@ -94,13 +96,20 @@ def film(surface: pygame.Surface, layout: Layout, now: Snapshot) -> None:
     """The imagined future as a strip of pictures."""
     place = layout.film
     caption(surface, layout, place, "Imagined", "what the model draws if the plan is followed")
-    frames = () if now.imagined is None else now.imagined.film
+    if now.imagined is not None:
+        words = [f"+{time:.2f} s" if index else "now" for index, time in enumerate(now.imagined.times)]
+        strip(surface, layout, place, now.imagined.film, words)
+
+
+def strip(
+    surface: pygame.Surface, layout: Design, place: pygame.Rect, frames: Iterable[Frame], words: Sequence[str] = ()
+) -> None:
+    """At most :data:`FILM` pictures beside one another, with words beneath."""
     scale = max(1, place.height // layout.image[0])
     size = scale * layout.image[1], scale * layout.image[0]
     step = size[0] + max(layout.px(8), (place.width - FILM * size[0]) // (FILM - 1))
     for index, frame in enumerate(frames):
         tile = pygame.Rect((place.left + index * step, place.top), size)
         picture(surface, tile, frame)
-        assert now.imagined is not None
-        words = f"+{now.imagined.times[index]:.2f} s" if index else "now"
-        write(surface, words, (tile.left, tile.bottom + layout.px(11)), layout.px(SMALL), theme.FAINT)
+        if words:
+            write(surface, words[index], (tile.left, tile.bottom + layout.px(11)), layout.px(SMALL), theme.FAINT)

@@ -80,6 +80,8 @@ class Gif:
 
     def close(self) -> None:
         """Write the file."""
+        if not self._pictures:
+            return
         first, *others = self._pictures
         first.save(self.path, save_all=True, append_images=others, duration=self.duration, loop=0, optimize=True)
 
@@ -146,6 +148,13 @@ def _ffmpeg() -> ModuleType:
     except ImportError as error:
         missing = "An .mp4 needs a package that is not installed"
         raise PaigError(f"{missing}: pip install imageio-ffmpeg, or record a .gif.") from error
+    try:
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise PaigError(
+            "imageio-ffmpeg brings no ffmpeg for this machine: install ffmpeg, set IMAGEIO_FFMPEG_EXE to where it is, "
+            "or record a .gif."
+        ) from error
     module: ModuleType = imageio_ffmpeg
     return module
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pygame
 
 from paig_control.viewer import theme
-from paig_control.viewer.layout import Layout
+from paig_control.viewer.layout import Design, Layout
 from paig_control.viewer.snapshot import Array, Snapshot
 from paig_control.viewer.strokes import BODY, SMALL
 from paig_control.viewer.theme import write
@@ -14,10 +16,7 @@ from paig_control.viewer.theme import write
 
 def header(surface: pygame.Surface, layout: Layout, now: Snapshot, title: str, drawn: float | None) -> None:
     """Name, what is run, time and rates."""
-    place = layout.header
-    x = place.left
-    x += write(surface, "paig-control", (x, place.centery), layout.px(21), theme.TEXT, "bold") + layout.px(16)
-    right = place.right
+    right = layout.header.right
     right -= _pill(surface, layout, now, right) + layout.px(22)
     wanted = now.pace / now.dt
     cells = [
@@ -28,6 +27,17 @@ def header(surface: pygame.Surface, layout: Layout, now: Snapshot, title: str, d
     ]
     if drawn is not None:
         cells.append(("draws", f"{drawn:.0f} fps"))
+    heading(surface, layout, title, cells, right)
+
+
+def heading(
+    surface: pygame.Surface, layout: Design, title: str, cells: Sequence[tuple[str, str]], right: int | None = None
+) -> None:
+    """Name, what is run, and names with figures that end at ``right``, by default at the edge."""
+    place = layout.header
+    right = place.right if right is None else right
+    x = place.left
+    x += write(surface, "paig-control", (x, place.centery), layout.px(21), theme.TEXT, "bold") + layout.px(16)
     for name, words in reversed(cells):
         width = write(surface, words, (right, place.centery), layout.px(BODY), theme.TEXT, "figures", "right")
         right -= max(width, layout.px(44)) + layout.px(7)
@@ -46,7 +56,7 @@ def _pill(surface: pygame.Surface, layout: Layout, now: Snapshot, right: int) ->
     return width
 
 
-def footer(surface: pygame.Surface, layout: Layout, keys: tuple[tuple[str, str], ...]) -> None:
+def footer(surface: pygame.Surface, layout: Design, keys: tuple[tuple[str, str], ...]) -> None:
     """The keys, in one line."""
     x, y = layout.footer.left, layout.footer.centery
     for key, meaning in keys:

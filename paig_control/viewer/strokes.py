@@ -6,7 +6,7 @@ import numpy as np
 import pygame
 
 from paig_control.viewer import theme
-from paig_control.viewer.layout import Layout
+from paig_control.viewer.layout import Design
 from paig_control.viewer.snapshot import Array, Frame
 from paig_control.viewer.theme import Colour, write
 
@@ -17,7 +17,7 @@ CAPTION, BODY, SMALL = 15, 13, 12
 
 
 def caption(
-    surface: pygame.Surface, layout: Layout, place: pygame.Rect, title: str, rest: str = "", kept: float = 0.0
+    surface: pygame.Surface, layout: Design, place: pygame.Rect, title: str, rest: str = "", kept: float = 0.0
 ) -> None:
     """A panel's name above it, and what it shows in fainter letters; so many units at the right are kept free."""
     y = place.top - layout.px(17)
@@ -54,7 +54,7 @@ class Sketch:
         place: of the picture.
     """
 
-    def __init__(self, layout: Layout, place: pygame.Rect) -> None:
+    def __init__(self, layout: Design, place: pygame.Rect) -> None:
         self.place, self.scale = place, FINE * layout.scale(place)
         self.unit = FINE * layout.unit
         self.canvas = pygame.Surface((FINE * place.width, FINE * place.height), pygame.SRCALPHA)
@@ -100,7 +100,7 @@ def light(frame: Frame) -> bool:
 
 
 def curve(
-    surface: pygame.Surface, layout: Layout, place: pygame.Rect, values: Array, low: float, high: float, colour: Colour
+    surface: pygame.Surface, layout: Design, place: pygame.Rect, values: Array, low: float, high: float, colour: Colour
 ) -> None:
     """Values against time, the newest at the right."""
     path = points(place, values, low, high)

@@ -14,13 +14,13 @@ from typing import Protocol
 import numpy as np
 import pygame
 
-from paig_control.errors import PaigError
 from paig_control.viewer import panels, pictures, rim, theme
+from paig_control.viewer.canvas import Canvas
 from paig_control.viewer.commands import Command
 from paig_control.viewer.hands import KEYS, MOUSE, Hands
 from paig_control.viewer.layout import DESIGN, Layout
 from paig_control.viewer.loop import Loop
-from paig_control.viewer.snapshot import Frame, Message, Snapshot
+from paig_control.viewer.snapshot import Message, Snapshot
 
 SHOWN = 6.0
 """s that a message is shown."""
@@ -81,7 +81,7 @@ class Beat:
         return (len(self._ends) - 1) / (self._ends[-1] - self._ends[0]) if len(self._ends) > 1 else 0.0
 
 
-class Window:
+class Window(Canvas):
     """A window on a session.
 
     Args:
@@ -94,18 +94,8 @@ class Window:
     """
 
     def __init__(self, source: Source, title: str, size: tuple[int, int] = DESIGN) -> None:
-        self.source, self.title, self.hands = source, title, Hands()
-        theme.begin()
-        try:
-            pygame.display.init()
-            self.surface = pygame.display.set_mode(size, pygame.RESIZABLE)
-        except pygame.error as error:
-            pygame.display.quit()
-            raise PaigError(
-                f"No window can be opened here ({error}): set SDL_VIDEODRIVER=dummy and film it, for example with "
-                "record=view.gif."
-            ) from error
-        pygame.display.set_caption(f"paig-control · {title}")
+        super().__init__(title, size)
+        self.source, self.hands = source, Hands()
         self.layout = Layout(self.surface.get_size(), source.latest.frame.shape[:2])
         self._board = pygame.Surface(self.surface.get_size())
         self._key: tuple[object, ...] = ()
@@ -124,34 +114,19 @@ class Window:
             clock: s, by which what moves between snapshots moves.
             rate: frames a second to show; None while recording.
         """
-        for event in pygame.event.get():
-            if event.type == pygame.VIDEORESIZE:
-                self._resize((event.w, event.h))
-                continue
+        for event in self.events():
             for command in self.hands.handle(event, self.layout, self.source.latest):
                 self.source.ask(command)
         self._draw(self.source.latest, clock, rate)
         pygame.display.flip()
 
-    def picture(self) -> Frame:
-        """What is on the window: ``(h, w, 3)``, uint8."""
-        shown: Frame = pygame.surfarray.array3d(self.surface).swapaxes(0, 1)
-        return shown
-
     def close(self) -> None:
         """Close it; twice does no harm."""
         self.hands.closing = True
-        pygame.display.quit()
+        super().close()
 
-    def __enter__(self) -> Window:
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self.close()
-
-    def _resize(self, size: tuple[int, int]) -> None:
-        if size != self.surface.get_size():
-            self.surface = pygame.display.set_mode(size, pygame.RESIZABLE)
+    def resized(self, size: tuple[int, int]) -> None:
+        """Lay everything out anew."""
         self.layout = Layout(size, self.layout.image)
         self._board = pygame.Surface(size)
         self._key = ()

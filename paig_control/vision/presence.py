@@ -31,15 +31,19 @@ def present(renderer: SpriteRenderer, poses: Tensor, images: Tensor, margin: int
         margin: pixels along the border that an object must keep free, because it may be larger than its sprite.
         chunk: images handled at once.
     """
-    room = renderer.window
-    wide = renderer.widened(room)
+    wide, poses, room = _with_room(renderer, poses)
     parts = zip(poses.split(chunk), images.split(chunk), strict=True)
     return torch.cat([_present(wide, pose, image, room, margin) for pose, image in parts])
 
 
+def _with_room(renderer: SpriteRenderer, poses: Tensor) -> tuple[SpriteRenderer, Tensor, int]:
+    """A renderer that is a sprite wider on every side, the same poses ``(M, N, 3)`` in it, and that width, px."""
+    room = renderer.window
+    return renderer.widened(room), poses + poses.new_tensor([room, room, 0.0]), room
+
+
 def _present(wide: SpriteRenderer, pose: Tensor, image: Tensor, room: int, margin: int) -> Tensor:
-    """The same for some images, with a renderer that is ``room`` pixels wider on every side."""
-    pose = pose + pose.new_tensor([room, room, 0.0])
+    """The same for some images, with renderer and poses that have room around."""
     whole = wide(pose)
     away = -2.0 * sum(wide.image_size)
     rows = []
@@ -109,9 +113,8 @@ def inside(renderer: Renderer, poses: Tensor) -> Tensor:
         height, width = renderer.image_size
         limit = poses.new_tensor([width, height])
         return ((poses[..., :2] >= 0) & (poses[..., :2] <= limit)).all(-1).to(poses)
-    room = renderer.window
-    wide = renderer.widened(room)
-    _, alone, _, empty = _one_by_one(wide, poses + poses.new_tensor([room, room, 0.0]))
+    wide, poses, room = _with_room(renderer, poses)
+    _, alone, _, empty = _one_by_one(wide, poses)
     change = (alone - empty).square().sum(2)
     part: Tensor = _inner(change, room).sum((2, 3)) / change.sum((2, 3)).clamp(min=1e-6)
     return part.T
