@@ -167,12 +167,20 @@ def one_case(name: str, trial: Trial, constant: str | None, factor: float, count
             "missed_seeds": [one for one, reached in zip(seeds, success.tolist(), strict=True) if not reached],
         }
         if watched is not None and watched.track:
-            row["estimate"] = estimated(watched.track, when, now, constant)
+            row["estimate"], near = estimated(watched.track, when, now, constant)
+            both = int((near & success).sum())
+            row["held_and_within_5_percent"] = both / count
+            row["held_and_within_5_percent_interval"] = list(wilson(both, count))
     return row
 
 
-def estimated(track: list[dict[str, Array]], when: NDArray[np.int64], now: Any, constant: str | None) -> dict[str, Any]:
-    """How far the estimates are off ``FRAMES`` frames after the change, and when they came within 5 % for good."""
+def estimated(
+    track: list[dict[str, Array]], when: NDArray[np.int64], now: Any, constant: str | None
+) -> tuple[dict[str, Any], NDArray[np.bool_]]:
+    """How far the estimates are off ``FRAMES`` frames after the change, and when they came within 5 % for good.
+
+    With it, for each episode, whether the constant that changed is within 5 % then; all of them where none did.
+    """
     truth = now(10**6)
     at = np.minimum(when + FRAMES, len(track) - 1)
     episode = np.arange(len(when))
@@ -194,12 +202,13 @@ def estimated(track: list[dict[str, Array]], when: NDArray[np.int64], now: Any, 
         last_off = len(off) - 1 - off[::-1].argmax(0)
         frames = np.where(off.any(0), last_off + 1 - when, 0)
         found["frames_until_within_5_percent"] = {"median": float(np.median(frames)), "worst": int(frames.max())}
-    return found
+    near: NDArray[np.bool_] = (worst if constant is None else errors[constant]) < 0.05
+    return found, near
 
 
 def show(name: str, rows: list[dict[str, Any]]) -> None:
     """Print a line a case."""
-    head = f"estimate off after {FRAMES} frames: median  worst  within 5 %"
+    head = f"estimate off after {FRAMES} frames: median  worst  within 5 %    held and within 5 %"
     print(f"\n{name:9} change           adapting   not   oracle    {head}")
     for row in rows:
         case = "none" if row["constant"] is None else f"{row['constant']} x {row['factor']:g}"
@@ -214,7 +223,9 @@ def show(name: str, rows: list[dict[str, Any]]) -> None:
             text = (
                 f"{100 * error['median']:6.2f} %  {100 * error['worst']:6.2f} %  {error['share_within_5_percent']:6.1%}"
             )
-            print(f"{'':9} {case if not index else '':16} {rates if not index else '':28}  {constant:12} {text}")
+            low, high = row["held_and_within_5_percent_interval"]
+            both = f"    {row['held_and_within_5_percent']:6.1%} ({low:.1%} to {high:.1%})" if not index else ""
+            print(f"{'':9} {case if not index else '':16} {rates if not index else '':28}  {constant:12} {text}{both}")
 
 
 def main() -> None:

@@ -1,12 +1,15 @@
 """Online adaptation: the constants of the physics, watched while an episode runs, vision untouched.
 
 A Kalman filter follows state and constants together, the constants known as well as learning knew them: while the
-world is as it was learned, they stay. Beside it run rivals that began anew a few frames ago. Some believe that the
-constants have changed, and know them only within a factor of two or so; their twins believe that something was merely
-pushed or lost from sight, and keep the constants. Each says how likely every new frame was, and this evidence adds up
-(as in Bayesian changepoint detection: Adams and MacKay, arXiv 0710.3742, 2007). A rival takes over where the frames
-since it began are far likelier under it than under the filter that it replaces, and for changed constants also than
-under its twin. After a frame that cannot be, all rivals begin anew, so that none of them mixes what was with what is.
+world is as it was learned, they stay. Beside it run families of rivals that began anew a few frames ago. One member
+believes that something was merely pushed or lost from sight, and keeps the constants; for each constant there is one
+that believes that this one alone has changed, and knows it only within a factor of two or so; the last believes it of
+all of them. Each says how likely every new frame was, and this evidence adds up (as in Bayesian changepoint detection:
+Adams and MacKay, arXiv 0710.3742, 2007). A family takes over where the frames since it began are far likelier under
+one of its members than under the filter that leads, and for changed constants also than under the member that was
+pushed. Then its members go on side by side, and the likeliest leads: what two explanations tell apart may come later
+than what tells them from no change at all, and a single constant is found from little motion where all of them are not.
+After a frame that cannot be, all rivals begin anew, so that none of them mixes what was with what is.
 So noise does not move the constants, a change is noticed within a few frames, and what the motion does not tell is
 kept.
 """
@@ -33,8 +36,14 @@ SHOCK, CALM = 16.0, 2
 """Squared misfit, in parts of what was expected, of a frame that ends what was, if so many frames before it fitted."""
 LEAST = {False: 0.01, True: 0.001}
 """Least standard deviation of a reading: px, or rad where positions are angles."""
+FAINT, STEEP = 0.01, 3.0
+"""Trust, in parts of the usual, below which nothing is seen, and the power by which the variance grows as trust falls.
+
+Trust says how a reading scatters, but where balls pass before one another they are also drawn aside: on recorded
+episodes the error grew as the power 1.5 of the trust that was lost, not 0.5.
+"""
 MEMORY = 30.0
-"""Frames over which the scale of the noise and the usual trust are averaged."""
+"""Frames over which the scale of the noise and the usual trust are averaged, and a change is still fresh."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +53,11 @@ class OnlineSettings:
     Attributes:
         change: relative change of a constant that is thought possible, as a standard deviation.
         least: relative standard deviation, at least, of what was learned.
-        every: frames between one pair of rivals and the next.
-        rivals: pairs at a time; the oldest gives way.
+        every: frames between one family of rivals and the next.
+        rivals: families at a time; the oldest gives way.
         settle: first frames of a rival, in which it finds the velocity; they are no evidence.
         proof: evidence by which a rival takes over, the logarithm of a ratio of likelihoods.
+        several: evidence by which a change of all constants must beat a change of one.
         roughness: unforeseen motion in a step, in parts of a reading's noise.
         wander: relative standard deviation by which constants that have changed may go on changing in a step, so that
             what the first frames made of them is not held on to.
@@ -55,15 +65,16 @@ class OnlineSettings:
 
     change: float = 0.5
     least: float = 1e-3
-    every: int = 4
-    rivals: int = 8
+    every: int = 8
+    rivals: int = 4
     settle: int = 3
     proof: float = 12.0
+    several: float = 8.0
     roughness: float = 0.02
     wander: float = 0.003
 
     def __post_init__(self) -> None:
-        lowest = {"every": 1, "rivals": 1, "settle": 0, "roughness": 0, "wander": 0}
+        lowest = {"every": 1, "rivals": 1, "settle": 0, "roughness": 0, "wander": 0, "several": 0}
         for name, value in vars(self).items():
             if name in lowest and value < lowest[name]:
                 raise PaigError(f"{name} = {value}: expected a number of at least {lowest[name]}.")
@@ -100,21 +111,31 @@ class OnlineAdapter:
         self.filter = ConstantsFilter(physics)
         errors = torch.tensor([(std or {}).get(name, 0.0) for name in physics.names], dtype=torch.float64)
         self.learned = (errors / self.filter.reference).clamp(min=self.settings.least)
+        alone = torch.eye(len(self.learned), dtype=torch.bool)
+        kinds = [torch.zeros_like(alone[:1]), alone, torch.ones_like(alone[:1])]
+        self.open = torch.cat(kinds if len(alone) > 1 else kinds[:2])
+        self.single = self.open.sum(-1) == 1
+        self.handicap = torch.where(self.open.sum(-1) > 1, self.settings.several, 0.0).double()
         self.reset(1)
 
     def reset(self, batch: int) -> None:
         """Begin episodes of ``batch`` environments with the learned constants."""
-        filters, size = 1 + 2 * self.settings.rivals, self.filter.size
+        members, constants = self.open.shape
+        families, half = 1 + self.settings.rivals, 2 * self.filter.places
         self.belief = Belief(
-            torch.zeros(batch, filters, size, dtype=torch.float64),
-            torch.eye(size, dtype=torch.float64).repeat(batch, filters, 1, 1),
+            torch.zeros(batch, families * members, self.filter.size, dtype=torch.float64),
+            torch.eye(self.filter.size, dtype=torch.float64).repeat(batch, families * members, 1, 1),
         )
-        self.belief.mean[..., 2 * self.filter.places :] = 1.0
-        self.belief.covariance[..., 2 * self.filter.places :, 2 * self.filter.places :] = torch.diag(self.learned**2)
-        self.begun = torch.zeros(batch, dtype=torch.bool)
+        self.belief.mean[..., half:] = 1.0
+        self.belief.covariance[..., half:, half:] = torch.diag(self.learned**2)
+        self.loose = torch.zeros(batch, families * members, constants, dtype=torch.bool)
+        self.lead = torch.zeros(batch, dtype=torch.long)
+        self.evidence = torch.full((batch, families, members), -math.inf, dtype=torch.float64)
+        self.evidence[:, 0, 0] = 0.0
         self.age = torch.full((batch, self.settings.rivals), -1)
-        self.over_first = torch.zeros(batch, self.settings.rivals, dtype=torch.float64)
-        self.over_twin, self.twin_over_first = torch.zeros_like(self.over_first), torch.zeros_like(self.over_first)
+        self.settled = self._constants(torch.zeros(batch, 1, dtype=torch.long))
+        self.since = torch.zeros(batch, dtype=torch.long)
+        self.begun = torch.zeros(batch, dtype=torch.bool)
         self.calm = torch.zeros(batch, dtype=torch.long)
         self.scale = torch.ones(batch, dtype=torch.float64)
         self.usual = torch.zeros(batch, 1, dtype=torch.float64)
@@ -126,15 +147,20 @@ class OnlineAdapter:
     @property
     def values(self) -> dict[str, Tensor]:
         """Constants ``(B, 1, 1)`` by name, for ``physics.using``."""
-        relative = self.belief.mean[:, 0, 2 * self.filter.places :]
+        relative = self._constants(self.lead[:, None]).mean[:, 0]
         return {name: value.to(self.kind) for name, value in self.filter.values(relative).items()}
 
     @property
     def std(self) -> dict[str, Tensor]:
         """Their standard deviations ``(B, 1, 1)``."""
-        variance = self.belief.covariance[:, 0].diagonal(dim1=-2, dim2=-1)[:, 2 * self.filter.places :]
+        variance = self._constants(self.lead[:, None]).covariance[:, 0].diagonal(dim1=-2, dim2=-1)
         spread = variance.clamp(min=0).sqrt() * self.filter.reference
         return {name: spread[:, i, None, None].to(self.kind) for i, name in enumerate(self.physics.names)}
+
+    def _constants(self, index: Tensor) -> Belief:
+        """What the filters ``(B, M)`` believe of the relative constants alone."""
+        half, believed = 2 * self.filter.places, _taken(self.belief, index)
+        return Belief(believed.mean[..., half:], believed.covariance[..., half:, half:])
 
     # -- a frame -----------------------------------------------------------------------------------------
 
@@ -159,7 +185,8 @@ class OnlineAdapter:
             self._follow(seen, variance, action.detach().cpu().double())
         first = whole & ~self.begun
         if bool(first.any()):
-            self.belief = self.belief.where(_only(first, 0, self.belief), self._anew(seen, variance, self.learned))
+            only = first[:, None] & (torch.arange(self.belief.mean.shape[1]) == 0)
+            self.belief = self.belief.where(only, self._anew(seen, variance, self.settled))
         self._spawn(whole & self.begun, seen, variance)
         self.begun = self.begun | first
 
@@ -172,111 +199,131 @@ class OnlineAdapter:
         self.usual = torch.where(count > 0, moved, self.usual)
         part = (trust / self.usual.clamp(min=1e-30)).clamp(max=1.0)
         sigma = self.noise**2 * self.scale[:, None]
-        return torch.where(part > 1e-4, sigma / part.clamp(min=1e-4), math.inf)
+        return torch.where(part > FAINT, sigma / part.clamp(min=FAINT) ** STEEP, math.inf)
 
     def _follow(self, seen: Tensor, variance: Tensor, action: Tensor) -> None:
-        """Every filter takes in the frame; evidence adds up, and where it is enough a rival takes over."""
-        rivals, rough = self.settings.rivals, self.settings.roughness * self.noise
-        half = self.filter.places
+        """Every filter takes in the frame; evidence adds up, and where it is enough another leads."""
+        rough, half = self.settings.roughness * self.noise, self.filter.places
         drift = torch.zeros_like(self.belief.mean)
         drift[..., :half] = (self.scale * rough**2)[:, None, None]
         drift[..., half : 2 * half] = drift[..., :half] / self.physics.dt**2
-        drift[:, 1 : 1 + rivals, 2 * half :] = self.settings.wander**2
-        drift[:, 0, 2 * half :] = torch.where(self.changes > 0, self.settings.wander**2, 0.0)[:, None]
-        before = self.belief
-        told = self.filter.follow(before, action, seen, variance, drift)
+        drift[..., 2 * half :] = self.settings.wander**2 * self.loose
+        told = self.filter.follow(self.belief, action, seen, variance, drift)
         fine = told.belief.mean.isfinite().all(-1) & told.belief.covariance.isfinite().all(-1).all(-1)
-        self.belief = told.belief.where(~(fine & self.begun[:, None]), before)
-        likely = torch.where(fine, told.likelihood, -1e9)
-        shock = self.begun & (told.surprise[:, 0] > SHOCK) & (self.calm >= CALM)
-        self.calm = torch.where(told.surprise[:, 0] > SHOCK / 2, 0, self.calm + 1)
-        self.age = torch.where(shock[:, None], -1, self.age)
-        first, changed, pushed = likely[:, :1], likely[:, 1 : 1 + rivals], likely[:, 1 + rivals :]
-        counts = self.age >= self.settings.settle
+        self.belief = told.belief.where(~(fine & self.begun[:, None]), self.belief)
+        likely, lead = torch.where(fine, told.likelihood, -1e9), self.lead[:, None]
+        gain = (likely - likely.gather(1, lead)).unflatten(1, self.evidence.shape[1:])
+        counts = torch.cat([self.begun[:, None], self.age >= self.settings.settle], 1)
+        self.evidence = self.evidence + torch.where(counts[..., None], gain, 0.0)
         self.age = torch.where(self.age >= 0, self.age + 1, self.age)
-        self.over_first += torch.where(counts, changed - first, 0.0)
-        self.over_twin += torch.where(counts, changed - pushed, 0.0)
-        self.twin_over_first += torch.where(counts, pushed - first, 0.0)
-        for evidence in (self.over_first, self.over_twin, self.twin_over_first):
-            evidence.masked_fill_(self.age < 0, 0.0)
         self._rescale(told.surprise, variance)
+        surprise = told.surprise.gather(1, lead)[:, 0]
+        shock = self.begun & (surprise > SHOCK) & (self.calm >= CALM)
+        self.calm = torch.where(surprise > SHOCK / 2, 0, self.calm + 1)
+        self._dismiss(shock[:, None].expand_as(self.age))
         self._judge()
 
     def _rescale(self, surprise: Tensor, variance: Tensor) -> None:
         """The noise is as large as the filter that has the most evidence finds it, but not below the least."""
-        lead = torch.cat([torch.zeros_like(self.scale)[:, None], self.over_first, self.twin_over_first], -1).argmax(-1)
-        ratio = surprise.gather(1, lead[:, None])[:, 0].clamp(max=4.0)
+        best = self.evidence.flatten(1).argmax(-1, keepdim=True)
+        ratio = surprise.gather(1, best)[:, 0].clamp(max=4.0)
         known = self.begun & ~variance.isinf().any(-1)
         scaled = (self.scale * (1 + (ratio - 1) / MEMORY)).clamp(min=(LEAST[self.physics.periodic] / self.noise) ** 2)
         self.scale = torch.where(known, scaled, self.scale)
 
+    def _dismiss(self, rivals: Tensor) -> None:
+        """Families of rivals ``(B, R)`` give way."""
+        self.age = torch.where(rivals, -1, self.age)
+        self.evidence[:, 1:].masked_fill_(rivals[..., None], -math.inf)
+
     def _judge(self) -> None:
-        """Let rivals take over that have the evidence."""
-        proof = self.settings.proof
-        sure = torch.minimum(self.over_first, self.over_twin)
-        relative = self.belief.mean[:, 1 : 1 + self.settings.rivals, 2 * self.filter.places :]
+        """Let a family take over that has the evidence, and its likeliest member lead."""
+        proof, world = self.settings.proof, torch.arange(len(self.lead))
+        relative = self.belief.mean[..., 2 * self.filter.places :].unflatten(1, self.evidence.shape[1:])
         sane = ((relative > 1 / RANGE) & (relative < RANGE)).all(-1)
-        sure = torch.where((self.age >= 0) & sane, sure, -math.inf)
-        best = sure.argmax(-1, keepdim=True)
-        changed = sure.gather(1, best)[:, 0] > proof
-        moved = torch.where(self.age >= 0, self.twin_over_first, -math.inf)
-        twin = moved.argmax(-1, keepdim=True)
-        pushed = (moved.gather(1, twin)[:, 0] > proof) & ~changed
-        winner = torch.where(changed[:, None], 1 + best, 1 + self.settings.rivals + twin)
-        self.belief = self.belief.where(_only(changed | pushed, 0, self.belief), _taken(self.belief, winner))
-        self.changes += changed
-        self.age = torch.where(changed[:, None], -1, self.age)
-        again = pushed[:, None] & (torch.arange(self.settings.rivals) == twin)
-        self.twin_over_first = torch.where(again, 0.0, self.twin_over_first)
+        score = torch.where(sane, self.evidence, -math.inf) - self.handicap
+        pushed = score[:, 1:, 0]
+        other = score[:, 1:, 1:].amax(-1) + self.handicap[self.lead][:, None] - pushed.clamp(min=0.0)
+        changed = other > proof
+        best = torch.where(changed, other + proof, pushed).where(changed | (pushed > proof), -math.inf)
+        best = torch.where(changed | ~changed.any(-1, keepdim=True), best, -math.inf)
+        over, family = best.amax(-1) > 0, 1 + best.argmax(-1)
+        self._succeed(over, family)
+        score = torch.where(over[:, None], score[world, family], score[:, 0])
+        score[:, 1:] -= proof
+        lead = score.argmax(-1)
+        altered = (lead > 0) & ((lead != self.lead) | over)
+        self.lead, self.changes = lead, self.changes + altered
+        self.evidence[:, 0] -= self.evidence[world, 0, lead][:, None]
+        self.since = torch.where(altered, 0, self.since + 1)
+        self.settled = self.settled.where((self.since > MEMORY)[:, None], self._constants(lead[:, None]))
+
+    def _succeed(self, worlds: Tensor, family: Tensor) -> None:
+        """A family ``(B,)`` takes the first place in some worlds ``(B,)``; those that began before it give way.
+
+        Those that began after it stay, and are to prove themselves against it from now on: the winner may have begun
+        before the change and carry what was then.
+        """
+        members, world = len(self.open), torch.arange(len(worlds))
+        source = torch.arange(self.belief.mean.shape[1]).repeat(len(worlds), 1)
+        source[:, :members] += torch.where(worlds, family * members, 0)[:, None]
+        self.belief, self.loose = _taken(self.belief, source), self.loose[world[:, None], source]
+        first = torch.where(worlds[:, None], self.evidence[world, family], self.evidence[:, 0])
+        level = self.evidence[:, 1:] - self.evidence[:, 1:].amax(-1, keepdim=True).clamp(min=-1e12)
+        others = torch.where(worlds[:, None, None], level, self.evidence[:, 1:])
+        self.evidence = torch.cat([first[:, None], others], 1)
+        self._dismiss(worlds[:, None] & (self.age >= self.age.gather(1, family[:, None] - 1)))
 
     def _spawn(self, ready: Tensor, seen: Tensor, variance: Tensor) -> None:
-        """A new pair of rivals where the last is old enough, in the place of the oldest."""
+        """A new family of rivals where the last is old enough, in the place of the oldest.
+
+        Changes of one constant begin with what was believed before a change that is still fresh: if it was taken for
+        another one than it was, they mend it.
+        """
         youngest = torch.where(self.age >= 0, self.age, self.settings.every).amin(-1)
         due = ready & (youngest >= self.settings.every)
         if not bool(due.any()):
             return
         free = torch.where(self.age >= 0, self.age, 1 << 30).argmax(-1, keepdim=True)
         place = due[:, None] & (torch.arange(self.settings.rivals) == free)
-        count = 2 * self.filter.places
-        wide = torch.full_like(self.learned, self.settings.change)
-        known = self.belief.covariance[:, 0, count:, count:]
-        none = torch.zeros_like(place[:, :1])
-        changed = torch.cat([none, place, torch.zeros_like(place)], -1)
-        self.belief = self.belief.where(changed, self._anew(seen, variance, wide))
-        pushed = torch.cat([none, torch.zeros_like(place), place], -1)
-        self.belief = self.belief.where(pushed, self._anew(seen, variance, self.learned, known))
+        members, families = len(self.open), 1 + self.settings.rivals
+        now, before = self._constants(self.lead[:, None]), self.settled
+        known = Belief(
+            *(torch.cat([parts[int(alone)] for alone in self.single], 1) for parts in zip(now, before, strict=True))
+        )
+        closed = (~self.open).to(known.mean)
+        wide = torch.diag_embed((self.settings.change * known.mean * self.open).square())
+        spread = known.covariance * closed[:, :, None] * closed[:, None, :] + wide
+        fresh = self._anew(seen, variance, Belief(known.mean, spread))
+        which = torch.cat([torch.zeros_like(place[:, :1]), place], -1).repeat_interleave(members, 1)
+        every = Belief(fresh.mean.repeat(1, families, 1), fresh.covariance.repeat(1, families, 1, 1))
+        self.belief = self.belief.where(which, every)
+        kept = self.loose[torch.arange(len(due)), self.lead][:, None] & (self.open.sum(-1) == 0)[:, None]
+        self.loose = torch.where(which[..., None], (kept | self.open).repeat(1, families, 1), self.loose)
         self.age = torch.where(place, 0, self.age)
-        for evidence in (self.over_first, self.over_twin, self.twin_over_first):
-            evidence.masked_fill_(place, 0.0)
+        self.evidence[:, 1:].masked_fill_(place[..., None], 0.0)
 
-    def _anew(self, seen: Tensor, variance: Tensor, spread: Tensor, known: Tensor | None = None) -> Belief:
-        """Beliefs that know the place as it was read and nothing of the velocity, for all filters alike.
+    def _anew(self, seen: Tensor, variance: Tensor, constants: Belief) -> Belief:
+        """Beliefs ``(B, M, ...)`` that know the place as it was read and nothing of the velocity.
 
         Args:
             seen: ``(B, N D)``.
             variance: ``(B, N D)``.
-            spread: ``(C,)``, standard deviations of the relative constants.
-            known: ``(B, C, C)``, their covariance instead.
+            constants: what they believe of the relative constants, ``(B, M, ...)``.
         """
-        half = self.filter.places
-        mean = self.belief.mean[:, :1].clone()
-        mean[:, 0, :half] = seen
-        block = torch.zeros_like(self.belief.covariance[:, :1])
+        half, count = self.filter.places, constants.mean.shape[1]
+        mean = _taken(self.belief, self.lead[:, None].expand(-1, count)).mean
+        mean[..., :half] = seen[:, None]
+        mean[..., 2 * half :] = constants.mean
         swift = torch.full_like(seen, SWIFT[self.physics.periodic] ** 2)
         place = torch.where(variance.isinf(), 1.0, variance)
-        block[:, 0, : 2 * half, : 2 * half] = torch.diag_embed(torch.cat([place, swift], -1))
-        block[:, 0, 2 * half :, 2 * half :] = torch.diag(spread**2) if known is None else known
+        block = mean.new_zeros(*mean.shape, self.filter.size)
+        block[..., : 2 * half, : 2 * half] = torch.diag_embed(torch.cat([place, swift], -1))[:, None]
+        block[..., 2 * half :, 2 * half :] = constants.covariance
         return Belief(mean, block)
 
 
-def _only(worlds: Tensor, index: int, belief: Belief) -> Tensor:
-    """Mask ``(B, K)`` of one filter in some worlds ``(B,)``."""
-    mask = torch.zeros(belief.mean.shape[:2], dtype=torch.bool)
-    mask[:, index] = worlds
-    return mask
-
-
 def _taken(belief: Belief, index: Tensor) -> Belief:
-    """Beliefs ``(B, 1, ...)`` of the filters ``(B, 1)``."""
-    world = torch.arange(len(index))
-    return Belief(belief.mean[world, index[:, 0]][:, None], belief.covariance[world, index[:, 0]][:, None])
+    """Beliefs ``(B, M, ...)`` of the filters ``(B, M)``."""
+    world = torch.arange(len(index))[:, None]
+    return Belief(belief.mean[world, index], belief.covariance[world, index])
