@@ -36,12 +36,14 @@ SHOCK, CALM = 16.0, 2
 """Squared misfit, in parts of what was expected, of a frame that ends what was, if so many frames before it fitted."""
 LEAST = {False: 0.01, True: 0.001}
 """Least standard deviation of a reading: px, or rad where positions are angles."""
-FAINT, STEEP = 0.01, 3.0
+FAINT, STEEP = 1e-4, 3.0
 """Trust, in parts of the usual, below which nothing is seen, and the power by which the variance grows as trust falls.
 
 Trust says how a reading scatters, but where balls pass before one another they are also drawn aside: on recorded
-episodes the error grew as the power 1.5 of the trust that was lost, not 0.5.
+episodes the error grew as the power 1.5 of the trust that was lost, not 0.5, up to half a pixel.
 """
+WILD = {False: 0.5, True: 0.1}
+"""Largest standard deviation of a reading of what is seen at all: px, or rad where positions are angles."""
 MEMORY = 30.0
 """Frames over which the scale of the noise and the usual trust are averaged, and a change is still fresh."""
 
@@ -199,7 +201,8 @@ class OnlineAdapter:
         self.usual = torch.where(count > 0, moved, self.usual)
         part = (trust / self.usual.clamp(min=1e-30)).clamp(max=1.0)
         sigma = self.noise**2 * self.scale[:, None]
-        return torch.where(part > FAINT, sigma / part.clamp(min=FAINT) ** STEEP, math.inf)
+        each = (sigma / part.clamp(min=FAINT) ** STEEP).clamp(max=WILD[self.physics.periodic] ** 2)
+        return torch.where(part > FAINT, each, math.inf)
 
     def _follow(self, seen: Tensor, variance: Tensor, action: Tensor) -> None:
         """Every filter takes in the frame; evidence adds up, and where it is enough another leads."""
@@ -244,10 +247,8 @@ class OnlineAdapter:
         score = torch.where(sane, self.evidence, -math.inf) - self.handicap
         pushed = score[:, 1:, 0]
         other = score[:, 1:, 1:].amax(-1) + self.handicap[self.lead][:, None] - pushed.clamp(min=0.0)
-        changed = other > proof
-        best = torch.where(changed, other + proof, pushed).where(changed | (pushed > proof), -math.inf)
-        best = torch.where(changed | ~changed.any(-1, keepdim=True), best, -math.inf)
-        over, family = best.amax(-1) > 0, 1 + best.argmax(-1)
+        wins = torch.where((other > proof).any(-1, keepdim=True), other, pushed)
+        over, family = wins.amax(-1) > proof, 1 + wins.argmax(-1)
         self._succeed(over, family)
         score = torch.where(over[:, None], score[world, family], score[:, 0])
         score[:, 1:] -= proof
