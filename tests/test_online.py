@@ -49,7 +49,7 @@ class Episodes:
         self.true, self.push = world(name), torch.zeros(batch, world(name).action_size)
         self.adapter = adapter or OnlineAdapter(world(name), NOISE[name])
         self.adapter.reset(batch)
-        self.frame = 0
+        self.frame, self.places = 0, list[Tensor]()
         if name == "pendulum":
             place, speed = math.pi + 0.5 * self._normal(batch, 1, 1), torch.zeros(batch, 1, 1)
         else:
@@ -60,17 +60,19 @@ class Episodes:
     def _normal(self, *shape: int) -> Tensor:
         return torch.randn(shape, generator=self.random)
 
-    def play(self, frames: int, hidden: bool = False, wild: float = 0.0, still: bool = False) -> None:
-        """Go on for so many frames; they may be hidden, or misread by ``wild``."""
+    def play(
+        self, frames: int, trust: float = 3.0, wild: float = 0.0, still: bool = False, pushes: bool = True
+    ) -> None:
+        """Go on for so many frames, seen with such a trust, misread by ``wild``; without ``pushes`` the last lasts."""
         for _ in range(frames):
             if self.frame and not still:
-                if self.frame % 5 == 1:
+                if pushes and self.frame % 5 == 1:
                     self.push = 2.0 * self._normal(*self.push.shape)
                 with torch.no_grad():
                     self.state = self.true.step(self.state, self.push.double())
             place = self.state.position.float() + NOISE[self.name] * self._normal(*self.state.position.shape) + wild
-            trust = torch.full_like(place, 0.0 if hidden else 3.0)
-            self.adapter.observe(Reading(place, trust), self.push if self.frame else None)
+            self.places.append(place)
+            self.adapter.observe(Reading(place, torch.full_like(place, trust)), self.push if self.frame else None)
             self.frame += 1
 
     def off(self) -> Tensor:
@@ -109,6 +111,51 @@ def test_a_change_is_found_within_forty_frames(name: str, constant: str, factor:
     assert float(score.square().mean().sqrt()) < 2.0
 
 
+def test_one_constant_is_found_from_little_motion_and_the_others_stay() -> None:
+    episodes = Episodes("spring", 8)
+    episodes.push = torch.tensor([[-2.0, 0.0, 2.0, 0.0]]).expand(8, 4)
+    apart = torch.tensor([[-1.0, 0.0], [1.0, 0.0]]) * (12.0 + 2.0 / 4.0) / 2  # stiffness x stretch = push
+    episodes.state = State((16.0 + apart).double().expand(8, 2, 2), torch.zeros(8, 2, 2).double())
+    episodes.play(15, pushes=False)
+    episodes.true.set_values({"stiffness": 2.0})
+    episodes.play(40, pushes=False)
+    values = {name: value[:, 0, 0] for name, value in episodes.adapter.values.items()}
+    assert float((values["stiffness"] / 2.0 - 1).abs().max()) < 0.03
+    assert float((values["actuation"] - 1).abs().max()) < 0.005
+    assert float((values["rest_length"] / 12.0 - 1).abs().max()) < 0.005
+    seen = torch.stack(episodes.places[-40:])
+    stretch = (seen[:, :, 1] - seen[:, :, 0]).norm(dim=-1).mean(0) - 12.0
+    balance = 2.0 / stretch  # on the average of many swings the spring bears the push
+    assert float((values["stiffness"] / balance - 1).abs().max()) < 0.1
+
+
+def test_two_constants_that_change_at_once_are_both_found() -> None:
+    episodes = Episodes("pendulum", 8)
+    episodes.play(20)
+    episodes.true.set_values({"gravity": 20.0, "actuation": 0.5})
+    episodes.play(40)
+    assert float(episodes.off().abs().max()) < 0.05
+
+
+def test_another_constant_may_change_later() -> None:
+    episodes = Episodes("pendulum", 8)
+    episodes.play(10)
+    episodes.true.set_values({"gravity": 5.0})
+    episodes.play(60)
+    episodes.true.set_values({"actuation": 2.0})
+    episodes.play(40)
+    assert float(episodes.off().abs().max()) < 0.05
+
+
+def test_readings_of_little_trust_that_are_drawn_aside_do_not_move_the_constants() -> None:
+    episodes = Episodes("spring", 8)
+    episodes.play(20)
+    episodes.play(4, trust=0.15, wild=0.4)
+    episodes.play(20)
+    assert float(episodes.off().abs().max()) < 2e-3
+    assert int(episodes.adapter.changes.max()) == 0
+
+
 def test_worlds_of_a_batch_are_watched_each_by_itself() -> None:
     both, one = Episodes("pendulum", 2), Episodes("pendulum", 1)
     for episodes in (both, one):
@@ -140,10 +187,19 @@ def test_a_push_from_outside_is_not_taken_for_other_constants(seed: int) -> None
     assert float(episodes.off().abs().max()) < 0.01
 
 
+def test_a_kicked_ball_is_not_taken_for_other_constants() -> None:
+    episodes = Episodes("spring", 8)
+    episodes.play(20)
+    episodes.state.velocity[:, 0] += torch.tensor([8.0, -6.0])
+    episodes.play(25)
+    assert float(episodes.off().abs().max()) < 2e-3
+    assert int(episodes.adapter.changes.max()) == 0
+
+
 def test_frames_without_trust_and_wild_readings_do_not_move_the_constants() -> None:
     episodes = Episodes("spring", 8)
     episodes.play(12)
-    episodes.play(3, hidden=True, wild=500.0)
+    episodes.play(3, trust=0.0, wild=500.0)
     episodes.play(10)
     episodes.play(1, wild=5.0)
     episodes.play(15)
@@ -152,7 +208,7 @@ def test_frames_without_trust_and_wild_readings_do_not_move_the_constants() -> N
 
 def test_an_episode_may_begin_unseen() -> None:
     episodes = Episodes("pendulum", 4)
-    episodes.play(3, hidden=True, wild=float("nan"))
+    episodes.play(3, trust=0.0, wild=float("nan"))
     episodes.play(10)
     episodes.true.set_values({"gravity": 20.0})
     episodes.play(40)
@@ -185,6 +241,8 @@ def test_what_cannot_be_watched_is_refused() -> None:
         OnlineAdapter(Spring(), 0.0)
     with pytest.raises(PaigError, match="proof"):
         OnlineSettings(proof=-1.0)
+    with pytest.raises(PaigError, match="several"):
+        OnlineSettings(several=-1.0)
     with pytest.raises(PaigError, match="rivals"):
         OnlineSettings(rivals=0)
     adapter = OnlineAdapter(Pendulum(), 0.01)
