@@ -12,22 +12,19 @@ change say what adaptation costs. Figures go to the screen and, with machine and
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from common import arguments, choose_systems, learned, save, summary
 from numpy.typing import NDArray
-from pendulum import command, summary
 from trial import Constants, Trial
 
 from paig_control.agents.mpc import MPCAgent
 from paig_control.evaluation import ControlSettings, Judge, wilson
 from paig_control.playing import Array, Frames
 
-RESULTS = Path(__file__).parent / "results" / "changes.json"
 FRAMES = 40
 """After the change, within which the constants are to be found."""
 HOLD = 5
@@ -92,8 +89,8 @@ def episodes(
         if name != "pendulum":
             seeds = [seed + i for i in range(count)]
             starts = np.stack([env.reset(seed=one)[1]["state"] for one in seeds])
-            env.unwrapped.change(**after)
-            drawn = env.unwrapped.sample_goals(starts, seeds, SYSTEMS[name].steps)
+            env.get_wrapper_attr("change")(**after)
+            drawn = env.get_wrapper_attr("sample_goals")(starts, seeds, SYSTEMS[name].steps)
             return seeds, drawn.states, drawn.pictures
         seeds = []
         candidate = seed
@@ -103,7 +100,7 @@ def episodes(
                 seeds.append(candidate)
             candidate += 1
         goal = np.zeros((1, 2, 1, 1))
-        return seeds, goal, env.unwrapped.draw(goal[0])[None]
+        return seeds, goal, env.get_wrapper_attr("draw")(goal[0])[None]
     finally:
         env.close()
 
@@ -230,24 +227,18 @@ def show(name: str, rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Run, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which (default all)")
+    parser = arguments(__doc__, "changes.json")
+    choose_systems(parser, SYSTEMS)
     parser.add_argument("--runs", type=Path, help="folder with trained models named as the systems (default: train)")
     parser.add_argument("--episodes", type=int, default=50, help="a case (default 50)")
     parser.add_argument("--seed", type=int, default=1000, help="of the first episode (default 1000)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"file of the figures (default {RESULTS.name})")
     options = parser.parse_args()
     results: dict[str, Any] = {"frames": FRAMES, "seed": options.seed}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.systems:
-            system, run = SYSTEMS[name], Path(scratch) / name
-            if options.runs is not None:
-                run = options.runs / name
-            else:
-                data = run.with_suffix(".npz")
-                command("collect", *system.collect, "seed=0", f"out={data}", "verbosity=0")
-                command("train", f"data={data}", *system.train, "seed=0", f"out={run}", "verbosity=0")
+            system, run = SYSTEMS[name], (options.runs or Path(scratch)) / name
+            if options.runs is None:
+                learned(run, system.collect, system.train)
             trained = summary(run)
             about = {key: trained[key] for key in ("constants", "frames", "machine", "versions")}
             rows: list[dict[str, Any]] = []
@@ -256,7 +247,7 @@ def main() -> None:
                 trial = Trial(run, [*system.control, *limited(system, constant, factor)])
                 rows.append(one_case(name, trial, constant, factor, options.episodes, options.seed))
                 show(name, rows[-1:])
-                options.out.write_text(json.dumps(results, indent=1) + "\n")
+                save(options.out, results)
     for name in options.systems:
         show(name, results[name]["cases"])
     print(f"\nAll figures: {options.out.name}")
