@@ -172,6 +172,21 @@ def test_a_dropped_picture_is_the_goal_and_what_is_no_picture_changes_nothing(us
     np.testing.assert_allclose(user.now.target, wanted, atol=0.1)
 
 
+def test_a_goal_is_said_that_no_force_can_hold_once_it_is_left_alone(user: Script) -> None:
+    assert user.now.target is not None
+    first, second = user.now.target[:2].copy()
+    user.drag(LEFT, user.on_camera(first), user.on_camera(second + 0.8))  # gravity 60 px³/s² pulls with 47 px/s²
+    before = user.now.message
+    assert before is None or "hold" not in before.text
+    user.wait(1.5)
+    assert user.now.message is not None
+    assert "no action can hold the goal" in user.now.message.text
+    user.drag(LEFT, user.on_camera(user.now.target[0]), user.on_camera(first))
+    told = user.now.message
+    user.wait(1.5)
+    assert user.now.message is told
+
+
 def test_a_goal_that_moves_leaves_the_filter_as_it_is(user: Script) -> None:
     user.wait(3.0)
     mean = user.source.session.agent.perception.filter.mean

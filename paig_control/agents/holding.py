@@ -37,6 +37,16 @@ class Held(NamedTuple):
     action: Tensor
     nearest: Tensor | None
 
+    def __str__(self) -> str:
+        """For a user, in a sentence."""
+        if self.possible:
+            return "The goal can be held."
+        nearest = "none near it can, either"
+        if self.nearest is not None:
+            values = ", ".join(f"{value:.2f}" for value in self.nearest.flatten().tolist())
+            nearest = f"the nearest that can is at [{values}]"
+        return f"By what was learned, no action can hold the goal; {nearest}."
+
 
 def unbalanced(physics: Physics, position: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
     """Acceleration ``(B, N D)`` that no action within the bounds ``(A,)`` cancels at rest, and the best action ``(B, A)``."""

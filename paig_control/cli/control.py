@@ -185,13 +185,8 @@ def _warn(screen: Screen, agent: MPCAgent, model: PAIG, goal: goals.Goal) -> Non
     if place is None or goal.moves or getattr(agent.goal_settings, "once", False):
         return
     held = holding(model.physics, place, agent.control.low, agent.control.high)
-    if held.possible:
-        return
-    nearest = "none near it can, either"
-    if held.nearest is not None:
-        values = ", ".join(f"{value:.2f}" for value in held.nearest.flatten().tolist())
-        nearest = f"the nearest that can is at [{values}]"
-    screen.remark(f"By what was learned, no action can hold the goal; {nearest}.")
+    if not held.possible:
+        screen.remark(str(held))
 
 
 def _one(goal: goals.Goal | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from paig_control import goal_files
 from paig_control.agents.adapting import Adapter
+from paig_control.agents.holding import holding
 from paig_control.agents.mpc import GoalLike, MPCAgent
 from paig_control.agents.receding import SeededPlanner
 from paig_control.errors import PaigError
@@ -113,6 +114,7 @@ class Session:
             self.target = self._look(picture)
         self._changeable: list[str] = []
         self._aim = goal
+        self._settling = 0
         self._stepped = math.nan
         self._begin()
         self._changeable = world.changeable()
@@ -138,6 +140,10 @@ class Session:
             return
         self._step += 1
         self._act()
+        if self._settling:
+            self._settling -= 1
+            if not self._settling:
+                self._check_goal()
 
     def _begin(self) -> None:
         self._step, self._stepped = 0, math.nan
@@ -236,6 +242,17 @@ class Session:
     def _aim_at(self, goal: GoalLike, target: State, picture: Frame) -> None:
         self.agent.aim(goal)
         self._aim, self.target, self.goal = goal, target, picture
+        self._settling = 2  # steps in which it is left where it is, before anything is said of it
+
+    def _check_goal(self) -> None:
+        """Say it if by what is believed the goal cannot be held."""
+        if self.target is None or getattr(self.agent.goal_settings, "once", False):
+            return
+        found = {} if self.agent.adapter is None else self.agent.adapter.values
+        with self.model.physics.using(found):
+            held = holding(self.model.physics, self.target.position[0], self.agent.control.low, self.agent.control.high)
+        if not held.possible:
+            self.tell(str(held))
 
     def _kick(self, at: commands.Point, velocity: commands.Point) -> None:
         state = self.agent.state
