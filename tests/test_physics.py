@@ -123,3 +123,18 @@ def test_batched_constants_give_each_batch_its_own_physics() -> None:
 def test_mistakes_are_explained(call: object, says: str) -> None:
     with pytest.raises(PaigError, match=says):
         call()  # type: ignore[operator]
+
+
+def test_constants_replaced_after_a_frozen_step_count_at_once_and_no_longer_than_their_block() -> None:
+    physics, action = pendulum(), torch.zeros(1, dtype=torch.float64)
+
+    def pull() -> float:
+        return float(physics.acceleration(start(np.pi / 2, 0.0), action).detach())
+
+    with physics.frozen():
+        assert pull() == pytest.approx(1.5 * 9.81)
+        with physics.using({"gravity": torch.tensor(4.0, dtype=torch.float64)}):
+            assert pull() == pytest.approx(6.0)
+        assert pull() == pytest.approx(1.5 * 9.81)
+    physics.set_values({"gravity": 2.0})
+    assert pull() == pytest.approx(3.0)

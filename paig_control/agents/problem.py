@@ -7,6 +7,7 @@ them, so that a plan never costs more than the one it began from, and all random
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Generic, NamedTuple, TypeVar
 
@@ -154,9 +155,9 @@ def check_problem(init: Tensor, low: Tensor, high: Tensor) -> None:
     for name, bound in (("low", low), ("high", high)):
         if bound.shape != (size,):
             raise PaigError(f"{name} has shape {tuple(bound.shape)}: expected ({size},), one bound for each action.")
-        if not bool(torch.isfinite(bound).all()):
+        if not all(math.isfinite(value) for value in bound.tolist()):
             raise PaigError(f"{name} = {bound.tolist()}: expected finite bounds; give the actuators' limits.")
-    if bool((low > high).any()):
+    if any(least > most for least, most in zip(low.tolist(), high.tolist(), strict=True)):
         raise PaigError(f"The bounds cross: low {low.tolist()} exceeds high {high.tolist()}; swap them.")
     if not bool(torch.isfinite(init).all()):
         raise PaigError("init has values that are not finite: expected actions within the bounds; start from zeros.")

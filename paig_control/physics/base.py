@@ -91,6 +91,7 @@ class Physics(nn.Module):
         self.free = nn.Parameter(torch.stack(starts) if starts else torch.zeros(0, dtype=torch.float64))
         self.spec: dict[str, object] = {}
         self._override: dict[str, Tensor] = {}
+        self._scaled: dict[tuple[str, float], Tensor] | None = None
 
     # -- constants ---------------------------------------------------------------------------------------
 
@@ -105,6 +106,14 @@ class Physics(nn.Module):
             return self._override[name]
         index = self.names.index(name)
         return self.constants[index].to_value(self.free[index])
+
+    def scaled(self, name: str, factor: float) -> Tensor:
+        """A constant times a number, computed once inside :meth:`frozen`."""
+        if self._scaled is None:
+            return factor * self.constant(name)
+        if (name, factor) not in self._scaled:
+            self._scaled[name, factor] = factor * self.constant(name)
+        return self._scaled[name, factor]
 
     def values(self) -> dict[str, float]:
         """All constants as plain numbers."""
@@ -132,17 +141,18 @@ class Physics(nn.Module):
     @contextmanager
     def using(self, values: Mapping[str, Tensor]) -> Iterator[None]:
         """Replace constants inside the block; a batched value broadcasts against ``(*B, N, D)``."""
-        before = self._override
-        self._override = {**before, **values}
+        before = self._override, self._scaled
+        self._override, self._scaled = {**self._override, **values}, None
         try:
             yield
         finally:
-            self._override = before
+            self._override, self._scaled = before
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Evaluate the constants once for the whole block, without gradient: for planning."""
         with self.using({name: self.constant(name).detach() for name in self.names}):
+            self._scaled = {}
             yield
 
     # -- motion ------------------------------------------------------------------------------------------

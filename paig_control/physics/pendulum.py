@@ -55,8 +55,8 @@ class Pendulum(Physics):
 
     def acceleration(self, state: State, action: Tensor) -> Tensor:
         """Angular acceleration ``(*B, 1, 1)``, rad/s², for a torque ``(*B, 1)``, N·m."""
-        swing = (1.5 / self.length) * self.constant("gravity") * torch.sin(state.position)
-        push = (3.0 / (self.mass * self.length**2)) * self.constant("actuation") * action.unsqueeze(-2)
+        swing = self.scaled("gravity", 1.5 / self.length) * torch.sin(state.position)
+        push = self.scaled("actuation", 3.0 / (self.mass * self.length**2)) * action.unsqueeze(-2)
         return swing + push
 
     def limit(self, velocity: Tensor) -> Tensor:
