@@ -121,18 +121,17 @@ def shown(row: dict[str, Any], who: str = "") -> str:
     return f"{row[f'{who}success_rate']:7.1%} ({low:.1%} to {high:.1%})"
 
 
-def parsed(about: str | None, file: str, seeds: list[int]) -> Namespace:
+def parsed(about: str | None, file: str) -> Namespace:
     """Options of a benchmark of goals: the scenes, the models, and where they are kept.
 
     Args:
         about: the script's own description.
         file: name of its figures.
-        seeds: of films and models, if none are given.
     """
     parser = arguments(about, file)
     choose_systems(parser, SYSTEMS)
-    shown = " ".join(map(str, seeds))
-    parser.add_argument("--seeds", nargs="+", type=int, default=seeds, help=f"of films and models (default {shown})")
+    seeds = list(range(5))
+    parser.add_argument("--seeds", nargs="+", type=int, default=seeds, help="of films and models (default 0-4)")
     parser.add_argument("--goals", type=int, default=100, help="held-out goals a model (default 100)")
     parser.add_argument("--jobs", type=int, default=2, help="models side by side, a core each (default 2)")
     parser.add_argument("--keep", type=Path, help="folder of trained models, and of those that are trained now")
@@ -154,7 +153,7 @@ def played(options: Namespace, row: Callable[..., dict[str, Any]]) -> Iterator[t
 
 def main() -> None:
     """Run, print and save."""
-    options = parsed(__doc__, "goals.json", [0, 1, 2, 3, 4])
+    options = parsed(__doc__, "goals.json")
     results: dict[str, Any] = {"goals": options.goals, "first_episode_seed": FIRST, "jobs": options.jobs}
     for name, rows in played(options, partial(one_seed, first=options.seeds[0])):
         results[name] = [{**{key: rows[0][key] for key in BASELINES}, **row} for row in rows]

@@ -50,7 +50,7 @@ def show(name: str, rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Run, print and save."""
-    options = parsed(__doc__, "robustness.json", [0])
+    options = parsed(__doc__, "robustness.json")
     results: dict[str, Any] = {"goals": options.goals, "jobs": options.jobs}
     print(f"{'scene':12} {'seed':4} {'undisturbed':>12}{''.join(f'{case:>14}' for case in list(CASES)[1:])}")
     for name, rows in played(options, one_seed):

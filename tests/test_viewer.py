@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
@@ -350,39 +348,6 @@ def test_the_window_is_filmed(session: Session, tmp_path: Path, name: str, pictu
     with Image.open(written[-1]) as image:
         assert image.size == (640, 400)
         assert getattr(image, "n_frames", 1) * len(written) == pictures
-
-
-def test_an_mp4_plays_what_was_drawn_for_as_long(tmp_path: Path) -> None:
-    ffmpeg = pytest.importorskip("imageio_ffmpeg")
-    film = writer(tmp_path / "view.mp4", 10.0)
-    for index in range(12):
-        picture = np.zeros((81, 101, 3), np.uint8)  # odd numbers, which most players refuse
-        picture[:, 8 * index :] = (255, 120, 0)
-        film.add(picture)
-    film.close()
-    assert ffmpeg.count_frames_and_secs(str(tmp_path / "view.mp4")) == (12, pytest.approx(1.2, abs=0.05))
-    reader = ffmpeg.read_frames(str(tmp_path / "view.mp4"))
-    assert next(reader)["size"] == (100, 80)
-    frames = np.stack([np.frombuffer(one, np.uint8).reshape(80, 100, 3) for one in reader])
-    assert np.abs(frames[0, 40, 50].astype(int) - (255, 120, 0)).max() < 12
-    assert frames[11, 40, 50].max() < 12
-
-
-def test_what_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(PaigError, match=r"\.gif"):
-        writer(tmp_path / "view.avi", 20)
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(PaigError, match="pip install imageio-ffmpeg"):
-        writer(tmp_path / "view.mp4", 20)
-
-
-def test_an_ffmpeg_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> str:
-        raise RuntimeError("No ffmpeg exe could be found.")
-
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", SimpleNamespace(get_ffmpeg_exe=missing))
-    with pytest.raises(PaigError, match="IMAGEIO_FFMPEG_EXE"):
-        writer(tmp_path / "view.mp4", 20)
 
 
 def test_without_a_screen_the_command_says_what_to_do(

@@ -349,6 +349,7 @@ def _summarise(problem: _Problem, fit: _Fit, unknown: int, history: list[dict[st
     return Identified(constants, offset, problem.rms(fit.start, fit.shifts), history, _anywhere(problem, fit.start))
 
 
+@torch.no_grad()
 def _anywhere(problem: _Problem, start: Tensor) -> Tensor:
     """Coordinates ``(D,)`` along which the films could be played elsewhere, all objects together."""
     physics, states = problem.physics, unpack(start, problem.physics)

@@ -115,9 +115,8 @@ class Observer:
         frames, now = self.film.frames[0], time.monotonic()
         frame, self._turn = frames[self._turn % len(frames)], self._turn + 1
         if moment.model is not None:
-            with suppress(
-                RuntimeError
-            ):  # of torch, for what has no solution yet: being watched must not end a training
+            # torch raises it for what has no solution yet: being watched must not end a training
+            with suppress(RuntimeError):
                 self._looks = self._look(moment.model, frame, moment.stage not in EYES)
         gone = moment.done - self._from
         return Glance(
