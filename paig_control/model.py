@@ -22,7 +22,7 @@ from paig_control.types import Finding, Reading, State
 from paig_control.vision.alignment import align
 from paig_control.vision.kinematics import Kinematics
 from paig_control.vision.localizer import Eyes
-from paig_control.vision.presence import find, inside, shown
+from paig_control.vision.presence import away, find, inside, shown
 from paig_control.vision.renderer import Renderer
 
 
@@ -178,6 +178,13 @@ class PAIG(nn.Module):
         images = to_images(frames.to(self.device))
         return find(self.renderer, self.kinematics.pose(position), images, self.weight)
 
+    @torch.no_grad()
+    def seen(self, images: Tensor) -> Tensor:
+        """Whether each object is seen where it is read in images ``(*B, 3, h, w)`` of the model's size: ``(*B, N)``."""
+        pose = self.kinematics.pose(self.read_images(images).position)
+        found = find(self.renderer, pose.flatten(0, -3), images.flatten(0, -4), self.weight).found
+        return found.reshape(pose.shape[:-1])
+
     def inside(self, position: Tensor) -> Tensor:
         """How much of each object at coordinates ``(B, N, D)`` lies inside the frame: ``(B, N)`` from 0 to 1."""
         return inside(self.renderer, self.kinematics.pose(position))
@@ -198,9 +205,12 @@ class PAIG(nn.Module):
         """States ``(*B, H, N, D)`` after each of the actions ``(*B, H, A)``."""
         return self.physics.rollout(state, actions)
 
-    def render(self, state: State) -> Tensor:
-        """Images ``(*B, 3, h, w)`` in [0, 1] of states ``(*B, N, D)``."""
-        images: Tensor = self.renderer(self.kinematics.pose(state.position))
+    def render(self, state: State, seen: Tensor | None = None) -> Tensor:
+        """Images ``(*B, 3, h, w)`` in [0, 1] of states ``(*B, N, D)``; only of those ``seen`` ``(*B, N)``, if given."""
+        pose = self.kinematics.pose(state.position)
+        if seen is not None:
+            pose = torch.where(seen[..., None], pose, away(self.renderer, pose))
+        images: Tensor = self.renderer(pose)
         return images
 
     def unroll(self, coordinates: Tensor, actions: Tensor, trust: Tensor | None = None) -> Tensor:

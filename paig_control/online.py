@@ -90,7 +90,7 @@ class OnlineAdapter:
     Args:
         physics: with the learned constants; it keeps them.
         noise: standard deviation of a trusted reading, px or rad; more is found where there is more.
-        std: error bars of the learned constants by name.
+        std: error bars of the learned constants by name; NaN for one of which little is known.
         settings: how changes are looked for.
 
     Raises:
@@ -112,7 +112,12 @@ class OnlineAdapter:
         self.noise = max(noise, LEAST[physics.periodic])
         self.filter = ConstantsFilter(physics)
         errors = torch.tensor([(std or {}).get(name, 0.0) for name in physics.names], dtype=torch.float64)
-        self.learned = (errors / self.filter.reference).clamp(min=self.settings.least)
+        if not bool((self.filter.reference != 0).all()):
+            raise PaigError(
+                "A constant of 0 cannot be adapted online, where changes are factors: set it to another value."
+            )
+        self.learned = (errors / self.filter.reference.abs()).nan_to_num(self.settings.change)
+        self.learned = self.learned.clamp(min=self.settings.least)
         alone = torch.eye(len(self.learned), dtype=torch.bool)
         kinds = [torch.zeros_like(alone[:1]), alone, torch.ones_like(alone[:1])]
         self.open = torch.cat(kinds if len(alone) > 1 else kinds[:2])
@@ -156,7 +161,7 @@ class OnlineAdapter:
     def std(self) -> dict[str, Tensor]:
         """Their standard deviations ``(B, 1, 1)``."""
         variance = self._constants(self.lead[:, None]).covariance[:, 0].diagonal(dim1=-2, dim2=-1)
-        spread = variance.clamp(min=0).sqrt() * self.filter.reference
+        spread = variance.clamp(min=0).sqrt() * self.filter.reference.abs()
         return {name: spread[:, i, None, None].to(self.kind) for i, name in enumerate(self.physics.names)}
 
     def _constants(self, index: Tensor) -> Belief:

@@ -82,6 +82,12 @@ def test_estimates_are_printed_to_two_digits_of_their_error() -> None:
     assert str(Estimate(10.0123, 0.0312, "m/s²")) == "10.012 ± 0.031 m/s²"
     assert str(Estimate(0.99987, 0.00123, "")) == "0.9999 ± 0.0012"
     assert str(Estimate(123.4, 12.0, "px")) == "123 ± 12 px"
+    assert str(Estimate(-9.98765, 0.0123, "m/s²")) == "-9.988 ± 0.012 m/s²"
+    assert str(Estimate(12.0000049, 1.4e-7, "px")) == "12.0000 ± 1e-07 px"
+    assert str(Estimate(1.0512e-15, 1.4e-17, "")) == "(1.051 ± 0.014)e-15"
+    assert str(Estimate(3.2e8, 1.1e7, "")) == "(3.20 ± 0.11)e+8"
+    assert str(Estimate(0.001, math.nan, "1/s")) == "0.001 ± — 1/s"
+    assert str(Estimate(0.001, math.nan, "1/s", 0.0234)) == "< 0.023 1/s"
 
 
 SPRING = {"stiffness": 4.0, "rest_length": 12.0}
@@ -173,3 +179,53 @@ def test_error_bars_do_not_shrink_for_ever() -> None:
 def test_too_little_data_is_refused(shape: tuple[int, int], says: str) -> None:
     with pytest.raises(PaigError, match=says):
         identify(Pendulum(), torch.zeros(*shape, 1, 1), torch.zeros(shape[0], shape[1] - 1, 1), IdentifySettings())
+
+
+@pytest.mark.parametrize("signs", [(-1, 1), (1, -1), (-1, -1)])
+def test_gravity_and_gain_are_found_whichever_way_they_act(signs: tuple[int, int]) -> None:
+    """The picture on its head, from behind, and both: 10 m/s² falls upwards, a torque turns the other way."""
+    coordinates, actions = films(3)
+    shift = 0.0 if signs[0] > 0 else math.pi
+    found, _ = fit(3)
+    turned = Pendulum()
+    seen = torch.remainder(signs[0] * signs[1] * coordinates + shift + math.pi, 2 * math.pi) - math.pi
+    other = identify(turned, seen, actions, None, Rotary().gauge(seen))
+    for name, sign in zip(TRUTH, signs, strict=True):
+        sign = sign if name == "gravity" else signs[0] * signs[1]
+        assert other.constants[name].value == pytest.approx(sign * found.constants[name].value, rel=1e-3)
+        assert other.constants[name].std == pytest.approx(found.constants[name].std, rel=0.1)
+
+
+def test_a_constant_at_its_bound_has_an_upper_limit_and_no_error_bar() -> None:
+    """Balls on a spring without damping: nothing tells it from 0. With damping, it has its error bar."""
+    for true, limited in ((1e-9, True), (0.3, False)):
+        physics = Spring(force=False, damping=True)
+        physics.set_values({"stiffness": 4.0, "rest_length": 12.0, "damping": true})
+        g = torch.Generator().manual_seed(0)
+        place = 16 + torch.tensor([[-6.0, 0.0], [6.0, 0.0]]) + torch.randn(30, 2, 2, generator=g)
+        still = torch.zeros(30, 11, 0)
+        path = trajectory(physics, State(place, torch.randn(place.shape, generator=g)), still).detach()
+        path = path + 0.02 * torch.randn(path.shape, generator=g)
+        physics.set_values({"stiffness": 1.0, "rest_length": 1.0, "damping": 0.1})
+        one = identify(physics, path, still, IdentifySettings(integrators=("pefrl-2",))).constants["damping"]
+        assert (one.limit is not None) == limited == math.isnan(one.std)
+        if limited:
+            assert 0 < one.value < one.limit < 0.05  # type: ignore[operator]
+        else:
+            assert abs(one.value - true) < 4 * one.std < 0.1
+
+
+def test_a_constant_that_nothing_tells_has_no_error_bar() -> None:
+    coordinates, _ = films(4)
+    actions = torch.zeros(24, 19, 1)
+    path = trajectory(_swung(), State(coordinates[:, 0], torch.zeros(24, 1, 1).double()), actions.double()).detach()
+    found = identify(Pendulum(), path, actions, None, Rotary().gauge(path)).constants
+    assert math.isnan(found["actuation"].std)
+    assert found["gravity"].value == pytest.approx(9.0, rel=1e-4)
+    assert found["gravity"].std < 0.01
+
+
+def _swung() -> Pendulum:
+    physics = Pendulum()
+    physics.set_values(TRUTH)
+    return physics

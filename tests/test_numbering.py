@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from paig_control.inference import trajectory
+from paig_control.learning.identify import identify
 from paig_control.learning.numbering import numbering
+from paig_control.learning.settings import IdentifySettings
 from paig_control.model import PAIG
 from paig_control.physics.particles import Gravity, Particles, Spring
 from paig_control.types import State
@@ -31,7 +33,39 @@ def test_pushed_balls_are_told_apart(order: list[int]) -> None:
     physics.set_values({"stiffness": 4.0, "rest_length": 12.0})
     path, forces = pushed(physics, 0)
     found = path[:, :, order]
-    assert torch.equal(found[:, :, numbering(found, forces, physics.actuated)], path)
+    assert torch.equal(found[:, :, numbering(found, forces, physics.actuated).order], path)
+
+
+@pytest.mark.parametrize(("gain", "mirrored"), [(1.0, False), (-1.0, False), (1.0, True), (-1.0, True)])
+def test_gain_and_camera_may_turn_forces_round(gain: float, mirrored: bool) -> None:
+    physics = Spring()
+    physics.set_values({"stiffness": 4.0, "rest_length": 12.0, "actuation": gain})
+    path, forces = pushed(physics, 2)
+    seen = path * torch.tensor([1.0, -1.0]) + torch.tensor([0.0, 32.0]) if mirrored else path
+    numbers = numbering(seen.flip(2), forces, physics.actuated)
+    assert numbers.order == [1, 0]
+    assert numbers.handed.tolist() == [1.0, -1.0 if mirrored else 1.0]
+    physics.handed.copy_(numbers.handed)
+    physics.set_values({"actuation": 1.0})
+    found = identify(physics, seen, forces, IdentifySettings(integrators=("pefrl-2",))).constants
+    assert found["actuation"].value == pytest.approx(gain, abs=0.01)
+    assert found["stiffness"].value == pytest.approx(4.0, rel=0.01)
+
+
+def test_without_forces_nothing_is_turned_round() -> None:
+    physics = Spring()
+    path, forces = pushed(physics, 3)
+    assert numbering(path, torch.zeros_like(forces), physics.actuated).handed.tolist() == [1.0, 1.0]
+
+
+def test_what_is_said_of_bodies_that_are_not_seen_does_not_count() -> None:
+    physics = Spring()
+    physics.set_values({"stiffness": 4.0, "rest_length": 12.0})
+    path, forces = pushed(physics, 4)
+    gone = torch.rand(path.shape[:3], generator=torch.Generator().manual_seed(0)) < 0.4
+    places = torch.where(gone[..., None], 32 * torch.rand(path.shape, generator=torch.Generator().manual_seed(1)), path)
+    trust = torch.where(gone, 1e-6, 1.0)[..., None].expand_as(path)
+    assert numbering(places.flip(2), forces, physics.actuated, trust.flip(2)).order == [1, 0]
 
 
 @pytest.mark.parametrize("order", [[1, 2, 0], [0, 2, 1]])
@@ -40,7 +74,7 @@ def test_bodies_without_a_force_keep_their_order(order: list[int]) -> None:
     physics.set_values({"gravity": 20.0})
     path, forces = pushed(physics, 1)
     path[3, 5] += 30.0  # a misread frame
-    got = numbering(path[:, :, order], forces, physics.actuated)
+    got = numbering(path[:, :, order], forces, physics.actuated).order
     assert order[got[2]] == 2
     assert got[0] < got[1]
 

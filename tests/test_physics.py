@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -84,10 +86,16 @@ def test_difference_takes_the_short_way_round() -> None:
 
 
 def test_constants_stay_positive_under_any_gradient_step() -> None:
-    physics = pendulum()
+    physics = build_physics("spring", 0.3, force=False)
     with torch.no_grad():
         physics.free -= 30.0
     assert all(value > 0 for value in physics.values().values())
+
+
+def test_a_constant_of_either_sign_maps_there_and_back() -> None:
+    constant = Constant("gain", low=-math.inf)
+    value = torch.tensor([-250.0, -1.0, -1e-9, 0.0, 0.3, 1e4], dtype=torch.float64)
+    assert torch.allclose(constant.to_value(constant.to_free(value)), value, rtol=1e-9, atol=0.0)
 
 
 def test_bounded_constant_maps_there_and_back() -> None:
@@ -117,7 +125,8 @@ def test_batched_constants_give_each_batch_its_own_physics() -> None:
         (lambda: build_physics("pendulum", 0.05, mass=-1.0), "positive"),
         (lambda: build_physics("pendulum", 0.0), "positive time"),
         (lambda: pendulum().set_values({"stiffness": 1.0}), "it has gravity, actuation"),
-        (lambda: pendulum().set_values({"gravity": -1.0}), "outside its bounds"),
+        (lambda: pendulum().set_values({"gravity": float("nan")}), "outside its bounds"),
+        (lambda: build_physics("spring", 0.3).set_values({"stiffness": -1.0}), "outside its bounds"),
     ],
 )
 def test_mistakes_are_explained(call: object, says: str) -> None:

@@ -140,7 +140,7 @@ def show_constants(screen: Screen, constants: dict[str, dict[str, Any]]) -> None
 
     rows = []
     for name, found in constants.items():
-        estimate = Estimate(found["value"], found["std"], found["unit"])
+        estimate = Estimate(found["value"], found["std"], found["unit"], found.get("limit"))
         row = [name, str(estimate), "", ""]
         if "truth" in found:
             error = found["value"] - found["truth"]

@@ -12,6 +12,7 @@ films average noise away, but not what the eyes get wrong in all of them: see ``
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,31 +23,52 @@ from torch import Tensor
 from paig_control.errors import PaigError
 from paig_control.inference import best_start, linearise, trajectory, unpack
 from paig_control.learning.settings import IdentifySettings
-from paig_control.physics.base import Physics
+from paig_control.physics.base import Constant, Physics
 from paig_control.physics.integrators import CONVERGENT, integrate_by
 from paig_control.types import State
 
 AVERAGED = 2500
 """So many readings (numbers, not films) average their errors away, and no more: a part of each error is the same in all
 films, from a sprite's shape or its faint rim over a neighbour. Of 0.0028 px rms on Spring 0.00006 px count as such."""
+BELIEVED = 0.1
+"""Readings trusted less, in parts of the usual trust, do not say how large an error is usual."""
 SAME = 1e-6
 """Paths that are no further apart are the same: px or rad."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A constant with its error bar."""
+    """A constant with its error bar.
+
+    Attributes:
+        value: as found.
+        std: its standard deviation; NaN where none can be given.
+        unit: of both.
+        limit: where the films cannot tell the constant from its lower bound: what it is hardly above, instead of an
+            error bar.
+    """
 
     value: float
     std: float
     unit: str
+    limit: float | None = None
 
     def __str__(self) -> str:
-        """For example ``10.01 ± 0.03 m/s²``, or ``10.01 ± — m/s²`` without an error bar."""
+        """For example ``10.01 ± 0.03 m/s²``, ``10.01 ± — m/s²`` without an error bar, or ``< 0.02 1/s``; six digits."""
+        if self.limit is not None:
+            return f"< {self.limit:.2g} {self.unit}".rstrip()
         if math.isnan(self.std):
             return f"{self.value:.4g} ± — {self.unit}".rstrip()
-        digits = 2 if not self.std > 0 else max(0, 1 - math.floor(math.log10(self.std)))
-        return f"{self.value:.{digits}f} ± {self.std:.{digits}f} {self.unit}".rstrip()
+        size = math.floor(math.log10(max(abs(self.value), self.std, sys.float_info.min)))
+        power = 0 if -3 <= size <= 5 else size
+        value, std = self.value / 10.0**power, self.std / 10.0**power
+        finest = 5 - (size - power)
+        digits = min(finest, 2 if not std > 0 else 1 - math.floor(math.log10(std)))
+        value, digits = round(value, digits), max(digits, 0)
+        shown = (
+            f"{value:.{digits}f} ± {std:.{digits}f}" if round(std, digits) > 0 else f"{value:.{digits}f} ± {std:.1g}"
+        )
+        return f"{shown if not power else f'({shown})e{power:+d}'} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -108,7 +130,8 @@ class _Problem:
 
     def scale(self, start: Tensor, shifts: Tensor) -> float:
         """Where the loss turns from square to absolute: three robust standard deviations."""
-        return max(3 * 1.4826 * float(self.residuals(start, shifts).abs().median()), 1e-6)
+        believed = self.residuals(start, shifts)[self.trust.flatten(1) > BELIEVED]
+        return max(3 * 1.4826 * float(believed.abs().median()), 1e-6)
 
     def loss(self, start: Tensor, shifts: Tensor, scale: float) -> float:
         """Mean pseudo-Huber loss."""
@@ -184,7 +207,7 @@ def identify(
         gauge = eye.reshape(physics.objects, physics.dims, size).expand(*observed.shape, size)
     if trust is None:
         trust = torch.ones_like(observed)
-    believed = (trust / trust.median()).clamp(max=1.0).double()
+    believed = (trust / trust[trust > 0].median()).clamp(max=1.0).double()
     whole = _Problem(physics, observed, actions, gauge.detach().double(), believed)
     few = scouts(batch, settings.scouts).to(observed.device)
     tell = progress or (lambda fraction, text: None)
@@ -311,7 +334,8 @@ def _descend(
         new_start = start + back[..., -1] - back[..., :-1] @ step
         new_shifts = shifts + step[count:]
         free = physics.free.detach().clone()
-        _set_free(physics, free + step[:count].to(free))
+        low, high = free.new_tensor([c.reach for c in physics.constants]).reshape(-1, 2).unbind(-1)
+        _set_free(physics, torch.minimum(torch.maximum(free + step[:count].to(free), low), high))
         new_loss = problem.loss(new_start, new_shifts, scale)
         if new_loss < loss:
             small = loss - new_loss < tolerance * new_loss
@@ -333,8 +357,10 @@ def _summarise(problem: _Problem, fit: _Fit, unknown: int, history: list[dict[st
     physics = problem.physics
     hess, score, _ = problem.reduced(fit.start, fit.shifts, fit.scale, 0.0)
     hess, score = hess[:, :unknown, :unknown], score[:, :unknown]
-    inverse = torch.linalg.pinv(hess.sum(0) - hess, hermitian=True)
-    moved = (inverse @ score[..., None]).squeeze(-1)
+    told = hess.sum(0).diagonal().sqrt()
+    size = torch.where(told > 0, 1 / told, 0.0)
+    inverse = torch.linalg.pinv(size[:, None] * (hess.sum(0) - hess) * size, hermitian=True)
+    moved = size * (inverse @ (size * score)[..., None]).squeeze(-1)
     batch = score.shape[0]
     variance = moved.square().sum(0) * ((batch - 1) / batch)
     variance = variance * (1 + float(problem.trust.sum()) / AVERAGED)
@@ -343,10 +369,17 @@ def _summarise(problem: _Problem, fit: _Fit, unknown: int, history: list[dict[st
         point = physics.free[i].detach().requires_grad_(True)
         value = constant.to_value(point)
         (slope,) = torch.autograd.grad(value, point)
-        std = float(slope) * math.sqrt(float(variance[i]))
-        constants[constant.name] = Estimate(float(value.detach()), std, constant.unit)
+        std = float(slope) * math.sqrt(float(variance[i])) if float(told[i]) > 0 else math.nan
+        constants[constant.name] = _estimate(constant, float(value.detach()), std)
     offset = fit.shifts[: physics.objects * physics.dims].reshape(physics.objects, physics.dims)
     return Identified(constants, offset, problem.rms(fit.start, fit.shifts), history, _anywhere(problem, fit.start))
+
+
+def _estimate(constant: Constant, value: float, std: float) -> Estimate:
+    """Value and error bar, or an upper limit where the bound below is as likely."""
+    if not constant.signed and math.isinf(constant.high) and value - constant.low < 2 * std:
+        return Estimate(value, math.nan, constant.unit, value + 2 * std)
+    return Estimate(value, std, constant.unit)
 
 
 @torch.no_grad()

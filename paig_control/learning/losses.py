@@ -28,7 +28,9 @@ def frame_errors(rendered: Tensor, images: Tensor) -> Tensor:
     return (rendered - images).square().sum((-3, -2, -1))
 
 
-def paig_losses(model: PAIG, images: Tensor, actions: Tensor, prediction_frames: int) -> Losses:
+def paig_losses(
+    model: PAIG, images: Tensor, actions: Tensor, prediction_frames: int, present: Tensor | None = None
+) -> Losses:
     """The three losses on sequences of images ``(B, T, 3, h, w)`` with actions ``(B, T - 1, A)``.
 
     Args:
@@ -36,11 +38,13 @@ def paig_losses(model: PAIG, images: Tensor, actions: Tensor, prediction_frames:
         images: frames in [0, 1].
         actions: between them.
         prediction_frames: frames after the input frames that count as predicted; further ones are extrapolated.
+        present: ``(B, T, N)``, which objects are seen in which frame; all of them by default.
     """
     inputs = model.input_frames
     shown = min(inputs + prediction_frames, images.shape[1])
     seen = model.see(images[:, :shown].flatten(0, 1)).unflatten(0, images[:, :shown].shape[:2])
-    recons = frame_errors(model.render(State(seen, seen)), images[:, :shown]).mean()
+    there = None if present is None else present[:, :shown]
+    recons = frame_errors(model.render(State(seen, seen), there), images[:, :shown]).mean()
     path = model.unroll(seen, actions)[:, inputs:]
     errors = frame_errors(model.render(State(path, path)), images[:, inputs:])
     cut = shown - inputs

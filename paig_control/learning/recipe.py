@@ -34,6 +34,7 @@ from paig_control.types import Reading
 from paig_control.vision.alignment import pixel_weight
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer
+from paig_control.vision.presence import UNEXPLAINED, find, unexplained_part
 from paig_control.vision.renderer import SpriteRenderer
 
 
@@ -98,6 +99,8 @@ def train(
     return trainer.run()
 
 
+RARELY = 0.05
+"""Objects that are not seen in so many frames, or in fewer, are taken as covered, not as gone."""
 LAWS = ("discover", "warm_start", "identify", "refine", "conclude")
 BLACK_BOX = ("discover", "warm_start", "foresee", "refine", "conclude")
 
@@ -117,14 +120,15 @@ class Staged(Trainer[RecipeSettings]):
         model, recipe = self.trained, self.recipe
         if stage == "warm_start":
             flat = self.images.flatten(0, 1)[self.chosen]
-            self.optimise(warm_start_loop(model, flat, self.coordinates, recipe.warm_start, self.seed))
+            self.optimise(warm_start_loop(model, flat, self.coordinates, self.seen, recipe.warm_start, self.seed))
         elif stage == "identify":
             self._number()
             self._identify(stage)
         elif stage == "foresee":
             self._foresee()
         elif stage == "refine":
-            loop = refine_loop(model, self.images, self.actions, recipe.refine, self.seed)
+            self._watch_out()
+            loop = refine_loop(model, self.images, self.actions, self.seen, recipe.refine, self.seed)
             self.optimise(replace(loop, seconds=self.seconds_left()))
         else:
             self.conclusion = self._judge() if isinstance(model, BlackBox) else self._conclude(self._identify(stage))
@@ -148,7 +152,7 @@ class Staged(Trainer[RecipeSettings]):
             self.settings.polish,
         ).to(self.device)
         self.model.weight.copy_(found.weight)
-        self.coordinates = found.coordinates
+        self.coordinates, self.seen = found.coordinates, found.seen
         self.notes += found.notes
 
     def _look(self, films: torch.Tensor | None = None) -> Reading:
@@ -160,19 +164,31 @@ class Staged(Trainer[RecipeSettings]):
             model.weight.copy_(pixel_weight(model.renderer, model.kinematics.pose(seen), some))
         return model.read_images(self.images if films is None else self.images[films], steps=2 * model.polish)
 
+    def _watch_out(self) -> None:
+        """See which objects are in which frame, where discovery missed them in more than a few."""
+        if self.loop_state.step:
+            return
+        often = float(self.seen.double().mean()) < 1 - RARELY
+        self.seen = (
+            self.trained.seen(self.images)
+            if often
+            else torch.ones((*self.images.shape[:2], self.physics.objects), dtype=torch.bool, device=self.device)
+        )
+
     def _scouts(self) -> torch.Tensor:
         return scouts(len(self.images), self.recipe.identify.scouts).to(self.device)
 
     def _number(self) -> None:
-        """Number the objects as the bodies that recorded forces act on."""
+        """Number the objects as the bodies that recorded forces act on, and see whether the camera mirrors."""
         model, films = self.trained, self._scouts()
-        if not isinstance(model.physics, Particles) or not model.physics.actuated or model.physics.objects == 1:
+        if not isinstance(model.physics, Particles) or not model.physics.actuated:
             return
-        seen = model.read_images(self.images[films]).position
-        order = numbering(seen, self.actions[films], model.physics.actuated)
+        seen = model.read_images(self.images[films])
+        order, handed = numbering(seen.position, self.actions[films], model.physics.actuated, seen.trust)
         for part in (model.localizer, model.renderer, model.kinematics):
             assert isinstance(part, Localizer | SpriteRenderer | Planar)
             part.renumber(order)
+        model.physics.handed.copy_(handed)
 
     def _identify(self, name: str) -> Identified:
         model, films = self.trained, self._scouts() if name == "identify" else None
@@ -189,7 +205,8 @@ class Staged(Trainer[RecipeSettings]):
         )
         model.kinematics.shift(found.offset)
         steps = model.physics.difference(coordinates[:, 1:], coordinates[:, :-1])
-        self.motion = float(steps.square().mean().sqrt())
+        sure = torch.minimum(reading.trust[:, 1:], reading.trust[:, :-1])
+        self.motion = float(((steps.square() * sure).sum() / sure.sum()).sqrt())
         self.history[name], self.constants = found.history, found.constants
         return found
 
@@ -202,15 +219,48 @@ class Staged(Trainer[RecipeSettings]):
         self.optimise(replace(loop, seconds=None if left is None else left / 2))
 
     def _conclude(self, found: Identified) -> Conclusion:
-        self.trained.kinematics.settle(found.anywhere)
-        converged = found.rms < CLOSE * self.motion and all(math.isfinite(e.std) for e in found.constants.values())
-        if not converged:
-            self.notes.append(
-                f"The physics does not explain the motion: residual {found.rms:.3g} "
-                f"against steps of {self.motion:.3g}. Look at the pictures of the sprite, "
-                "and give longer or more sequences."
+        model, few = self.trained, self._scouts()
+        model.kinematics.settle(found.anywhere)
+        missed, left = self._missed(few)
+        troubles = []
+        if not found.rms < CLOSE * self.motion:
+            troubles.append(
+                f"The physics does not explain the motion: residual {found.rms:.3g} against steps of {self.motion:.3g}."
             )
-        return Conclusion(found.constants, found.rms, converged)
+        elif not missed < CLOSE * self.motion:
+            troubles.append(
+                f"What is foreseen from {model.input_frames} frames does not come true: off by {missed:.3g} against "
+                f"steps of {self.motion:.3g}."
+            )
+        if left > UNEXPLAINED:
+            troubles.append(
+                f"What the objects leave unexplained in the pictures moves {100 * left:.0f} % as much as they do."
+            )
+        constants = found.constants
+        if troubles:
+            constants = {name: replace(one, std=math.nan, limit=None) for name, one in constants.items()}
+            self.notes.append(
+                f"{' '.join(troubles)} So the constants have no error bars. Look at the pictures of the sprites, "
+                "and give longer or more sequences, or more steps."
+            )
+        unknown = [n for n, e in constants.items() if not troubles and math.isnan(e.std) and e.limit is None]
+        if unknown:
+            self.notes.append(f"Nothing in these films tells {' and '.join(unknown)}: record with actions that vary.")
+        return Conclusion(constants, found.rms, not troubles and not unknown)
+
+    @torch.no_grad()
+    def _missed(self, films: torch.Tensor) -> tuple[float, float]:
+        """How far off later frames are predicted, in coordinates, and the part of the pictures left unexplained."""
+        model = self.trained
+        images = self.images[films]
+        reading = model.read_images(images, steps=2 * model.polish)
+        path = model.unroll(reading.position, self.actions[films], reading.trust)
+        error = model.physics.difference(path, reading.position)[:, model.input_frames :].square()
+        trust = reading.trust[:, model.input_frames :].clamp(max=float(reading.trust.median()))
+        each = ((error * trust).sum((1, 2, 3)) / trust.sum((1, 2, 3)).clamp(min=1e-12)).sqrt()
+        pose = model.kinematics.pose(reading.position).flatten(0, 1)
+        seen = find(model.renderer, pose, images.flatten(0, 1), model.weight).found
+        return float(each.median()), unexplained_part(model.renderer, pose, seen, images.flatten(0, 1), model.weight)
 
     def _judge(self) -> Conclusion:
         missed, motion = foreseen(self.trained, self._look().position, self.actions)

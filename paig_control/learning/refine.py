@@ -1,7 +1,8 @@
 """Refinement: everything together on pixels, with PAIG's loss, prediction + alpha x reconstruction.
 
-Windows start at random places of random sequences. Gradients reach the localiser and the constants through the last
-step of the state inference, and the sprites through the rendered frames.
+Windows start at random places of random sequences, where all objects are seen in the frames that the state is inferred
+from. Gradients reach the localiser and the constants through the last step of the state inference, and the sprites
+through the rendered frames.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from paig_control.learning.settings import RefineSettings
 from paig_control.model import PAIG
 
 
-def refine_loop(model: PAIG, images: Tensor, actions: Tensor, settings: RefineSettings, seed: int) -> Loop:
-    """The loop over sequences of images ``(S, T, 3, h, w)`` with actions ``(S, T - 1, A)``."""
+def refine_loop(
+    model: PAIG, images: Tensor, actions: Tensor, seen: Tensor, settings: RefineSettings, seed: int
+) -> Loop:
+    """The loop over images ``(S, T, 3, h, w)``, actions ``(S, T - 1, A)`` and objects ``seen`` ``(S, T, N)``."""
     sequences, frames = images.shape[:2]
     length = min(frames, model.input_frames + settings.prediction_frames)
+    known = seen.all(-1).unfold(1, model.input_frames, 1).all(-1)[:, : frames - length + 1].nonzero().cpu()
+    windows = known if len(known) else torch.cartesian_prod(torch.arange(sequences), torch.arange(frames - length + 1))
 
     def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        row = torch.randint(sequences, (settings.batch, 1), generator=generator)
-        first = torch.randint(frames - length + 1, (settings.batch, 1), generator=generator)
+        row, first = windows[torch.randint(len(windows), (settings.batch,), generator=generator)].split(1, -1)
         column = first + torch.arange(length)
         batch = images[row, column]
-        found = paig_losses(model, batch, actions[row, column[:, :-1]], settings.prediction_frames)
+        found = paig_losses(model, batch, actions[row, column[:, :-1]], settings.prediction_frames, seen[row, column])
         figures = {"pred": float(found.pred.detach()), "recons": float(found.recons.detach())}
         return found.pred + settings.alpha * found.recons, {**figures, **model.physics.values()}
 

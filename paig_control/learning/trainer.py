@@ -192,6 +192,7 @@ class Trainer(Generic[R]):
         self.stage, self.loop_state = 0, LoopState()
         self.model: PAIG | None = None
         self.coordinates, self.chosen = torch.zeros(0), torch.zeros(0, dtype=torch.long)
+        self.seen = torch.zeros(0, dtype=torch.bool)
         self.conclusion: Conclusion | None = None
         self.history: dict[str, list[dict[str, float]]] = {}
         self.constants: dict[str, Estimate] = {}
@@ -319,6 +320,7 @@ class Trainer(Generic[R]):
             "stage": self.stage,
             "loop": {f.name: getattr(state, f.name) for f in dataclasses.fields(state)},
             "coordinates": self.coordinates,
+            "seen": self.seen,
             "chosen": self.chosen,
             "history": self.history,
             "notes": self.notes,
@@ -345,7 +347,7 @@ class Trainer(Generic[R]):
         self.model = model.train()
         self.physics = self.model.physics
         self.stage, self.coordinates = state["stage"], state["coordinates"].to(self.device)
-        self.chosen = state["chosen"].to(self.device)
+        self.chosen, self.seen = state["chosen"].to(self.device), state["seen"].to(self.device)
         self.loop_state = LoopState(**state["loop"])
         self.history, self.notes, self.spent = state["history"], state["notes"], tuple(state["spent"])
         self.kept = self._place()

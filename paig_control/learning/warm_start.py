@@ -19,8 +19,10 @@ from paig_control.types import State
 from paig_control.vision.localizer import Localizer, heat_target_loss, soft_argmax
 
 
-def warm_start_loop(model: PAIG, images: Tensor, coordinates: Tensor, settings: WarmStartSettings, seed: int) -> Loop:
-    """The loop over images ``(M, 3, h, w)`` with found coordinates ``(M, N, D)``."""
+def warm_start_loop(
+    model: PAIG, images: Tensor, coordinates: Tensor, seen: Tensor, settings: WarmStartSettings, seed: int
+) -> Loop:
+    """The loop over images ``(M, 3, h, w)`` with found coordinates ``(M, N, D)`` of the objects seen ``(M, N)``."""
     eyes = model.localizer
     assert isinstance(eyes, Localizer)
 
@@ -33,11 +35,12 @@ def warm_start_loop(model: PAIG, images: Tensor, coordinates: Tensor, settings: 
             target = model.kinematics.keypoints(torch.cat([coordinates[index], drawn]))
         heat = eyes.heat(torch.cat([batch, drawing]))
         points = soft_argmax(heat)
-        seen = model.kinematics.coordinates(points[: settings.batch])
-        recons = frame_errors(model.render(State(seen, seen)), batch).mean()
+        there = torch.cat([seen[index], torch.ones_like(seen[index])])
+        told = model.kinematics.coordinates(points[: settings.batch])
+        recons = frame_errors(model.render(State(told, told), seen[index]), batch).mean()
         fade = min(1.0, max(0.0, (0.8 - step / settings.steps) / 0.4))
-        miss = (points - target).square().sum(-1).mean()
-        total = recons + miss + fade * heat_target_loss(heat, target)
+        miss = (points - target).square().sum(-1)[there].mean()
+        total = recons + miss + fade * heat_target_loss(heat, target, there)
         return total, {"recons": float(recons.detach()), "pixels_off": float(miss.detach().sqrt())}
 
     rate = settings.learning_rate

@@ -1,9 +1,10 @@
 """What every physics has in common: named constants, an integrator, a rollout.
 
-A new system is a class with its constants and an ``acceleration``; everything else is here. A constant is
-learned through an unconstrained number (its logarithm, or a logit where it is bounded on both sides), so no
-step of an optimiser can make it negative. ``using`` replaces constants for a while by any tensors, also
-batched ones, which is how identification differentiates with respect to them and how one asks "what if".
+A new system is a class with its constants and an ``acceleration``; everything else is here. A constant is learned
+through an unconstrained number: its logarithm where it is positive, a logit where it is bounded on both sides, its
+inverse hyperbolic sine where it may be negative, as a gain may whose direction nobody knows beforehand. ``using``
+replaces constants for a while by any tensors, also batched ones, which is how identification differentiates with
+respect to them and how one asks "what if".
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Constant:
         name: as printed and as used in settings, for example ``gravity``.
         unit: as printed, for example ``m/s²``; empty for a pure number.
         start: value from which learning starts.
-        low: lower bound, exclusive.
+        low: lower bound, exclusive; minus infinity for a constant of either sign, which has no upper bound either.
         high: upper bound, exclusive; infinite by default.
     """
 
@@ -40,14 +41,32 @@ class Constant:
     low: float = 0.0
     high: float = math.inf
 
+    @property
+    def signed(self) -> bool:
+        """Whether it may have either sign."""
+        return math.isinf(self.low)
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Lowest and highest free number of a search: nearer to a bound than a millionth, nothing changes any more."""
+        if self.signed:
+            return -math.inf, math.inf
+        span = (self.start if math.isinf(self.high) else self.high) - self.low
+        least = float(self.to_free(torch.tensor(self.low + 1e-6 * span, dtype=torch.float64)))
+        return least, math.inf if math.isinf(self.high) else -least
+
     def to_free(self, value: Tensor) -> Tensor:
         """Map a value inside the bounds to the unconstrained number that is learned."""
+        if self.signed:
+            return torch.asinh(value)
         if math.isinf(self.high):
             return torch.log(value - self.low)
         return torch.logit((value - self.low) / (self.high - self.low))
 
     def to_value(self, free: Tensor) -> Tensor:
         """Map the unconstrained number back to the value."""
+        if self.signed:
+            return torch.sinh(free)
         if math.isinf(self.high):
             return self.low + torch.exp(free)
         return self.low + (self.high - self.low) * torch.sigmoid(free)

@@ -1,12 +1,14 @@
 """Bodies in the plane of the image: what springs, gravity and walls have in common.
 
 Positions are in pixels, x to the right and y down, velocities in pixels a second, masses one. An action is a force on
-each actuated body, two numbers each, scaled by the constant ``actuation``; velocities may decay by the constant
+each actuated body, two numbers each, scaled by the constant ``actuation``, which may be negative; where the camera
+mirrors (its y upwards, say), the second number counts against the first. Velocities may decay by the constant
 ``damping``. Both constants are there only where they are asked for.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -63,7 +65,7 @@ class Particles(Physics):
         bodies = acted_on(objects, actuated, force)
         constants = [*own]
         if bodies:
-            constants.append(Constant("actuation"))
+            constants.append(Constant("actuation", low=-math.inf))
         if damping:
             constants.append(Constant("damping", "1/s", start=0.1))
         super().__init__(dt, substeps, objects, 2, 2 * len(bodies), constants)
@@ -72,6 +74,8 @@ class Particles(Physics):
         spread[list(range(len(bodies))), bodies] = 1.0
         self.spread: Tensor
         self.register_buffer("spread", spread, persistent=False)
+        self.handed: Tensor
+        self.register_buffer("handed", torch.ones(2))
 
     def pairwise(self, name: str) -> Tensor:
         """A constant that broadcasts against ``(*B, N, N, 1)``."""
@@ -86,7 +90,7 @@ class Particles(Physics):
         """Forces of the scene, of the action ``(*B, 2 n)`` and of the damping, on unit masses."""
         total = self.forces(state.position)
         if self.actuated:
-            pushes = action.unflatten(-1, (len(self.actuated), 2))
+            pushes = action.unflatten(-1, (len(self.actuated), 2)) * self.handed.to(action)
             total = total + self.constant("actuation") * (self.spread.T.to(pushes) @ pushes)
         if self.damped:
             total = total - self.constant("damping") * state.velocity

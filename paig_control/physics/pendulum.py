@@ -2,12 +2,14 @@
 
 The angle is counter-clockwise from up. A uniform rod of mass m and length l about its end obeys
 ``angle'' = 3 g / (2 l) sin(angle) + 3 / (m l^2) gain * torque`` (moment of inertia m l^2 / 3); this is the system of
-Gymnasium's Pendulum-v1. From a video only g / l and gain / (m l^2) can be seen, so length and mass are given and
-gravity and the gain of the torque are learned.
+Gymnasium's Pendulum-v1. Both constants may be negative: a camera that stands on its head sees things fall upwards, one
+that looks from behind sees a torque turn the other way. From a video only g / l and gain / (m l^2) can be seen, so
+length and mass are given and gravity and the gain of the torque are learned.
 """
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
@@ -46,7 +48,7 @@ class Pendulum(Physics):
             objects=1,
             dims=1,
             action_size=1,
-            constants=(Constant("gravity", "m/s²"), Constant("actuation")),
+            constants=(Constant("gravity", "m/s²", low=-math.inf), Constant("actuation", low=-math.inf)),
         )
         for name, value in (("length", length), ("mass", mass), ("max_speed", max_speed)):
             if not value > 0:

@@ -85,7 +85,7 @@ def _constants(system: System) -> Blocks:
     rows = []
     for run in runs:
         for name, found in run.constants.items():
-            one = Estimate(found["value"], found["std"], found["unit"])
+            one = Estimate(found["value"], found["std"], found["unit"], found.get("limit"))
             cells = [run.name, name, str(one), NONE, NONE, NONE]
             if "truth" in found:
                 error = found["value"] - found["truth"]

@@ -76,7 +76,7 @@ class Layout(Design):
         """Sliders of the constants that can be set."""
         found = []
         for whose, area in self.sliders.items():
-            own = [one for one in constants if one.whose is whose and one.high > one.low]
+            own = [one for one in constants if one.whose is whose and one.high != one.low]
             step = min((area.height - self.px(26)) / max(len(own), 1), 46 * self.unit)
             for index, one in enumerate(own):
                 top = area.top + self.px(26) + index * step
@@ -97,7 +97,7 @@ class Slider:
     def place(self, value: float) -> int:
         """Where on the screen a value is."""
         low, high = self.constant.low, self.constant.high
-        part = math.log(min(max(value, low), high) / low) / math.log(high / low)
+        part = math.log(min(max(value / low, 1.0), high / low)) / math.log(high / low)
         return round(self.track.left + part * self.track.width)
 
     def value(self, x: int) -> float:

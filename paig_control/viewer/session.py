@@ -325,7 +325,7 @@ class Session:
 
     def _constant(self, whose: Whose, name: str, value: float, std: float | None) -> Constant:
         first = self._first[whose][name]
-        movable = first > 0 and (whose is Whose.BELIEF or name in self._changeable)
+        movable = first != 0 and (whose is Whose.BELIEF or name in self._changeable)
         low, high = (first / SPAN, first * SPAN) if movable else (value, value)
         past = np.array(self._past.get((whose, name), ()), dtype=np.float64).reshape(-1, 2)
         return Constant(whose, name, self._units.get(name, ""), value, std, low, high, first, past)

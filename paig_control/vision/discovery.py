@@ -68,7 +68,8 @@ def discover_rotary(
         2,
     )
     tell(1.0, "done")
-    return Discovered(angles[:, None], kinematics, renderer, weight)
+    seen = torch.ones(len(frames), 1, dtype=torch.bool, device=frames.device)
+    return Discovered(angles[:, None], kinematics, renderer, weight, seen)
 
 
 def _circle(frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

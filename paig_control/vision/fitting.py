@@ -19,6 +19,7 @@ class Discovered(NamedTuple):
         kinematics: from coordinates to poses.
         renderer: with sprites and background.
         weight: ``(h, w)``, weights of the pixels.
+        seen: ``(M, N)``, whether the object is seen in that frame at all; what is said of its place else is void.
         notes: what a user should know, in words.
     """
 
@@ -26,6 +27,7 @@ class Discovered(NamedTuple):
     kinematics: Kinematics
     renderer: SpriteRenderer
     weight: Tensor
+    seen: Tensor
     notes: tuple[str, ...] = ()
 
 

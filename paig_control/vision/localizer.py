@@ -98,11 +98,14 @@ def soft_argmax(logits: Tensor) -> Tensor:
     return torch.stack([(share.sum(-2) * x).sum(-1), (share.sum(-1) * y).sum(-1)], -1)
 
 
-def heat_target_loss(logits: Tensor, keypoints: Tensor, spread: float = 1.0) -> Tensor:
-    """Cross-entropy of heat maps ``(M, N, h, w)`` against normal blobs of ``spread`` pixels at ``(M, N, 2)``."""
+def heat_target_loss(logits: Tensor, keypoints: Tensor, seen: Tensor, spread: float = 1.0) -> Tensor:
+    """Cross-entropy of heat maps ``(M, N, h, w)`` against normal blobs of ``spread`` pixels at ``(M, N, 2)``.
+
+    The mean over those that are ``seen`` ``(M, N)``.
+    """
     height, width = logits.shape[-2:]
     x = torch.arange(width, device=logits.device) + 0.5
     y = torch.arange(height, device=logits.device) + 0.5
     dx, dy = x - keypoints[..., :1], y - keypoints[..., 1:]
     blob = (-0.5 * (dx.square()[..., None, :] + dy.square()[..., :, None]) / spread**2).flatten(-2).softmax(-1)
-    return -(blob * logits.flatten(-2).log_softmax(-1)).sum(-1).mean()
+    return -(blob * logits.flatten(-2).log_softmax(-1)).sum(-1)[seen].mean()

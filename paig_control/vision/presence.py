@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from paig_control.types import Finding
 from paig_control.vision.alignment import unexplained
@@ -15,6 +16,8 @@ from paig_control.vision.renderer import Renderer, SpriteRenderer
 
 LEAST_SHOWN = 0.25
 """Of an object that is there, at least this part is seen, as :func:`shown` says it."""
+UNEXPLAINED = 0.2
+"""Where the objects leave more unexplained than so much of what moves, there is more in the pictures than they."""
 LEAST_SURE = 5.0
 """By how many standard deviations drawing an object that is there makes the picture more like the frame, at least, if
 what remains unexplained were noise: so that nothing is found in noise, nor in the picture of another scene."""
@@ -93,14 +96,29 @@ def find(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor) -> F
         images: ``(M, 3, h, w)`` in [0, 1].
         weight: ``(h, w)`` weights of the pixels.
     """
-    seen = shown(renderer, poses, images, weight)
+    parts = [_find(renderer, p, i, weight) for p, i in zip(poses.split(64), images.split(64), strict=True)]
+    return Finding(
+        torch.cat([found for found, _ in parts]),
+        inside(renderer, poses),
+        torch.cat([left for _, left in parts]),
+        unexplained(weight),
+    )
+
+
+def _find(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Which objects are found in some images, and what is left unexplained of these."""
+    seen = _shown(renderer, poses, images, weight)
     _, alone, whole, empty = _one_by_one(renderer, poses)
     own = (weight * (alone - empty).square()).sum((2, 3, 4)).T
     left = (weight * (whole[0] - images).square()).sum((1, 2, 3))
     deviation = (left / (images.shape[1] * weight.sum())).sqrt()[:, None]
     sure = seen * own.sqrt() / (2 * deviation).clamp(min=1e-6)
-    found = (seen > LEAST_SHOWN) & (sure > LEAST_SURE)
-    return Finding(found, inside(renderer, poses), left, unexplained(weight))
+    return (seen > LEAST_SHOWN) & (sure > LEAST_SURE), left
+
+
+def away(renderer: Renderer, pose: Tensor) -> Tensor:
+    """Poses ``(*B, N, 3)`` so far from the frame that nothing is drawn of them."""
+    return pose - pose.new_tensor([1.0, 1.0, 0.0]) * (10.0 * sum(renderer.image_size))
 
 
 @torch.no_grad()
@@ -120,12 +138,37 @@ def inside(renderer: Renderer, poses: Tensor) -> Tensor:
     return part.T
 
 
+@torch.no_grad()
+def unexplained_part(
+    renderer: Renderer, pose: Tensor, seen: Tensor, frames: Tensor, weight: Tensor, side: int = 9
+) -> float:
+    """Energy in the liveliest square of each frame with the objects drawn, in parts of that without: 0 is perfect.
+
+    Squares of ``side`` pixels, not whole frames, so that noise everywhere counts for little.
+
+    Args:
+        renderer: of the sprites.
+        pose: ``(M, N, 3)`` as read.
+        seen: ``(M, N)``, which objects are there.
+        frames: ``(M, 3, h, w)`` in [0, 1].
+        weight: ``(h, w)`` weights of the pixels.
+        side: pixels.
+    """
+    gone = away(renderer, pose)
+    liveliest = []
+    for drawn in (torch.where(seen[..., None], pose, gone), gone):
+        left = torch.cat([f - renderer(p) for p, f in zip(drawn.split(256), frames.split(256), strict=True)])
+        squares = functional.avg_pool2d((weight * left.square()).sum(1, keepdim=True), min(side, *frames.shape[-2:]), 1)
+        liveliest.append(squares.amax((1, 2, 3)).mean())
+    return float(liveliest[0] / liveliest[1].clamp(min=1e-12))
+
+
 def _one_by_one(renderer: Renderer, pose: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Frames without each object of poses ``(M, N, 3)``, with it alone ``(N, M, 3, h, w)``, with all and with none."""
     count = pose.shape[1]
     one = torch.eye(count, dtype=torch.bool, device=pose.device)[:, None, :, None]
-    away = pose - pose.new_tensor([1.0, 1.0, 0.0]) * (10.0 * sum(renderer.image_size))
-    drawn = renderer(torch.cat([torch.where(one, away, pose), torch.where(one, pose, away), pose[None], away[None]]))
+    gone = away(renderer, pose)
+    drawn = renderer(torch.cat([torch.where(one, gone, pose), torch.where(one, pose, gone), pose[None], gone[None]]))
     without, alone, whole, empty = drawn.split([count, count, 1, 1])
     return without, alone, whole, empty
 

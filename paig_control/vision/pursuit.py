@@ -20,6 +20,7 @@ from paig_control.vision.alignment import align, pixel_weight
 from paig_control.vision.fitting import Discovered, fit_sprites
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.layering import sort_layers
+from paig_control.vision.presence import LEAST_SHOWN, UNEXPLAINED, away, find, unexplained_part
 from paig_control.vision.renderer import SpriteRenderer
 
 LEAST = 0.025
@@ -55,21 +56,22 @@ def discover_planar(
     if float(residual.square().sum(1).max()) < 1e-3:
         raise PaigError("Nothing moves in these frames: all are alike. Record with actions, or from other starts.")
     side = _patch_side(residual)
-    places, energies = [], []
+    places, energies, matched = [], [], []
     for index in range(objects):
         tell(0.3 * index / objects, f"object {index + 1}")
         patch, gain = _pursue(residual, side, generator)
-        corner, residual = _paint_out(residual, patch)
+        corner, residual, score = _paint_out(residual, patch)
         places.append(corner + side / 2 + _centroid(patch))
+        matched.append(score > LEAST_SHOWN * patch.square().sum())
         energies.append(gain)
         if gain < LEAST * energies[0]:
-            seen = f"{index} {'is' if index == 1 else 'are'} seen"
+            few = f"{index} {'is' if index == 1 else 'are'} seen"
             raise PaigError(
-                f"{objects} objects were asked for, but only {seen} to move: what is left explains "
+                f"{objects} objects were asked for, but only {few} to move: what is left explains "
                 f"{100 * gain / energies[0]:.1f} % as much as the first. "
                 f"Ask for {index}, or record films in which all move."
             )
-    coordinates = torch.stack(places, 1)
+    coordinates, seen = torch.stack(places, 1), torch.stack(matched, 1)
     kinematics = Planar(objects).to(frames.device)
     renderer = SpriteRenderer((frames.shape[-2], frames.shape[-1]), objects, side, turns=False).to(frames.device)
     with torch.no_grad():
@@ -84,34 +86,23 @@ def discover_planar(
 
     for index in range(rounds + 1):
         tell(0.3 + 0.7 * index / (rounds + 1), "sprites")
-        fit_sprites(renderer, kinematics.pose(coordinates), frames, weight, pick, generator, steps)
+        pose = kinematics.pose(coordinates)
+        shown = torch.where(seen[..., None], pose, away(renderer, pose))
+        fit_sprites(renderer, shown, frames, weight, pick, generator, steps)
         flat = coordinates.flatten(1)
         sort_layers(renderer, pose_of, flat, frames, weight, widths)
         coordinates = align(renderer, pose_of, flat, frames, weight, widths, 2)[0].unflatten(1, shape)
+        seen = find(renderer, kinematics.pose(coordinates), frames, weight).found
     weight = pixel_weight(renderer, kinematics.pose(coordinates), frames)
-    share = _unexplained(renderer, kinematics.pose(coordinates), frames, background, side)
+    share = unexplained_part(renderer, kinematics.pose(coordinates), seen, frames, torch.ones_like(weight))
     notes: tuple[str, ...] = ()
-    if share > 0.2:
+    if share > UNEXPLAINED:
         notes = (
             f"{objects} object{' was' if objects == 1 else 's were'} asked for and found, but what they leave "
             f"unexplained moves {100 * share:.0f} % as much as they do: if the films show more objects, ask for all.",
         )
     tell(1.0, "done")
-    return Discovered(coordinates, kinematics, renderer, weight, notes)
-
-
-@torch.no_grad()
-def _unexplained(renderer: SpriteRenderer, pose: Tensor, frames: Tensor, background: Tensor, side: int) -> float:
-    """Energy in the liveliest square of each frame, without the objects against with them: 0 where all is explained.
-
-    Squares of ``side`` pixels, not whole frames, so that noise everywhere counts for little.
-    """
-    left = torch.cat([f - renderer(p) for p, f in zip(pose.split(256), frames.split(256), strict=True)])
-    liveliest = [
-        functional.avg_pool2d(part.square().sum(1, keepdim=True), side, 1).amax((1, 2, 3)).mean()
-        for part in (left, frames - background)
-    ]
-    return float(liveliest[0] / liveliest[1])
+    return Discovered(coordinates, kinematics, renderer, weight, seen, notes)
 
 
 def _patch_side(residual: Tensor) -> int:
@@ -173,8 +164,8 @@ def _score(frames: Tensor, patches: Tensor) -> Tensor:
     return 2 * explained - patches.square().sum((1, 2, 3))[:, None, None]
 
 
-def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
-    """Best places of a patch's corner ``(M, 2)``, to parts of a pixel, and what is left without it."""
+def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Best places of a patch's corner ``(M, 2)``, to parts of a pixel, what is left without it, what it explains."""
     side, (height, width) = patch.shape[-1], residual.shape[-2:]
     half = side // 2
     score = torch.cat([_score(part, patch[None])[:, 0] for part in residual.split(256)])
@@ -200,7 +191,7 @@ def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
     ink = patch.square().sum(0)
     keep = (ink < 0.05 * ink.max()).to(patch)
     padded[_window(row, column, side)] *= keep
-    return corner + shift, padded[..., half : half + height, half : half + width]
+    return corner + shift, padded[..., half : half + height, half : half + width], here
 
 
 def _centroid(patch: Tensor) -> Tensor:
