@@ -40,7 +40,7 @@ def test_a_limit_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, w
 
 
 def test_a_small_machine_has_a_smaller_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_memory", lambda: 2 * limits.GB)
+    monkeypatch.setattr(limits, "memory", lambda: 2 * limits.GB)
     assert limits.allowed() == limits.GB
-    monkeypatch.setattr(limits, "_memory", lambda: 200 * limits.GB)
+    monkeypatch.setattr(limits, "memory", lambda: 200 * limits.GB)
     assert limits.allowed() == limits.MOST
