@@ -10,6 +10,7 @@ override it.
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -291,6 +292,34 @@ class Pixels(PixelEnv):
             guarding.begin(self._easel, self.env_id, 0)
         return self._easel
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy begins with: the inner environment in layers, its screen left behind."""
+        return super().__getstate__() | {"_easel": None, "inner": [self._held(layer) for layer in _layers(self.inner)]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the inner environment anew, and bring it to where it was."""
+        vars(self).update(state)
+        self.inner = self._make()
+        for layer, held in zip(_layers(self.inner), state["inner"], strict=True):
+            vars(layer).update(held)
+
+    def _held(self, layer: gym.Env[Any, Any]) -> dict[str, Any]:
+        """What an environment or one of its wrappers holds; a screen is made anew when something is rendered."""
+        held = {
+            name: value
+            for name, value in vars(layer).items()
+            if name != "env" and not type(value).__module__.startswith("pygame")
+        }
+        for name, value in held.items():
+            try:
+                pickle.dumps(value)
+            except Exception as error:  # whatever a stranger's object raises
+                raise PaigError(
+                    f"{self.env_id} cannot be copied or pickled, because its {name} cannot ({error}): make it anew with "
+                    "gymnasium.make, and begin with the same seed."
+                ) from error
+        return held
+
     def close(self) -> None:
         """Close the inner environments and the window."""
         super().close()
@@ -298,6 +327,11 @@ class Pixels(PixelEnv):
         if self._easel is not None:
             self._easel.close()
             self._easel = None
+
+
+def _layers(env: gym.Env[Any, Any]) -> list[gym.Env[Any, Any]]:
+    """An environment's wrappers, from the outside in, and itself."""
+    return [env, *_layers(env.env)] if isinstance(env, gym.Wrapper) else [env]
 
 
 def _indices(name: str, value: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.intp]]:

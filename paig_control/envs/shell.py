@@ -228,6 +228,10 @@ class PixelEnv(gym.Env[Image, Any]):
             self._window = Window(self.size, self.metadata["render_fps"], type(self).__name__)
         self._window.show(self._image)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy begins with; a window stays behind, the copy opens its own."""
+        return vars(self) | {"_window": None}
+
     def close(self) -> None:
         """Close the window, if one is open."""
         if self._window is not None:
