@@ -1,4 +1,4 @@
-"""Environments with the habits of other people's: filmed, and played, right, or refused in a sentence that names them."""
+"""Environments with the habits of other people's: filmed and played right, or refused in a sentence with their name."""
 
 import copy
 import pickle
@@ -189,7 +189,7 @@ def test_an_environment_that_breaks_its_word_is_named(habit, value, words, num_e
 
 @pytest.mark.parametrize("value", [(0, 0.0, False, {}), None])
 def test_a_step_that_fails_in_gymnasiums_own_wrappers_is_named_too(value):
-    with pytest.raises(PaigError, match="Spot-v0's step failed with TypeError|Spot-v0's step failed with ValueError"):
+    with pytest.raises(PaigError, match=r"Spot-v0's step failed with (Type|Value)Error"):
         film(env_kwargs={"habit": "step returns", "value": value})
 
 
@@ -346,7 +346,7 @@ def test_a_guarded_environment_shows_three_colours_of_its_own(channels):
 
 @pytest.mark.parametrize("channels", [(2,), (3, 3)])
 def test_other_shades_are_refused(channels):
-    with pytest.raises(PaigError, match="expected a uint8 image|does not observe images"):
+    with pytest.raises(PaigError, match=r"expected a uint8 image|does not observe images"):
         film(env_kwargs={"channels": channels})
 
 
@@ -372,13 +372,13 @@ def test_films_of_our_scenes_are_as_long_as_they_are_wanted(name, num_envs):
 
 def test_a_foreign_limit_of_time_is_named_before_filming_and_can_be_raised():
     assert film(steps=31).arrays["train_x"].shape[1] == 31
-    with pytest.raises(PaigError, match="Spot-v0's episodes are cut off after 30 steps.* max_episode_steps = 32"):
+    with pytest.raises(PaigError, match=r"Spot-v0's episodes are cut off after 30 steps.* max_episode_steps = 32"):
         film(steps=32)
     with pytest.raises(PaigError, match="cut off after 30 steps"):
         film(test=1, test_steps=40)
     assert film(steps=40, env_kwargs={"max_episode_steps": 40}).arrays["train_x"].shape[1] == 40
-    with pytest.raises(PaigError, match="after 200 steps.* env_kwargs.max_episode_steps = 250"):
-        collect("paig/Pixels-v0", 2, 250)
+    with pytest.raises(PaigError, match=r"after 200 steps.* env_kwargs\.max_episode_steps = 250"):
+        collect("paig/Pixels-v0", 2, 250, valid=0, test=0)
 
 
 # -- copies -----------------------------------------------------------------------------------------------------------
@@ -416,7 +416,7 @@ def test_a_copy_of_a_running_environment_goes_on_as_it_does(name, kwargs, copied
         np.testing.assert_equal(other, frame)
         assert rest == others
     env.close()
-    np.testing.assert_equal(play_on(twin)[0][0] is not None, True)
+    assert len(play_on(twin)) == 3  # whatever the other closed
     twin.close()
 
 
