@@ -24,6 +24,7 @@ from paig_control.agents.terms import Sum
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.playing import Act, Array, Frames
+from paig_control.seeds import whole
 from paig_control.types import State
 
 
@@ -98,6 +99,6 @@ def _known(states: Array | None) -> Array:
 
 def random_agent(space: gym.spaces.Box, seeds: Sequence[int]) -> Act:
     """Draw actions uniformly, for each episode from a generator of its own, whatever batch it sits in."""
-    own = [int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]) for seed in seeds]
+    own = [int(np.random.SeedSequence([whole(seed), 1]).generate_state(1)[0]) for seed in seeds]
     agents = [RandomAgent(space.low, space.high, seed) for seed in own]
     return lambda frames, states, t: np.stack([agent.act() for agent in agents])

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paig_control.errors import PaigError
+from paig_control.seeds import whole
 
 Frames = NDArray[np.uint8]
 Array = NDArray[np.float64]
@@ -85,7 +86,7 @@ class Camera:
     ) -> None:
         settings.check(steps, objects)
         self.settings, self.draw = settings, draw
-        self.generators = [np.random.default_rng(np.random.SeedSequence([seed, 2])) for seed in seeds]
+        self.generators = [np.random.default_rng(np.random.SeedSequence([whole(seed), 2])) for seed in seeds]
         last = steps - settings.hide
         self.since = [int(rng.integers(SETTLED, last, endpoint=True)) for rng in self.generators if settings.hide]
         self.hidden = [int(rng.integers(objects)) for rng in self.generators if settings.hide]

@@ -24,7 +24,9 @@ from paig_control.baselines import Truth, informed_agent, optimal_agent, random_
 from paig_control.disturbances import Camera, DisturbSettings
 from paig_control.errors import PaigError
 from paig_control.goals import Targets
+from paig_control.guarding import guarded
 from paig_control.playing import Act, Array, Film, Played, Recorder, Renders, play
+from paig_control.seeds import whole
 
 __all__ = [
     "ControlSettings",
@@ -68,6 +70,7 @@ class ControlSettings:
     timing_steps: int = 60
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", whole(self.seed))
         least = {"hold": 0, "seed": 0, "film": 0, "timing_steps": 0}
         if self.within is not None and not self.within > 0:
             raise PaigError(f"within = {self.within}: expected a positive distance from the goal, or null.")
@@ -159,6 +162,7 @@ def decision_times(
     """Time of each step's decision on one environment, unbatched."""
     if hasattr(env.unwrapped, "painted"):
         env.unwrapped.painted = True
+    env = guarded(env)
     frame, _ = env.reset(seed=settings.seed)
     agent.reset(targets.take(0, 1).aim(), batch=None, seed=settings.seed, examine=False)
     times = []
@@ -208,7 +212,7 @@ def evaluate_control(
         rows: list[dict[str, Any]] = []
         films: list[Film] = []
         seeds = [settings.seed + i for i in range(settings.episodes)]
-        dt = _attribute(envs[0], "dt")
+        dt = guarded(envs[0]).dt
         best = optimal_agent(truth, space.low, space.high, settings.steps) if compare else None
         for first in range(0, len(seeds), len(envs)):
             chunk = seeds[first : first + len(envs)]

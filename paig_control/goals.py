@@ -18,6 +18,7 @@ import numpy as np
 
 from paig_control.errors import PaigError
 from paig_control.goal_files import Array, Frame, read, read_array
+from paig_control.guarding import guarded
 
 if TYPE_CHECKING:
     from paig_control.agents.mpc import GoalLike
@@ -139,7 +140,8 @@ def draw_many(
         sample = env.get_wrapper_attr("sample_goals")
     except AttributeError:
         sample = None
-    starts = [state for state in (env.reset(seed=seed)[1].get("state") for seed in seeds) if state is not None]
+    world = guarded(env)
+    starts = [state for state in (world.reset(seed=seed)[1].get("state") for seed in seeds) if state is not None]
     if sample is None or len(starts) < len(seeds):
         raise PaigError(
             "No goals can be drawn: nothing is known of this environment's states. Show a picture instead, with "

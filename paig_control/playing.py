@@ -18,6 +18,7 @@ from torch import Tensor
 
 from paig_control.agents.mpc import MPCAgent
 from paig_control.disturbances import Camera
+from paig_control.guarding import fit, guarded
 from paig_control.model import to_pictures
 from paig_control.types import State
 
@@ -107,36 +108,38 @@ def play(
         goals: ``(B, 2, N, D)``, given to each environment for its rewards and its info; None leaves it its own.
         tick: called with the number of frames after each step.
     """
-    envs = envs[: len(seeds)]
-    for env in envs:
+    worlds = [guarded(env) for env in envs[: len(seeds)]]
+    for env in worlds:
         if hasattr(env.unwrapped, "painted"):
             env.unwrapped.painted = painted
-    given = [None] * len(envs) if goals is None else [{"goal": goal} for goal in goals]
-    begun = [env.reset(seed=seed, options=one) for env, seed, one in zip(envs, seeds, given, strict=True)]
+    given = [None] * len(worlds) if goals is None else [{"goal": goal} for goal in goals]
+    begun = [env.reset(seed=seed, options=one) for env, seed, one in zip(worlds, seeds, given, strict=True)]
     frames, now = np.stack([frame for frame, _ in begun]), [info.get("state") for _, info in begun]
     states, rewards, actions = [now], [], []
-    running = np.ones(len(envs), dtype=bool)
-    lengths = np.zeros(len(envs), dtype=np.intp)
+    running = np.ones(len(worlds), dtype=bool)
+    lengths = np.zeros(len(worlds), dtype=np.intp)
     for t in range(steps):
-        known = None if any(s is None for s in now) else np.stack([np.asarray(s, np.float64) for s in now])
-        action = act(frames, known, t)
-        reward, now, frames = np.zeros(len(envs)), list(now), frames.copy()
+        told = [state for state in now if state is not None]
+        known = np.stack(told) if len(told) == len(now) else None
+        action = fit(act(frames, known, t), worlds[0].space, len(worlds))
+        reward, now, frames = np.zeros(len(worlds)), list(now), frames.copy()
         for i in np.flatnonzero(running).tolist():
-            frames[i], reward[i], terminated, truncated, info = envs[i].step(action[i])
+            frames[i], reward[i], terminated, truncated, info = worlds[i].step(action[i])
             now[i] = info.get("state")
             lengths[i] += 1
             running[i] = not (terminated or truncated)
         states.append(now)
         rewards.append(reward)
-        actions.append(action)
+        actions.append(action.astype(np.float32))
         if tick is not None:
-            tick(len(envs))
+            tick(len(worlds))
         if not running.any():
             break
-    complete = all(s is not None for row in states for s in row)
+    history = [state for row in states for state in row if state is not None]
+    complete = len(history) == len(states) * len(worlds)
     return Played(
         np.stack(rewards, 1),
-        np.stack([np.stack([np.asarray(s, np.float64) for s in row]) for row in states], 1) if complete else None,
+        np.stack(history).reshape(len(states), len(worlds), *history[0].shape).swapaxes(0, 1) if complete else None,
         np.stack(actions, 1),
         lengths,
     )

@@ -62,7 +62,7 @@ def check_told(model: object, physics: Physics, target: State, batch: int) -> St
         PaigError: for another shape, numbers that are not finite, or objects outside the picture.
     """
     try:
-        told = State(*(torch.as_tensor(part, dtype=torch.float32) for part in target))
+        told = State(*(torch.as_tensor(part, dtype=torch.float32).clone() for part in target))
     except (TypeError, ValueError, RuntimeError):
         raise PaigError("The goal's coordinates are no numbers: expected State(position, velocity).") from None
     target = check_state(physics, State(*(part.to(physics.free.device) for part in told)), batch)

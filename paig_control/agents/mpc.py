@@ -26,6 +26,7 @@ from paig_control.agents.receding import RecedingHorizon, SeededPlanner
 from paig_control.agents.settings import AgentSettings, GoalSettings, PictureSettings, RewardSettings, TermSettings
 from paig_control.agents.terms import Sum
 from paig_control.errors import PaigError
+from paig_control.frames import coloured
 from paig_control.types import Objective, Plan, State
 
 GoalLike = Frames | tuple[Frames, Frames] | State
@@ -141,7 +142,7 @@ class MPCAgent:
             raise PaigError("The agent has nothing to reach: expected a goal in reset(goal=...) or a reward's name.")
 
     def act(self, frame: Frames | None, missing: ArrayLike | None = None) -> NDArray[np.float32]:
-        """Choose an action ``(A,)`` for a frame ``(h, w, c)``, or ``(B, A)`` for a batch ``(B, h, w, c)``.
+        """Choose an action ``(A,)`` for a frame ``(h, w, c)`` or ``(h, w)``, or ``(B, A)`` for a batch of them.
 
         A frame that does not come, is of one colour throughout, or repeats the one before it although things should have
         moved, is no news, and the state is what the physics foresees. After ``settings.patience`` of them in a row a
@@ -227,11 +228,11 @@ class MPCAgent:
             return check_state(physics, self.model.estimate(coordinates, gaps), count)
 
     def _tensor(self, frame: Frames, what: str, batch: int | None) -> Tensor:
-        """Check a frame and give it a batch axis: ``(B, h, w, c)``, uint8."""
+        """Check a frame; a copy ``(B, h, w, 3)``, uint8, with a batch axis."""
         height, width = self.model.image_size
         lead = () if batch is None else (batch,)
         shape, kind = getattr(frame, "shape", None), getattr(frame, "dtype", type(frame).__name__)
-        if shape is None or shape[:-1] != (*lead, height, width) or len(shape) != len(lead) + 3:
+        if shape is None or shape[: len(lead) + 2] != (*lead, height, width) or len(shape) > len(lead) + 3:
             expected = ", ".join(str(n) for n in (*lead, height, width))
             raise PaigError(
                 f"The {what} has shape {shape}: expected ({expected}, channels), the model's image size. "
@@ -239,5 +240,5 @@ class MPCAgent:
             )
         if kind != np.uint8:
             raise PaigError(f"The {what} has type {kind}: expected uint8, values from 0 to 255, not scaled.")
-        tensor = torch.from_numpy(np.ascontiguousarray(frame))
+        tensor = torch.from_numpy(coloured(frame, f"The {what} is", len(lead)))
         return tensor if batch is not None else tensor[None]

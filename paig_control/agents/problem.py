@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from paig_control import seeds
 from paig_control.agents.settings import PlanSettings
 from paig_control.errors import PaigError
 from paig_control.types import Cost, Plan
@@ -112,7 +113,7 @@ class SearchPlanner(Generic[S]):
 
     def __init__(self, settings: S, seed: int = 0) -> None:
         self.settings = settings
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seeds.whole(seed))
 
     @property
     def horizon(self) -> int:
@@ -121,7 +122,7 @@ class SearchPlanner(Generic[S]):
 
     def reseed(self, seed: int) -> None:
         """Start the random numbers again."""
-        self.generator.manual_seed(seed)
+        self.generator.manual_seed(seeds.whole(seed))
 
     def plan(self, cost: Cost, init: Tensor, low: Tensor, high: Tensor) -> Plan:
         """Improve on ``init`` ``(B, H, A)`` within the bounds ``(A,)``.

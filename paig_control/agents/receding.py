@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from paig_control import seeds
 from paig_control.agents.hedging import hedge
 from paig_control.agents.objectives import cost_function
 from paig_control.agents.sampling import shift
@@ -71,6 +72,8 @@ class RecedingHorizon:
                     f"({physics.action_size},), because {type(physics).__name__} has {physics.action_size} "
                     "action(s). Take a model that was trained on data of this environment."
                 )
+        if not len(self.low):
+            raise PaigError("There are no actions, so nothing can be controlled: expected a physics on which something acts.")
         self.idle = torch.zeros_like(self.low).clamp(self.low, self.high)
         self.plan: Plan | None = None
         self._steps = 0
@@ -79,7 +82,7 @@ class RecedingHorizon:
         """Forget the former plan; with a seed, start the random numbers again."""
         self.plan, self._steps = None, 0
         if seed is not None:
-            self.planner.reseed(seed)
+            self.planner.reseed(seeds.whole(seed))
 
     def act(self, state: State, objective: Objective) -> Tensor:
         """Choose an action ``(B, A)`` in ``state`` ``(B, N, D)``: the first of a new plan, or the next of the former."""

@@ -16,6 +16,7 @@ from paig_control.cli.mirror import build
 from paig_control.cli.output import Screen
 from paig_control.disturbances import DisturbSettings
 from paig_control.errors import PaigError
+from paig_control.guarding import guarded
 
 if TYPE_CHECKING:
     from paig_control.agents.mpc import MPCAgent
@@ -224,10 +225,7 @@ def check_fit(env: world.Env, loaded: Loaded, config: DictConfig, screen: Screen
             f"The model in {config.run} has {physics.action_size} action(s), {config.env.id} has {actions}: use the "
             "environment that it was trained on, or train on this one."
         )
-    try:
-        dt = env.get_wrapper_attr("dt")
-    except AttributeError:
-        dt = None
+    dt = guarded(env).dt
     if dt is not None and abs(dt - physics.dt) > 1e-6:
         screen.remark(
             f"The model was trained with {physics.dt} s between frames, the environment has {dt} s: its predictions "

@@ -7,10 +7,14 @@ import importlib
 from omegaconf import DictConfig
 
 from paig_control.cli.output import Screen
+from paig_control.seeds import whole
 
 
 def execute(command: str, config: DictConfig, line: str) -> None:
     """Run one command with its configuration; ``line`` is what the user wrote."""
+    for name in ("seed", "control_seed"):
+        if name in config:
+            whole(config[name], name)
     screen = Screen(config.verbosity)
     with screen.warnings():
         importlib.import_module(f"paig_control.cli.{command}").run(config, screen, line)

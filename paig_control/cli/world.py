@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
-import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from paig_control.cli.groups import record
 from paig_control.cli.mirror import build
 from paig_control.errors import PaigError, nearest
+from paig_control.guarding import guarded
+from paig_control.opening import find, make
 
 if TYPE_CHECKING:
     import torch
@@ -44,51 +44,25 @@ def make_env(config: DictConfig) -> Env:
     Raises:
         PaigError: for an unknown id, arguments that it refuses, and for what is no pixel environment.
     """
-    module, _, name = str(config.id).rpartition(":")
-    arguments = plain(config.kwargs)
     check_arguments(config)
-    try:
-        if module:
-            importlib.import_module(module)
-        env: Env = gym.make(name, disable_env_checker=True, **arguments)
-    except gym.error.Error as error:
-        known = [key for key in gym.registry if not key.startswith(("phys2d", "tabular"))]
-        raise PaigError(f"Gymnasium cannot make {name!r} ({error}); {_near(name, known)}") from error
-    except ImportError as error:
-        raise PaigError(f"{config.id} needs a package that cannot be imported: {error}") from error
-    except TypeError as error:
-        raise PaigError(f"{name} refuses its arguments {arguments}: {error}") from error
-    space, action = env.observation_space, env.action_space
-    if not (isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3):
-        raise PaigError(
-            f"{name} does not observe images but {space}: film it through env=gym_pendulum env.kwargs.env_id={name}."
-        )
-    if not isinstance(action, gym.spaces.Box) or len(action.shape) != 1 or not action.is_bounded():
-        raise PaigError(f"{name} has the action space {action}: expected a bounded Box with one axis.")
-    return env
+    name = str(config.id).rpartition(":")[2]
+    return make(str(config.id), plain(config.kwargs), f"env=gym_pendulum env.kwargs.env_id={name}")
 
 
 def check_arguments(config: DictConfig) -> None:
     """Refuse an argument that the environment does not have, naming the nearest that it has."""
-    module, _, name = str(config.id).rpartition(":")
+    spec = find(str(config.id))
+    name, entry = spec.id, spec.entry_point
     try:
-        if module:
-            importlib.import_module(module)
-        entry = gym.spec(name).entry_point
         creator = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
         parameters = inspect.signature(creator).parameters  # type: ignore[arg-type]
-    except (gym.error.Error, ImportError, TypeError, ValueError):
+    except Exception:
         return  # making the environment says what is wrong
     if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
         return
     for key in plain(config.kwargs):
-        if key not in parameters:
+        if key not in (*parameters, "max_episode_steps"):
             raise PaigError(f"{name} has no argument {key}; {nearest(key, list(parameters))}")
-
-
-def _near(name: str, known: list[str]) -> str:
-    hint = nearest(name, known)
-    return hint if hint.startswith("did") else "look at gymnasium.pprint_registry()."
 
 
 def maker(config: DictConfig) -> Callable[[], Env]:
@@ -100,10 +74,7 @@ def true_physics(env: Env) -> Physics | None:
     """Build the environment's true physics with its true constants, for measuring; None if it is not known."""
     from paig_control.physics.registry import PHYSICS, build_physics
 
-    try:
-        truth: Mapping[str, Any] = env.get_wrapper_attr("truth")
-    except AttributeError:
-        return None
+    truth: Mapping[str, Any] = guarded(env).truth
     known = dict(truth.get("physics", {}))
     if known.get("name") not in PHYSICS:
         return None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter
 
+from paig_control import seeds
 from paig_control.data.episodes import Sequences, Truth
 from paig_control.errors import PaigError, nearest
 
@@ -90,7 +91,7 @@ def draw(kind: str, count: int, seed: int, shift: float = 5.0, zoom: float = 1.2
     """
     if kind not in KINDS:
         raise PaigError(f"There is no augment={kind}; {nearest(kind, KINDS)}")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seeds.whole(seed))
     which = rng.integers(1, 4, count)  # bit 0: x, bit 1: y
     flips = 1.0 - 2.0 * np.stack([which & 1, which >> 1], -1)
     angle, distance = rng.uniform(0, 2 * np.pi, count), rng.uniform(0, shift, count)

@@ -18,10 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paig_control import seeds
 from paig_control.data.episodes import SPLITS, Episodes
 from paig_control.data.lanes import Film, Lanes, Policy, films
 from paig_control.errors import PaigError
 
+BLANK = 8
+"""Films of one colour throughout, so many at first or all that there are, show nothing."""
 Progress = Callable[[int, int], None]
 """Called with the sequences kept so far and the number wanted, over all splits."""
 
@@ -45,7 +48,7 @@ def collect(
     ``sequences`` counts the training films; ``valid`` and ``test`` come on top, from seeds of their own.
 
     Args:
-        env_id: of a pixel environment (uint8 observations (h, w, 3), finite Box actions).
+        env_id: of a pixel environment (uint8 observations (h, w, 3) or in grey, finite Box actions, of any size).
         sequences: training films.
         steps: frames of each training and validation film.
         seed: from which all episodes' seeds are derived.
@@ -66,13 +69,15 @@ def collect(
         "test": max(8, sequences // 3) if test is None else test,
     }
     lengths = {"train": steps, "valid": steps, "test": 5 * steps // 2 if test_steps is None else test_steps}
-    _check_counts(counts, lengths, seed, policy)
+    seed = seeds.whole(seed)
+    _check_counts(counts, lengths, policy)
     kwargs = dict(env_kwargs or {})
     lanes = Lanes.make(env_id, kwargs, num_envs, max(counts.values()))
-    by_length = lanes.attribute("clear_steps") is not None and "clear_steps" not in kwargs
+    by_length = isinstance(lanes.attribute("clear_steps"), int) and "clear_steps" not in kwargs
     arrays: dict[str, NDArray[Any]] = {}
     done = 0
     try:
+        lanes.check_length(max(lengths[split] for split in SPLITS if counts[split]))
         for number, split in enumerate(SPLITS):
             if counts[split] == 0:
                 continue
@@ -80,9 +85,11 @@ def collect(
                 lanes.close()
                 lanes = Lanes.make(env_id, {**kwargs, "clear_steps": lengths[split] - 1}, num_envs, counts[split])
             kept: list[Film] = []
-            for film in films(lanes, policy, lengths[split], _seeds(seed, number)):
+            for film in films(lanes, policy, lengths[split], _sources(seed, number)):
                 kept.append(film)
                 done += 1
+                if len(kept) == min(counts[split], BLANK):
+                    _check_visible(kept, lanes.name)
                 if progress is not None:
                     progress(done, sum(counts.values()))
                 if len(kept) == counts[split]:
@@ -94,7 +101,7 @@ def collect(
     return Episodes(arrays, meta)
 
 
-def _seeds(seed: int, split: int) -> Iterator[tuple[int, np.random.SeedSequence]]:
+def _sources(seed: int, split: int) -> Iterator[tuple[int, np.random.SeedSequence]]:
     """Seeds of a split's episodes: of the start, and of the actions."""
     number = 0
     while True:
@@ -103,13 +110,23 @@ def _seeds(seed: int, split: int) -> Iterator[tuple[int, np.random.SeedSequence]
         number += 1
 
 
+def _check_visible(kept: list[Film], name: str) -> None:
+    if not any((film.frames != kept[0].frames[0, 0, 0]).any() for film in kept):
+        raise PaigError(
+            f"Nothing is ever visible in films of {name}: all pixels of the first {len(kept)} have one and the same "
+            "colour. Make what moves larger, or of another colour than what is behind it."
+        )
+
+
 def _stack(kept: list[Film]) -> dict[str, NDArray[Any]]:
     stacked: dict[str, NDArray[Any]] = {
         "x": np.stack([film.frames for film in kept]),
         "u": np.stack([film.actions for film in kept]),
     }
+    if not stacked["u"].size:
+        del stacked["u"]  # nothing acts, as in PAIG's own films
     states = [film.states for film in kept if film.states is not None]
-    if len(states) == len(kept):
+    if len(states) == len(kept) and len({state.shape for state in states}) == 1:
         truth = np.stack(states)
         stacked |= {"truth_position": truth[:, :, 0], "truth_velocity": truth[:, :, 1]}
     return stacked
@@ -121,11 +138,11 @@ def _meta(lanes: Lanes, env_id: str, kwargs: dict[str, Any], seed: int, policy: 
     meta = {
         "env": {"id": env_id, "kwargs": kwargs},
         "dt": lanes.attribute("dt"),
-        "action_low": lanes.low.tolist(),
-        "action_high": lanes.high.tolist(),
+        "action_low": lanes.space.low.tolist() or None,
+        "action_high": lanes.space.high.tolist() or None,
         "seeds": {"seed": seed},
         "policy": policy if isinstance(policy, str) else getattr(policy, "__name__", type(policy).__name__),
-        "truth": lanes.attribute("truth") or {"constants": {}, "physics": {}},
+        "truth": lanes.attribute("truth"),
         "version": __version__,
     }
     plain: dict[str, Any] = json.loads(json.dumps(meta, default=_plain))
@@ -136,7 +153,7 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else repr(value)
 
 
-def _check_counts(counts: Mapping[str, Any], lengths: Mapping[str, Any], seed: Any, policy: Any) -> None:
+def _check_counts(counts: Mapping[str, Any], lengths: Mapping[str, Any], policy: Any) -> None:
     for split, count in counts.items():
         least = 1 if split == "train" else 0
         name = "sequences" if split == "train" else split
@@ -146,7 +163,5 @@ def _check_counts(counts: Mapping[str, Any], lengths: Mapping[str, Any], seed: A
         name = "test_steps" if split == "test" else "steps"
         if isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 2:
             raise PaigError(f"{name} = {length!r}: expected the number of frames of a film, at least 2.")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise PaigError(f"seed = {seed!r}: expected a whole number, 0 or more.")
     if not callable(policy) and policy not in ("random", "zero"):
         raise PaigError(f"policy = {policy!r}: expected 'random', 'zero' or a function of the frames so far.")

@@ -7,7 +7,6 @@ next beginning, so the frame after an automatic reset is never joined to the fra
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paig_control.errors import PaigError
+from paig_control.guarding import Guarded, attribute, check_actions, fit
+from paig_control.opening import find, made, make, ours
 
 Policy = Literal["random", "zero"] | Callable[[NDArray[np.uint8]], Any]
 """``"random"``, ``"zero"``, or a function of the frames so far ``(t, h, w, 3)`` to an action ``(A,)``."""
@@ -43,97 +44,84 @@ class Film:
 
 
 class Lanes:
-    """One environment or a vector of them, always with a leading axis of lanes.
+    """Environments side by side, always with a leading axis of lanes.
 
     Args:
-        env: the environment.
-        count: number of lanes; ``None`` for a single environment.
+        worlds: single environments, or a vector environment of ours.
         name: of the environment, for messages.
     """
 
-    def __init__(self, env: Any, count: int | None, name: str) -> None:
-        self.env, self.name, self.count = env, name, count or 1
-        self._vector = count is not None
-        space = env.single_observation_space if self._vector else env.observation_space
-        action = env.single_action_space if self._vector else env.action_space
-        if not (isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3):
-            raise PaigError(
-                f"{name} does not observe images but {space}. Any environment with 'rgb_array' can be filmed "
-                f"through 'paig/Pixels-v0' with env_kwargs={{'env_id': {name!r}}}."
-            )
-        if not isinstance(action, gym.spaces.Box) or len(action.shape) != 1:
-            raise PaigError(f"{name} has the action space {action}: expected a Box with one axis.")
-        if not action.is_bounded():
-            raise PaigError(
-                f"{name}'s actions are unbounded ({action}): finite bounds are needed, to draw random "
-                "actions and to plan. Wrap it in gymnasium.wrappers.RescaleAction or ClipAction with bounds."
-            )
-        self.low, self.high = action.low.astype(np.float32), action.high.astype(np.float32)
+    def __init__(self, worlds: Sequence[Guarded] | gym.vector.VectorEnv[Any, Any, Any], name: str) -> None:
+        self._vector = worlds if isinstance(worlds, gym.vector.VectorEnv) else None
+        self._single: Sequence[Guarded] = () if isinstance(worlds, gym.vector.VectorEnv) else worlds
+        self.name = name
+        space = self._single[0].action_space if self._vector is None else self._vector.single_action_space
+        self.count = len(self._single) if self._vector is None else self._vector.num_envs
+        self.space = check_actions(space, name)
+        self.time_limit = self._single[0].time_limit if self._vector is None else None
+        self._ended = np.zeros(self.count, dtype=bool)
+        self._frames: list[NDArray[np.uint8]] = []
+        self._known: list[NDArray[np.float64] | None] = []
 
     @classmethod
     def make(cls, env_id: str, kwargs: Mapping[str, Any], num_envs: int | None, wanted: int) -> Lanes:
-        """Make the environment, as a vector where it simulates many at once or ``num_envs`` asks for it.
-
-        Our own vector environments take one seed a lane; of others this cannot be known, so they run in
-        Gymnasium's ``sync`` mode, which does.
-        """
+        """Make the environment; as a vector where it is one of ours, which simulate many at once."""
         if num_envs is not None and (not isinstance(num_envs, int) or isinstance(num_envs, bool) or num_envs < 1):
             raise PaigError(f"num_envs = {num_envs!r}: expected a whole number of environments, at least 1.")
-        module, _, env_id = env_id.rpartition(":")
-        try:
-            if module:
-                importlib.import_module(module)
-            spec = gym.spec(env_id)
-            many = spec.vector_entry_point is not None and spec.namespace == "paig"
-            count = num_envs or (min(SIDE_BY_SIDE, wanted) if many else 1)
-            if count == 1:
-                return cls(gym.make(env_id, **kwargs), None, env_id)
-            mode = "vector_entry_point" if many else "sync"
-            return cls(gym.make_vec(env_id, count, vectorization_mode=mode, **kwargs), count, env_id)
-        except gym.error.Error as error:
-            raise PaigError(f"Gymnasium cannot make {env_id!r}: {error}") from error
-        except ImportError as error:
-            raise PaigError(f"{env_id} needs a package that cannot be imported: {error}") from error
-        except TypeError as error:
-            raise PaigError(f"{env_id} refuses its arguments {dict(kwargs)}: {error}") from error
+        spec = find(env_id)
+        count = num_envs or (min(SIDE_BY_SIDE, wanted) if ours(spec) else 1)
+        if count == 1 or not ours(spec):
+            return cls([make(env_id, kwargs) for _ in range(count)], spec.id)
+        endless: dict[str, Any] = {"max_episode_steps": None, **kwargs}
+        mode = "vector_entry_point"
+        vector = made(spec.id, kwargs, lambda: gym.make_vec(spec.id, count, vectorization_mode=mode, **endless))
+        return cls(vector, spec.id)
 
-    def reset(self, seeds: list[int]) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
-        """Begin an episode in every lane: frames ``(L, h, w, 3)`` and states ``(L, 2, N, D)``."""
-        if self._vector:
-            frames, info = self.env.reset(seed=seeds)
-            return frames, _states(info)
-        frame, info = self.env.reset(seed=seeds[0])
-        state = _states(info)
-        return frame[None], None if state is None else state[None]
+    def check_length(self, length: int) -> None:
+        """Refuse films of so many frames where episodes are cut off before.
 
-    def step(self, actions: NDArray[np.float32]) -> tuple[Any, NDArray[np.float64] | None, NDArray[np.bool_]]:
-        """Advance every lane by ``(L, A)``: frames, states, and which episodes ended."""
-        if self._vector:
-            frames, _, terminated, truncated, info = self.env.step(actions)
-            return frames, _states(info), np.asarray(terminated | truncated, dtype=bool)
-        frame, _, terminated, truncated, info = self.env.step(actions[0])
-        state = _states(info)
-        return frame[None], None if state is None else state[None], np.array([terminated or truncated])
+        Raises:
+            PaigError: if they are.
+        """
+        if self.time_limit is not None and self.time_limit < length - 1:
+            inner = "env_kwargs.max_episode_steps" if self.attribute("env_id") else "max_episode_steps"
+            raise PaigError(
+                f"Films of {length} frames cannot be made: {self.name}'s episodes are cut off after {self.time_limit} "
+                f"steps. Ask for fewer steps (and test_steps), or raise the limit, {inner} = {length} among the "
+                "environment's arguments."
+            )
+
+    def reset(self, seeds: Sequence[int]) -> tuple[NDArray[np.uint8], list[NDArray[np.float64] | None]]:
+        """Begin an episode in every lane: frames ``(L, h, w, 3)``, and each lane's state ``(2, N, D)`` if known."""
+        if self._vector is not None:
+            frames, info = self._vector.reset(seed=list(seeds))  # type: ignore[arg-type]
+            return frames, list(info["state"])
+        begun = [world.reset(seed=seed) for world, seed in zip(self._single, seeds, strict=True)]
+        self._ended[:] = False
+        self._frames, self._known = [frame for frame, _ in begun], [info.get("state") for _, info in begun]
+        return np.stack(self._frames), list(self._known)
+
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[NDArray[np.uint8], list[NDArray[np.float64] | None], NDArray[np.bool_]]:
+        """Advance every lane by ``(L, A)``: frames, states, and which episodes ended; those then stand still."""
+        if self._vector is not None:
+            frames, _, terminated, truncated, info = self._vector.step(actions)
+            return frames, list(info["state"]), np.asarray(terminated | truncated, dtype=bool)
+        for lane in np.flatnonzero(~self._ended).tolist():
+            frame, _, terminated, truncated, info = self._single[lane].step(actions[lane])
+            self._frames[lane], self._known[lane] = frame, info.get("state")
+            self._ended[lane] = terminated or truncated
+        return np.stack(self._frames), list(self._known), self._ended.copy()
 
     def attribute(self, name: str) -> Any:
         """Attribute of the environment, through its wrappers; ``None`` if it has none."""
-        try:
-            if not self._vector:
-                return self.env.get_wrapper_attr(name)
-            if isinstance(self.env, gym.vector.SyncVectorEnv):
-                return self.env.get_attr(name)[0]
-            return getattr(self.env.unwrapped, name)
-        except AttributeError:
-            return None
+        return attribute(self._single[0], name) if self._vector is None else getattr(self._vector.unwrapped, name, None)
 
     def close(self) -> None:
         """Close the environments."""
-        self.env.close()
-
-
-def _states(info: Mapping[str, Any]) -> NDArray[np.float64] | None:
-    state = info.get("state")
-    return None if state is None else np.array(state, dtype=np.float64)
+        for world in self._single if self._vector is None else (self._vector,):
+            world.close()
 
 
 def films(
@@ -156,21 +144,21 @@ def films(
         whole = np.ones(lanes.count, dtype=bool)
         for step in range(length - 1):
             action = drawn[:, step] if drawn is not None else _act(policy, lanes, frames, whole)
-            frame, state, ended = lanes.step(action)
+            sent = fit(action, lanes.space, lanes.count)
+            frame, state, ended = lanes.step(sent)
             frames.append(frame)
             states.append(state)
-            actions.append(action)
+            actions.append(sent.astype(np.float32))
             if step < length - 2:
                 whole &= ~ended
             if not whole.any():
                 break
         shown, acted = np.stack(frames, axis=1), np.stack(actions, axis=1)
-        known = [state for state in states if state is not None]
-        told = np.stack(known, axis=1) if len(known) == length else None
         for lane in range(lanes.count):
             lost = 0 if whole[lane] else lost + 1
             if whole[lane]:
-                yield Film(shown[lane], acted[lane], None if told is None else told[lane])
+                known = [one for row in states if (one := row[lane]) is not None]
+                yield Film(shown[lane], acted[lane], np.stack(known) if len(known) == length else None)
             elif lost >= PATIENCE:
                 raise PaigError(
                     f"{PATIENCE} episodes of {lanes.name} in a row ended before {length} frames were "
@@ -178,25 +166,22 @@ def films(
                 )
 
 
-def _draw(lanes: Lanes, sources: Sequence[np.random.SeedSequence], steps: int) -> NDArray[np.float32]:
+def _draw(lanes: Lanes, sources: Sequence[np.random.SeedSequence], steps: int) -> NDArray[np.float64]:
     """Random actions ``(L, steps, A)``, uniform between the bounds, each lane's from a source of its own."""
-    part = np.stack([np.random.default_rng(source).random((steps, len(lanes.low))) for source in sources])
-    low, high = lanes.low.astype(np.float64), lanes.high.astype(np.float64)
-    return _bounded(low + (high - low) * part, lanes)
+    low, high = lanes.space.low.astype(np.float64), lanes.space.high.astype(np.float64)
+    part = np.stack([np.random.default_rng(source).random((steps, len(low))) for source in sources])
+    return np.asarray(low + (high - low) * part)
 
 
 def _act(
     policy: Policy, lanes: Lanes, frames: list[NDArray[np.uint8]], whole: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """Actions ``(L, A)`` of a policy that draws none: nothing, or what its function says, inside the bounds."""
-    chosen = np.zeros((lanes.count, len(lanes.low)))
+) -> NDArray[np.float64]:
+    """Actions ``(L, A)`` of a policy that draws none: nothing, or what its function says."""
+    shape = lanes.space.shape
+    chosen = np.zeros((lanes.count, *shape))
     for lane in np.flatnonzero(whole) if callable(policy) else ():
         action = np.asarray(policy(np.stack([frame[lane] for frame in frames])), dtype=np.float64)  # type: ignore[operator]
-        if action.shape != lanes.low.shape or not np.isfinite(action).all():
-            raise PaigError(f"The policy returned {action!r}: expected finite numbers of shape {lanes.low.shape}.")
+        if action.shape != shape or not np.isfinite(action).all():
+            raise PaigError(f"The policy returned {action!r}: expected finite numbers of shape {shape}.")
         chosen[lane] = action
-    return _bounded(chosen, lanes)
-
-
-def _bounded(actions: NDArray[np.float64], lanes: Lanes) -> NDArray[np.float32]:
-    return np.clip(actions.astype(np.float32), lanes.low, lanes.high)
+    return chosen

@@ -9,6 +9,8 @@ override it.
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +18,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from paig_control import guarding
 from paig_control.envs import checks
 from paig_control.envs.checks import Array
 from paig_control.envs.downscale import area_average
 from paig_control.envs.shell import Image, PixelEnv, Tolerance
 from paig_control.errors import PaigError
+from paig_control.frames import coloured
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,11 @@ class Pixels(PixelEnv):
         render_mode: str | None = None,
     ) -> None:
         known = KNOWN.get(env_id, Description())
-        self.env_id, self._env_kwargs = env_id, dict(env_kwargs or {})
+        self.env_id, self._env_kwargs = env_id, copy.deepcopy(dict(env_kwargs or {}))
         self._attribute = known.state_attribute if state_attribute == "auto" else state_attribute
         self._constants = dict(known.constants if constants is None else constants)
-        self._physics = dict(known.physics if physics is None else physics)
-        self._resets = dict(known.reset_attributes if reset_attributes is None else reset_attributes)
+        self._physics = copy.deepcopy(dict(known.physics if physics is None else physics))
+        self._resets = copy.deepcopy(dict(known.reset_attributes if reset_attributes is None else reset_attributes))
         self._positions = _indices("positions", known.positions if positions is None else positions)
         self._velocities = _indices("velocities", known.velocities if velocities is None else velocities)
         if self._positions.shape != self._velocities.shape:
@@ -131,8 +135,9 @@ class Pixels(PixelEnv):
         self.action_space = self.inner.action_space
 
     def _make(self) -> gym.Env[Any, Any]:
+        arguments = copy.deepcopy(self._env_kwargs)  # an environment may keep them, and change them
         try:
-            env = gym.make(self.env_id, render_mode="rgb_array", disable_env_checker=True, **self._env_kwargs)
+            env = gym.make(self.env_id, render_mode="rgb_array", disable_env_checker=True, **arguments)
         except (ImportError, gym.error.DependencyNotInstalled) as error:
             raise PaigError(f"{self.env_id} needs a package that is not installed: {error}") from error
         except gym.error.Error as error:
@@ -141,6 +146,8 @@ class Pixels(PixelEnv):
             if "argument 'render_mode'" in str(error):
                 raise PaigError(f"{self.env_id} cannot render images: {NO_IMAGES}") from error
             raise PaigError(f"{self.env_id} refuses its arguments env_kwargs={self._env_kwargs}: {error}") from error
+        except Exception as error:
+            raise PaigError(f"{self.env_id} cannot be made ({type(error).__name__}: {error}).") from error
         modes = env.metadata.get("render_modes", [])
         if "rgb_array" not in modes:
             raise PaigError(f"{self.env_id} cannot render images, its render modes are {list(modes)}: {NO_IMAGES}")
@@ -156,8 +163,13 @@ class Pixels(PixelEnv):
     @property
     def dt(self) -> float | None:
         """Time between frames in seconds, if the inner environment says it."""
-        value = getattr(self.inner.unwrapped, "dt", self._physics.get("dt"))
-        return None if value is None else float(value)
+        told = guarding.step_time(self.inner, self.env_id)
+        return self._physics.get("dt") if told is None else told
+
+    @property
+    def time_limit(self) -> int | None:
+        """Steps after which the inner environment cuts an episode off, if it does."""
+        return None if self.inner.spec is None else self.inner.spec.max_episode_steps
 
     @property
     def truth(self) -> dict[str, dict[str, Any]]:
@@ -191,7 +203,11 @@ class Pixels(PixelEnv):
 
     def _inner_state(self, env: gym.Env[Any, Any], attribute: str) -> Array:
         """Copy what the inner environment holds as its state, if the indices fit it."""
-        held = np.array(self._read(attribute, env), dtype=np.float64)
+        value = self._read(attribute, env)
+        try:
+            held = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise PaigError(f"{self.env_id}'s {attribute} is no flat array of numbers, as its state must be.") from None
         largest = max(self._positions.max(initial=0), self._velocities.max(initial=0))
         if held.ndim != 1 or largest >= len(held):
             raise PaigError(
@@ -221,12 +237,12 @@ class Pixels(PixelEnv):
         held[self._positions], held[self._velocities] = state
         setattr(env.unwrapped, attribute, held)
         for name, value in self._resets.items():
-            setattr(env.unwrapped, name, value)
+            setattr(env.unwrapped, name, copy.deepcopy(value))
 
     # -- the shell's hooks -------------------------------------------------------------------------------
 
     def _start(self, state: Array | None, seed: int | None) -> None:
-        self.inner.reset(seed=seed)
+        guarding.begin(self.inner, self.env_id, seed)
         if state is not None:
             self._put(self.inner, state)
 
@@ -234,10 +250,9 @@ class Pixels(PixelEnv):
         self._put(self.inner, state)
 
     def _advance(self, action: Any) -> tuple[float, bool, bool]:
-        shape = self.action_space.shape or ()
-        given = checks.actions(action, shape).astype(self.action_space.dtype)
-        _, reward, terminated, truncated, _ = self.inner.step(given)
-        return float(reward), bool(terminated), bool(truncated)
+        given = checks.actions(action, self.action_space.shape or ())
+        _, reward, terminated, truncated, _ = guarding.advance(self.inner, self.env_id, given)
+        return reward, terminated, truncated
 
     def _frame(self) -> Image:
         return self._shrink(self.inner)
@@ -247,10 +262,9 @@ class Pixels(PixelEnv):
             frame = env.render()
         except (ImportError, gym.error.DependencyNotInstalled) as error:
             raise PaigError(f"{self.env_id} cannot render because a package is missing: {error}") from error
-        if not (isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3):
-            got = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
-            raise PaigError(f"{self.env_id} rendered {got}: expected a uint8 image of shape (height, width, 3).")
-        return area_average(frame, self.size)
+        except Exception as error:
+            raise PaigError(f"{self.env_id} cannot render ({type(error).__name__}: {error}).") from error
+        return area_average(coloured(frame, f"{self.env_id} rendered"), self.size)
 
     def draw(self, state: Any) -> Image:
         """Paint a state ``(2, N, D)`` on a second copy of the inner environment."""
@@ -263,10 +277,10 @@ class Pixels(PixelEnv):
         """States ``(B, 2, N, D)`` at the end of actions ``(B, T, A)``, one after the other on the second copy."""
         easel, attribute = self._copy(), self._attribute or ""
         ends = np.empty_like(states)
-        for index, (state, plan) in enumerate(zip(states, actions.astype(self.action_space.dtype), strict=True)):
+        for index, (state, plan) in enumerate(zip(states, actions, strict=True)):
             self._put(easel, state)
             for action in plan:
-                easel.unwrapped.step(action)
+                guarding.advance(easel.unwrapped, self.env_id, action)
             held = self._inner_state(easel, attribute)
             ends[index] = held[self._positions], held[self._velocities]
         return ends
@@ -275,8 +289,36 @@ class Pixels(PixelEnv):
         """Give the second copy of the inner environment, made when it is first needed."""
         if self._easel is None:
             self._easel = self._make()
-            self._easel.reset(seed=0)
+            guarding.begin(self._easel, self.env_id, 0)
         return self._easel
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy begins with: the inner environment in layers, its screen left behind."""
+        return super().__getstate__() | {"_easel": None, "inner": [self._held(layer) for layer in _layers(self.inner)]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the inner environment anew, and bring it to where it was."""
+        vars(self).update(state)
+        self.inner = self._make()
+        for layer, held in zip(_layers(self.inner), state["inner"], strict=True):
+            vars(layer).update(held)
+
+    def _held(self, layer: gym.Env[Any, Any]) -> dict[str, Any]:
+        """What an environment or one of its wrappers holds; a screen is made anew when something is rendered."""
+        held = {
+            name: value
+            for name, value in vars(layer).items()
+            if name != "env" and not type(value).__module__.startswith("pygame")
+        }
+        for name, value in held.items():
+            try:
+                pickle.dumps(value)
+            except Exception as error:  # whatever a stranger's object raises
+                raise PaigError(
+                    f"{self.env_id} cannot be copied or pickled, because its {name} cannot ({error}): make it anew with "
+                    "gymnasium.make, and begin with the same seed."
+                ) from error
+        return held
 
     def close(self) -> None:
         """Close the inner environments and the window."""
@@ -285,6 +327,11 @@ class Pixels(PixelEnv):
         if self._easel is not None:
             self._easel.close()
             self._easel = None
+
+
+def _layers(env: gym.Env[Any, Any]) -> list[gym.Env[Any, Any]]:
+    """An environment's wrappers, from the outside in, and itself."""
+    return [env, *_layers(env.env)] if isinstance(env, gym.Wrapper) else [env]
 
 
 def _indices(name: str, value: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.intp]]:

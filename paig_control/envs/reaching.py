@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from paig_control.envs.checks import Array
 from paig_control.errors import PaigError
+from paig_control.seeds import whole
 
 SPLITS = ("train", "test")
 STRIDE, DECADES = 4, 3.0
@@ -155,7 +156,7 @@ def generators(seeds: Sequence[int], split: str) -> list[np.random.Generator]:
     if split not in SPLITS:
         raise PaigError(f"split = {split!r}: expected {' or '.join(map(repr, SPLITS))}.")
     stream = SPLITS.index(split)
-    return [np.random.default_rng(np.random.SeedSequence([seed, stream], spawn_key=(len(SPLITS),))) for seed in seeds]
+    return [np.random.default_rng(np.random.SeedSequence([whole(seed), stream], spawn_key=(len(SPLITS),))) for seed in seeds]
 
 
 def reach(

@@ -16,6 +16,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from paig_control import seeds
 from paig_control.envs import checks, reaching
 from paig_control.envs.checks import Array
 from paig_control.errors import PaigError
@@ -168,12 +169,13 @@ class PixelEnv(gym.Env[Image, Any]):
         """Make ``goal`` ``(2, N, D)`` that of the running episode."""
         if self._goal_image is None or self.goal_state is None or not np.array_equal(goal, self.goal_state):
             self._goal_image = self.draw(goal)
-        self.goal_state = goal
+        self.goal_state = goal.copy()
 
     # -- Gymnasium ---------------------------------------------------------------------------------------
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Image, dict[str, Any]]:
         """Begin an episode; ``options`` may hold a ``state`` and a ``goal``, both ``(2, N, D)``."""
+        seed = None if seed is None else seeds.whole(seed)
         super().reset(seed=seed)
         given = checks.options(options)
         start = self._check_state("options['state']", given["state"]) if "state" in given else None
@@ -225,6 +227,10 @@ class PixelEnv(gym.Env[Image, Any]):
 
             self._window = Window(self.size, self.metadata["render_fps"], type(self).__name__)
         self._window.show(self._image)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy begins with; a window stays behind, the copy opens its own."""
+        return vars(self) | {"_window": None}
 
     def close(self) -> None:
         """Close the window, if one is open."""

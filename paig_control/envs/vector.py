@@ -16,6 +16,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from paig_control import seeds
 from paig_control.envs import checks
 from paig_control.envs.checks import Array
 from paig_control.envs.scene import Scene, SceneWorld, build
@@ -98,11 +99,13 @@ class SceneVectorEnv(SceneWorld, VectorEnv[Image, Array, Any]):
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:
             return [None] * self.num_envs
-        if isinstance(seed, (int, np.integer)):
-            return [int(seed) + index for index in range(self.num_envs)]
+        if not isinstance(seed, Sequence) and not np.ndim(seed):
+            first = seeds.whole(seed)
+            return [seeds.whole(first + index) for index in range(self.num_envs)]
+        seed = list(seed)  # type: ignore[arg-type]
         if len(seed) != self.num_envs:
             raise PaigError(f"reset got {len(seed)} seeds for {self.num_envs} environments: give one for each.")
-        return [None if one is None else int(one) for one in seed]
+        return [None if one is None else seeds.whole(one) for one in seed]
 
     def _spread(self, name: str, value: Any) -> Array:
         """Return states ``(num_envs, 2, N, D)`` from one for all or one for each."""

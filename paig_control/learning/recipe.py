@@ -30,6 +30,7 @@ from paig_control.model import PAIG
 from paig_control.physics.base import Physics
 from paig_control.physics.lstm import Lstm
 from paig_control.physics.particles import Particles
+from paig_control.seeds import whole
 from paig_control.types import Reading
 from paig_control.vision.alignment import pixel_weight
 from paig_control.vision.kinematics import Planar
@@ -84,7 +85,7 @@ def train(
         PaigError: for data that do not fit the physics, in which nothing moves, or a loss that never is finite.
         Stopped: by Ctrl-C or by the watcher, a ``KeyboardInterrupt`` that says from where training can go on.
     """
-    shared = (data, physics, model or ModelSettings(), seed, pick_device(device), out, progress, watch)
+    shared = (data, physics, model or ModelSettings(), whole(seed), pick_device(device), out, progress, watch)
     trainer: Staged | Joint
     if isinstance(recipe, PaperSettings):
         trainer = Joint(recipe, *shared)

@@ -23,6 +23,7 @@ from paig_control.agents.mpc import GoalLike, MPCAgent
 from paig_control.agents.receding import SeededPlanner
 from paig_control.errors import PaigError
 from paig_control.model import PAIG, to_pictures
+from paig_control.seeds import whole
 from paig_control.types import Cost, Plan, State
 from paig_control.viewer import commands
 from paig_control.viewer.commands import Command, Whose
@@ -102,7 +103,7 @@ class Session:
         picture: Frame | None,
         seed: int,
     ) -> None:
-        self.world, self.agent, self.model, self.learned, self.seed = world, agent, model, learned, seed
+        self.world, self.agent, self.model, self.learned, self.seed = world, agent, model, learned, whole(seed)
         self.paused, self._pace = False, PACES.index(1.0)
         self.planner: SeededPlanner = agent.control.planner
         self._units = {constant.name: constant.unit for constant in model.physics.constants}

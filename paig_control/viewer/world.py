@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paig_control.errors import PaigError
+from paig_control.guarding import attribute, guarded
 from paig_control.viewer.snapshot import Array, Frame
 
 
@@ -25,8 +26,8 @@ class World:
     """
 
     def __init__(self, env: gym.Env[Any, Any], dt: float) -> None:
-        self.env = env
-        self.dt: float = self._known("dt") or dt
+        self.env = guarded(env)
+        self.dt: float = self.env.dt or dt
         self.frame: Frame = np.zeros(0, dtype=np.uint8)
         self.state: Array | None = None
         self.first = self.constants
@@ -45,7 +46,7 @@ class World:
     @property
     def constants(self) -> dict[str, float]:
         """True constants; none where they are not known."""
-        return dict((self._known("truth") or {}).get("constants", {}))
+        return dict(self.env.truth["constants"])
 
     def changeable(self) -> list[str]:
         """Names of the constants that can be changed: each is set to what it is, and those that refuse are left out."""
@@ -91,7 +92,4 @@ class World:
         self.env.close()
 
     def _known(self, name: str) -> Any:
-        try:
-            return self.env.get_wrapper_attr(name)
-        except AttributeError:
-            return None
+        return attribute(self.env, name)
