@@ -25,8 +25,12 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from paig_control import files
 from paig_control.cli import output, watching
+from paig_control.cli.claims import claims
 from paig_control.cli.compose import configure, freed, parse, reason
+from paig_control.cli.orphans import end_with
+from paig_control.cli.streams import steady
 from paig_control.errors import PaigError
 
 FAILED, TABLE, FIGURE = "failed.txt", "sweep.csv", "sweep.png"
@@ -120,6 +124,12 @@ class _Job:
 
     def __init__(self, command: str) -> None:
         self.command, self.__name__, self.__module__ = command, "paig_control", __name__
+        self.parent = os.getpid()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in another process."""
+        self.__dict__.update(state)
+        end_with(self.parent)
 
     def __call__(self, config: DictConfig) -> None:
         """Run the command."""
@@ -129,7 +139,8 @@ class _Job:
 
         words = [str(word) for word in HydraConfig.get().overrides.task]
         OmegaConf.resolve(config)
-        execute(self.command, config, shlex.join(["paig-control", self.command, *words]))
+        with steady(), claims():
+            execute(self.command, config, shlex.join(["paig-control", self.command, *words]))
 
 
 class _Training(_Job):
@@ -227,9 +238,11 @@ class _Trainings:
 
     def conclude(self) -> int:
         """Write table, figure and summary; the exit code."""
+        from paig_control.report.style import png
         from paig_control.report.training import sweep_figure
 
         rows = [self.row(values) for values in self.runs]
+        files.remove(self.folder / output.SUMMARY)  # it would tell of other runs
         names = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names, restval="")
@@ -238,7 +251,7 @@ class _Trainings:
         output.write(self.folder / TABLE, text.getvalue())
         curves = [(self.setting(v), self.history(v)) for v, row in zip(self.runs, rows, strict=True) if row["ended"]]
         if curves:
-            sweep_figure(curves).savefig(self.folder / FIGURE, dpi=110)
+            files.write(self.folder / FIGURE, png(sweep_figure(curves)))
         output.summary(self.folder / output.SUMMARY, self.line, self.config, {"runs": rows})
         self.show(rows)
         return int(not all(row["ended"] for row in rows))

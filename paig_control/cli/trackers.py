@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from paig_control import files
 from paig_control.cli import output
 from paig_control.errors import PaigError, nearest
 
@@ -147,13 +148,12 @@ class Files:
         """Write when a stage has ended."""
         if not moment.ended or moment.model is None:
             return
-        from PIL import Image
+        from paig_control.report.style import png
 
-        self.folder.mkdir(parents=True, exist_ok=True)
         shown = look(moment.model, self.films)
-        shown.learned.savefig(self.folder / f"{moment.stage}_learned.png")
-        Image.fromarray(shown.strip).save(self.folder / f"{moment.stage}_films.png")
-        (self.folder / f"{moment.stage}.gif").write_bytes(shown.film)
+        files.write(self.folder / f"{moment.stage}_learned.png", png(shown.learned))
+        files.write(self.folder / f"{moment.stage}_films.png", png(shown.strip))
+        files.write(self.folder / f"{moment.stage}.gif", shown.film)
         at = {"stage": moment.stage, "step": steps_taken(moment.history)}
         for name, one in moment.constants.items():
             self.rows.append({**at, "name": name, "value": one.value, "std": one.std, "unit": one.unit})

@@ -100,14 +100,15 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         "wall_seconds": learned.wall_seconds,
         "peak_mb": output.peak_mb(),
     }
+    save_training_pictures(learned, pictures or folder, None if split is None else data.split(split))
+    summary = output.summary(folder / output.SUMMARY, command, config, figures)
     if split is None:
         screen.remark("The data have no test split: prediction was not evaluated.")
     for note in learned.notes:
         screen.remark(note)
-    save_training_pictures(learned, pictures or folder, None if split is None else data.split(split))
     show_constants(screen, figures["constants"])
     show_losses(screen, figures)
-    return output.summary(folder / output.SUMMARY, command, config, figures)
+    return summary
 
 
 def check_objects(objects: int, data: episodes.Episodes) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from paig_control.data import checks
 from paig_control.errors import PaigError
+from paig_control.files import whole
 
 SPLITS = ("train", "valid", "test")
 
@@ -143,22 +143,13 @@ class Episodes:
     def save(self, path: str | Path) -> Path:
         """Write the file under a temporary name and rename it, so that a kill leaves no half file."""
         path = Path(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        except OSError as error:
-            raise PaigError(f"Cannot write {path}: {error.strerror}. Choose a folder that you may write to.") from error
         arrays: dict[str, Any] = dict(self.arrays)
         if self.meta:
             arrays["meta"] = np.array(json.dumps(dict(self.meta)))
-        try:
-            with os.fdopen(handle, "wb") as file:
-                _write(file, arrays)
-            os.chmod(name, 0o666 & ~_umask())
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with whole(path) as new, new.open("wb") as file:
+            _write(file, arrays)
+            file.flush()
+            os.fsync(file.fileno())
         return path
 
 
@@ -168,12 +159,6 @@ def _write(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
         for name, value in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, np.asanyarray(value), allow_pickle=False)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def load(path: str | Path) -> Episodes:
