@@ -165,17 +165,17 @@ class _Training(_Job):
         speak, number = config.verbosity > 0, HydraConfig.get().job.num + 1
         config.out, config.verbosity = str(place), 0
         OmegaConf.resolve(config)
-        if config.resume and ended(place, config):
-            said = "had ended"
-        else:
-            (place / FAILED).unlink(missing_ok=True)
-            try:
+        try:
+            if config.resume and ended(place, config):
+                said = "had ended"
+            else:
+                files.remove(place / FAILED)
                 super().__call__(config)
                 said = "done"
-            except Exception as error:  # whatever it is, the other runs go on
-                said = str(error) if isinstance(error, PaigError) else traceback.format_exc()
-                output.write(place / FAILED, said + "\n")
-                said = f"failed: {last_line(said)}"
+        except Exception as error:  # whatever it is, the other runs go on
+            said = str(error) if isinstance(error, PaigError) else traceback.format_exc()
+            output.write(place / FAILED, said + "\n")
+            said = f"failed: {last_line(said)}"
         if speak:
             print(f"{number:4d} of {self.total}  {place.name}: {said}", file=sys.stderr, flush=True)
 
@@ -190,12 +190,16 @@ def name_of(values: Values) -> str:
 
 
 def ended(place: Path, config: DictConfig) -> bool:
-    """Whether this very training has ended in its folder."""
+    """Whether this very training, with these options on these data, has ended in its folder."""
+    from paig_control.data import episodes
+
     found = output.read_summary(place)
+    if found is None or found.get("data_sha256") != episodes.load(config.data).identity:
+        return False
     wanted = OmegaConf.to_container(config, resolve=True)
     assert isinstance(wanted, dict)
     aside = ("out", "overwrite", "resume", "threads", "tracker", "verbosity", *watching.OPTIONS)
-    return found is not None and all(found["options"].get(k) == v for k, v in wanted.items() if k not in aside)
+    return all(found["options"].get(k) == v for k, v in wanted.items() if k not in aside)
 
 
 def last_line(text: str) -> str:

@@ -42,7 +42,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     folder = output.folder(config.out, config.overwrite, config.resume)
 
     from paig_control.learning import recipe
-    from paig_control.learning.trainer import Stopped
+    from paig_control.learning.moments import Stopped
     from paig_control.prediction import evaluate_prediction
     from paig_control.report.training import save_training_pictures
 
@@ -91,6 +91,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         figures |= evaluate_prediction(learned.model, data.split(split), frames)
     figures |= {
         "filmed": data.filmed,
+        "data_sha256": data.identity,
         "evaluated_on": split,
         "frames": learned.frames,
         "converged": learned.converged,

@@ -8,6 +8,7 @@ Training takes :meth:`Episodes.split`, which has no truth in it; only evaluation
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zipfile
@@ -47,6 +48,12 @@ class Sequences:
     def __len__(self) -> int:
         """Count the sequences."""
         return len(self.frames)
+
+    @property
+    def identity(self) -> str:
+        """What tells these from other sequences, whatever file they are in; the time step is left to who uses one."""
+        bounds = {"action_low": self.action_low, "action_high": self.action_high}
+        return _identity({"frames": self.frames, "actions": self.actions, **bounds})
 
     def actions_for(self, size: int) -> NDArray[np.float32]:
         """Actions ``(S, T - 1, size)`` for a physics that takes so many numbers; zeros where nothing acts."""
@@ -110,6 +117,11 @@ class Episodes:
         wrapped = env.get("kwargs", {}).get("env_id", "Pendulum-v1") if name.startswith("Pixels") else None
         return name if wrapped is None else f"{wrapped} through {name}"
 
+    @property
+    def identity(self) -> str:
+        """What tells this file's content from any other's."""
+        return _identity({**self.arrays, "meta": np.array(json.dumps(dict(self.meta), sort_keys=True))})
+
     def _require(self, split: str) -> None:
         if split not in self.splits:
             raise PaigError(f"The data has no split {split!r}: it has {', '.join(self.splits)}.")
@@ -151,6 +163,17 @@ class Episodes:
             file.flush()
             os.fsync(file.fileno())
         return path
+
+
+def _identity(arrays: Mapping[str, NDArray[Any] | None]) -> str:
+    """SHA-256 over names, types, shapes and bytes of arrays, in any order."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        value = arrays[name]
+        kind = None if value is None else (value.dtype.str, value.shape)
+        digest.update(repr((name, kind)).encode())
+        digest.update(b"" if value is None else np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
 
 
 def _write(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
