@@ -17,6 +17,7 @@ RANK = {
     "frames": 0,
     "guarding": 0,
     "opening": 0,
+    "files": 0,
     "types": 1,
     "physics": 2,
     "vision": 3,

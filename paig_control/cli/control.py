@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from paig_control import goal_files, goals
+from paig_control import files, goal_files, goals
 from paig_control.cli import adapting, output, world
 from paig_control.cli.mirror import build
 from paig_control.cli.output import Screen
@@ -101,15 +101,17 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         "wall_seconds": time.monotonic() - wall,
         "peak_mb": output.peak_mb(),
     }
+    files.remove(folder / output.SUMMARY)  # it would tell of other episodes
     if goal is not None and goal.image is not None and shown:
         goal_files.save(folder / "goal.png", goal.image, goal.state)
     output.write(folder / "episodes.csv", output.csv(measured.rows))
     for index, film in enumerate(measured.films):
         save_control_film(film, (pictures or folder) / f"film{index or ''}.gif")
+    summary = output.summary(folder / output.SUMMARY, command, config, figures)
     show(screen, measured)
     if figures["adaptation"] is not None:
         adapting.show(screen, figures["adaptation"])
-    return output.summary(folder / output.SUMMARY, command, config, figures)
+    return summary
 
 
 def _check_aims(config: DictConfig) -> None:

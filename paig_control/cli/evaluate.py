@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
+from paig_control import files
 from paig_control.cli import evaluate_figures, output, world
 from paig_control.cli.evaluate_screen import show
 from paig_control.cli.output import Screen
@@ -97,9 +98,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     if adapted is not None:
         truth = {} if films.truth is None else films.truth.constants
         figures["adaptation"] = evaluate_figures.readapted(adapted, loaded, truth, draws, measured.later)
-    for note in notes:
-        screen.remark(note)
-    show(screen, figures)
+    files.remove(folder / output.SUMMARY)  # it would tell of other films
     output.write(folder / "films.csv", output.csv(evaluate_figures.rows(draws, films.cut, found, adapted)))
     shown = prediction.films(loaded.model, films.sequences, measured.reading, found, config.film)
     save_evaluation_pictures(shown, found, measured.distance, folder)
@@ -108,7 +107,11 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         "wall_seconds": time.monotonic() - wall,
         "peak_mb": output.peak_mb(),
     }
-    return output.summary(folder / output.SUMMARY, command, config, figures)
+    summary = output.summary(folder / output.SUMMARY, command, config, figures)
+    for note in notes:
+        screen.remark(note)
+    show(screen, figures)
+    return summary
 
 
 def _films(

@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from paig_control import __version__
+from paig_control import __version__, files
+from paig_control.cli.claims import claim
 from paig_control.errors import PaigError
 
 SUMMARY = "summary.json"
@@ -121,7 +121,7 @@ def folder(path: str, overwrite: bool, resume: bool = False) -> Path:
     """Make an output folder, empty unless ``overwrite`` or ``resume`` says otherwise; nothing in it is deleted.
 
     Raises:
-        PaigError: if it already holds something, or cannot be made.
+        PaigError: if it already holds something, cannot be made, or another process writes into it.
     """
     if not path:
         raise PaigError("out is empty: expected a folder to write into, for example out=runs/a.")
@@ -134,14 +134,8 @@ def folder(path: str, overwrite: bool, resume: bool = False) -> Path:
             f"The folder {path} already holds {', '.join(sorted(held)[:3])}{' ...' if len(held) > 3 else ''}: "
             "choose another out=..., or write over it with overwrite=true."
         )
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place):
-            pass
-    except OSError as error:
-        raise PaigError(
-            f"Cannot write into {path}: {error.strerror}. Choose a folder that you may write to."
-        ) from error
+    files.writable(place)
+    claim(place)
     return place
 
 
@@ -149,7 +143,7 @@ def file(path: str, suffix: str, overwrite: bool) -> Path:
     """Check an output file.
 
     Raises:
-        PaigError: if it exists and may not be written over, or has another suffix.
+        PaigError: if it exists and may not be written over, has another suffix, or cannot be written.
     """
     place = Path(path).expanduser()
     if place.suffix.lower() != suffix:
@@ -158,6 +152,8 @@ def file(path: str, suffix: str, overwrite: bool) -> Path:
         raise PaigError(f"out={path} is a folder: expected a file name.")
     if place.exists() and not overwrite:
         raise PaigError(f"The file {path} is there already: choose another out=..., or say overwrite=true.")
+    files.writable(place.parent)
+    claim(place)
     return place
 
 
@@ -185,11 +181,8 @@ def read_summary(place: Path) -> dict[str, Any] | None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a text file under a temporary name and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, encoding="utf-8")
-    os.replace(new, path)
+    """Write a text file, whole or not at all; bytes of a path that are no letters become codes, as JSON has them."""
+    files.write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def csv(rows: Sequence[Mapping[str, Any]]) -> str:

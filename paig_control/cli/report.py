@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control import __version__
+from paig_control import __version__, files
 from paig_control.cli import output, world
 from paig_control.cli.output import Screen
 from paig_control.data import episodes
@@ -59,17 +59,19 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         for block in section.blocks
         if isinstance(block, page.Image)
     ]
+    files.remove(folder / output.SUMMARY)  # it would tell of another page
     for picture in pictures:
-        (folder / picture.name).write_bytes(picture.content)
+        files.write(folder / picture.name, picture.content)
     output.write(folder / PAGE, text)
-    screen.say(f"{count}, {len(pictures)} pictures and films: open {folder / PAGE}")
     figures = {
         "systems": {system.name: [one.name for one in system.runs] for system in systems},
         "pictures": [picture.name for picture in pictures],
         "wall_seconds": time.monotonic() - wall,
         "peak_mb": output.peak_mb(),
     }
-    return output.summary(folder / output.SUMMARY, command, config, figures)
+    summary = output.summary(folder / output.SUMMARY, command, config, figures)
+    screen.say(f"{count}, {len(pictures)} pictures and films: open {folder / PAGE}")
+    return summary
 
 
 def _runs(place: Path) -> list[Path]:

@@ -25,8 +25,12 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from paig_control import files
 from paig_control.cli import output, watching
+from paig_control.cli.claims import claims
 from paig_control.cli.compose import configure, freed, parse, reason
+from paig_control.cli.orphans import end_with
+from paig_control.cli.streams import steady
 from paig_control.errors import PaigError
 
 FAILED, TABLE, FIGURE = "failed.txt", "sweep.csv", "sweep.png"
@@ -120,6 +124,12 @@ class _Job:
 
     def __init__(self, command: str) -> None:
         self.command, self.__name__, self.__module__ = command, "paig_control", __name__
+        self.parent = os.getpid()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in another process."""
+        self.__dict__.update(state)
+        end_with(self.parent)
 
     def __call__(self, config: DictConfig) -> None:
         """Run the command."""
@@ -129,7 +139,8 @@ class _Job:
 
         words = [str(word) for word in HydraConfig.get().overrides.task]
         OmegaConf.resolve(config)
-        execute(self.command, config, shlex.join(["paig-control", self.command, *words]))
+        with steady(), claims():
+            execute(self.command, config, shlex.join(["paig-control", self.command, *words]))
 
 
 class _Training(_Job):
@@ -154,17 +165,17 @@ class _Training(_Job):
         speak, number = config.verbosity > 0, HydraConfig.get().job.num + 1
         config.out, config.verbosity = str(place), 0
         OmegaConf.resolve(config)
-        if config.resume and ended(place, config):
-            said = "had ended"
-        else:
-            (place / FAILED).unlink(missing_ok=True)
-            try:
+        try:
+            if config.resume and ended(place, config):
+                said = "had ended"
+            else:
+                files.remove(place / FAILED)
                 super().__call__(config)
                 said = "done"
-            except Exception as error:  # whatever it is, the other runs go on
-                said = str(error) if isinstance(error, PaigError) else traceback.format_exc()
-                output.write(place / FAILED, said + "\n")
-                said = f"failed: {last_line(said)}"
+        except Exception as error:  # whatever it is, the other runs go on
+            said = str(error) if isinstance(error, PaigError) else traceback.format_exc()
+            output.write(place / FAILED, said + "\n")
+            said = f"failed: {last_line(said)}"
         if speak:
             print(f"{number:4d} of {self.total}  {place.name}: {said}", file=sys.stderr, flush=True)
 
@@ -179,12 +190,16 @@ def name_of(values: Values) -> str:
 
 
 def ended(place: Path, config: DictConfig) -> bool:
-    """Whether this very training has ended in its folder."""
+    """Whether this very training, with these options on these data, has ended in its folder."""
+    from paig_control.data import episodes
+
     found = output.read_summary(place)
+    if found is None or found.get("data_sha256") != episodes.load(config.data).identity:
+        return False
     wanted = OmegaConf.to_container(config, resolve=True)
     assert isinstance(wanted, dict)
     aside = ("out", "overwrite", "resume", "threads", "tracker", "verbosity", *watching.OPTIONS)
-    return found is not None and all(found["options"].get(k) == v for k, v in wanted.items() if k not in aside)
+    return all(found["options"].get(k) == v for k, v in wanted.items() if k not in aside)
 
 
 def last_line(text: str) -> str:
@@ -227,9 +242,11 @@ class _Trainings:
 
     def conclude(self) -> int:
         """Write table, figure and summary; the exit code."""
+        from paig_control.report.style import png
         from paig_control.report.training import sweep_figure
 
         rows = [self.row(values) for values in self.runs]
+        files.remove(self.folder / output.SUMMARY)  # it would tell of other runs
         names = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names, restval="")
@@ -238,7 +255,7 @@ class _Trainings:
         output.write(self.folder / TABLE, text.getvalue())
         curves = [(self.setting(v), self.history(v)) for v, row in zip(self.runs, rows, strict=True) if row["ended"]]
         if curves:
-            sweep_figure(curves).savefig(self.folder / FIGURE, dpi=110)
+            files.write(self.folder / FIGURE, png(sweep_figure(curves)))
         output.summary(self.folder / output.SUMMARY, self.line, self.config, {"runs": rows})
         self.show(rows)
         return int(not all(row["ended"] for row in rows))

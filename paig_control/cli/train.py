@@ -42,7 +42,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     folder = output.folder(config.out, config.overwrite, config.resume)
 
     from paig_control.learning import recipe
-    from paig_control.learning.trainer import Stopped
+    from paig_control.learning.moments import Stopped
     from paig_control.prediction import evaluate_prediction
     from paig_control.report.training import save_training_pictures
 
@@ -91,6 +91,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         figures |= evaluate_prediction(learned.model, data.split(split), frames)
     figures |= {
         "filmed": data.filmed,
+        "data_sha256": data.identity,
         "evaluated_on": split,
         "frames": learned.frames,
         "converged": learned.converged,
@@ -100,14 +101,15 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         "wall_seconds": learned.wall_seconds,
         "peak_mb": output.peak_mb(),
     }
+    save_training_pictures(learned, pictures or folder, None if split is None else data.split(split))
+    summary = output.summary(folder / output.SUMMARY, command, config, figures)
     if split is None:
         screen.remark("The data have no test split: prediction was not evaluated.")
     for note in learned.notes:
         screen.remark(note)
-    save_training_pictures(learned, pictures or folder, None if split is None else data.split(split))
     show_constants(screen, figures["constants"])
     show_losses(screen, figures)
-    return output.summary(folder / output.SUMMARY, command, config, figures)
+    return summary
 
 
 def check_objects(objects: int, data: episodes.Episodes) -> None:
