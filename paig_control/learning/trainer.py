@@ -125,7 +125,7 @@ def finished_run(loaded: checkpoint.Loaded) -> Run:
     record = loaded.record
     return Run(
         loaded.model,
-        {name: Estimate(**found) for name, found in record["constants"].items()},
+        {name: Estimate(c["value"], c["std"], c["unit"]) for name, c in record["constants"].items()},
         record["history"],
         record["converged"],
         record["notes"],
@@ -344,11 +344,14 @@ class Trainer(Generic[R]):
         """Go on from a checkpoint's model and trainer's state."""
         self.model = model.train()
         self.physics = self.model.physics
-        self.stage, self.coordinates = state["stage"], state["coordinates"].to(self.device)
-        self.chosen = state["chosen"].to(self.device)
-        self.loop_state = LoopState(**state["loop"])
-        self.history, self.notes, self.spent = state["history"], state["notes"], tuple(state["spent"])
-        self.kept = self._place()
+        try:
+            self.stage, self.coordinates = state["stage"], state["coordinates"].to(self.device)
+            self.chosen = state["chosen"].to(self.device)
+            self.loop_state = LoopState(**state["loop"])
+            self.history, self.notes, self.spent = state["history"], state["notes"], tuple(state["spent"])
+            self.kept = self._place()
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise PaigError(f"The checkpoint's trainer.pt is of another form ({error!r}): train again.") from None
         self.notes.append(f"Resumed in stage {self.stages[self.stage]} at step {self.loop_state.step}.")
 
 
