@@ -26,7 +26,7 @@ from paig_control.model import PAIG
 from paig_control.original import OriginalPAIG
 from paig_control.physics.integrators import integrate_by
 from paig_control.physics.registry import build_physics
-from paig_control.reading import COUNT, FINITE, FLAG, NUMBER, TEXT, WHOLE, check_file, misfit, read_json
+from paig_control.reading import COUNT, FINITE, FLAG, NUMBER, TEXT, WHOLE, check_file, check_form, read_json
 from paig_control.vision.kinematics import build_kinematics
 from paig_control.vision.registry import build_eyes, build_renderer, described
 
@@ -208,9 +208,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} is of format {written!r}: this version reads format {FORMAT}. "
             "Use the version that wrote it, or train again."
         )
-    wrong = misfit(description, DESCRIPTION)
-    if wrong:
-        raise PaigError(f"{path} does not describe a model of this library: {wrong}.")
+    check_form(path, description, DESCRIPTION)
     return description
 
 

@@ -1,7 +1,7 @@
 """How large what comes from outside may be in memory: asked before it is read, so that no file can exhaust a machine.
 
-A small file may unpack to any size, so what counts is what it would take, not what it takes on the disk. One variable of
-the environment, ``PAIG_MAX_GB``, moves every such limit.
+A small file may unpack to any size, so what counts is what it would take, not what it takes on the disk. One variable
+of the environment, ``PAIG_MAX_GB``, moves every such limit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def allowed(limit: int | None = None) -> int:
     """Bytes that are let in: what ``PAIG_MAX_GB`` says; if it is not set, ``limit``, or ``MOST`` by default."""
     given = os.environ.get(VARIABLE, "").strip()
     if not given:
-        return min(MOST, _memory() // 2) if limit is None else limit
+        return min(MOST, memory() // 2) if limit is None else limit
     try:
         most = float(given)
     except ValueError:
@@ -57,7 +57,7 @@ def _gb(size: int) -> str:
     return f"{size / GB:.3g} GB" if size >= GB / 10 else f"{size / 10**6:.3g} MB"
 
 
-def _memory() -> int:
+def memory() -> int:
     """Bytes of the machine's memory; plenty where the system does not say it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

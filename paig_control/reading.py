@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,6 +46,24 @@ Form = Any
 
 A name that ends in ``?`` may be absent, and ``*`` stands for every name.
 """
+
+
+def place(text: str, what: str) -> Path:
+    """The path that a user writes, ``~`` for a home folder; whether anything is there, or ever was, does not matter.
+
+    Raises:
+        PaigError: for what can be no path here: no such user, a name too long, a folder into which one may not look.
+    """
+    try:
+        path = Path(text).expanduser()
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, RuntimeError, ValueError) as error:
+        raise PaigError(
+            f"{what}={_short(text)} can be no path here ({getattr(error, 'strerror', None) or error})."
+        ) from None
+    return path
 
 
 def check_file(path: Path, limit: int | None = None) -> int:
@@ -93,10 +112,20 @@ def read_json(path: Path, form: Form = None) -> Any:
         value = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise PaigError(f"{path} is damaged, or no JSON ({error}).") from None
-    wrong = "" if form is None else misfit(value, form)
+    if form is not None:
+        check_form(path, value, form)
+    return value
+
+
+def check_form(path: Path, value: Any, form: Form) -> None:
+    """Refuse what a file says if it is not of the form.
+
+    Raises:
+        PaigError: that says what is wrong.
+    """
+    wrong = misfit(value, form)
     if wrong:
         raise PaigError(f"{path} is not what this library writes: {wrong}.")
-    return value
 
 
 def misfit(value: Any, form: Form, at: str = "it") -> str:

@@ -28,9 +28,18 @@ from omegaconf import DictConfig, OmegaConf
 from paig_control.cli import output, watching
 from paig_control.cli.compose import configure, freed, parse, reason
 from paig_control.errors import PaigError
+from paig_control.reading import FLAG, NOTHING, NUMBER
 
 FAILED, TABLE, FIGURE = "failed.txt", "sweep.csv", "sweep.png"
 LOSSES = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss")
+ROW = {
+    "options": {},
+    "converged": FLAG,
+    "constants": {"*": {"value": NUMBER, "std": NUMBER, "truth?": NUMBER}},
+    "cpu_seconds": NUMBER,
+    **dict.fromkeys(LOSSES, (NOTHING, NUMBER)),
+}
+"""The form of a run's summary, as far as the table reads it."""
 Values = Mapping[str, str]
 """What a run was given beyond what all runs share: value by option."""
 
@@ -180,7 +189,10 @@ def name_of(values: Values) -> str:
 
 def ended(place: Path, config: DictConfig) -> bool:
     """Whether this very training has ended in its folder."""
-    found = output.read_summary(place)
+    try:
+        found = output.read_summary(place)
+    except PaigError:  # what cannot be read is trained again
+        found = None
     wanted = OmegaConf.to_container(config, resolve=True)
     assert isinstance(wanted, dict)
     aside = ("out", "overwrite", "resume", "threads", "tracker", "verbosity", *watching.OPTIONS)
@@ -251,7 +263,10 @@ class _Trainings:
         """What is known about a run."""
         place = self.place(values)
         row: dict[str, Any] = {**values, "folder": place.name, "ended": False, "error": ""}
-        found = output.read_summary(place)
+        try:
+            found = output.read_summary(place, ROW)
+        except PaigError as error:
+            return row | {"error": str(error)}
         if (place / FAILED).exists():
             return row | {"error": last_line((place / FAILED).read_text(encoding="utf-8"))}
         if found is None:

@@ -32,6 +32,11 @@ def enlarge(image: Picture, scale: int) -> Image.Image:
     return Image.fromarray(image).resize((width * scale, height * scale), Image.Resampling.NEAREST)
 
 
+def plain(text: str) -> str:
+    """Words from outside as they are: in figures, ``$`` would begin a formula, and half a character would fail."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("$", r"\$")
+
+
 def bare(axis: Axes) -> None:
     """Leave only the two lines that carry numbers."""
     axis.spines[["top", "right"]].set_visible(False)
