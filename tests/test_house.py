@@ -12,8 +12,8 @@ import paig_control
 ROOT = Path(paig_control.__file__).parent
 RANK = {
     "errors": 0,
-    "limits": 0,
-    "reading": 0,
+    "limits": 1,
+    "reading": 1,
     "types": 1,
     "physics": 2,
     "vision": 3,

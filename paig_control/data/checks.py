@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from paig_control.errors import PaigError
 
+MOST_ACTION = 1e15
+"""Actions beyond it overflow single precision where they are squared and added up."""
 _NAME = re.compile(r"(train|valid|test)_(x|u|truth_position|truth_velocity)|meta")
 
 
@@ -27,7 +29,7 @@ def parse_meta(array: NDArray[Any] | None) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(str(array[()]))
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if array.ndim != 0 or not isinstance(value, dict):
         raise PaigError("meta is not one JSON object: leave it out, or write it with json.dumps.")
@@ -63,9 +65,7 @@ def arrays(given: dict[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], lis
 def _frames(name: str, value: NDArray[Any], notes: list[str]) -> NDArray[np.uint8]:
     shape = "(sequences, time, height, width, 3)"
     value = np.asarray(value)
-    if value.dtype == object or not (
-        np.issubdtype(value.dtype, np.integer) or np.issubdtype(value.dtype, np.floating) or value.dtype == bool
-    ):
+    if value.dtype.kind not in "buif":  # not NumPy's issubdtype, to which time differences are integers
         raise PaigError(f"{name} has type {value.dtype}: expected uint8 films {shape}.")
     if value.ndim == 4 and value.shape[-1] not in (3, 4):
         notes.append(f"{name} has no colour axis: taken as grey and copied to three channels.")
@@ -109,7 +109,7 @@ def _to_uint8(name: str, value: NDArray[Any], notes: list[str]) -> NDArray[np.ui
 
 def _numbers(name: str, value: NDArray[Any]) -> None:
     value = np.asarray(value)
-    if not (np.issubdtype(value.dtype, np.floating) or np.issubdtype(value.dtype, np.integer)):
+    if value.dtype.kind not in "uif":
         raise PaigError(f"{name} has type {value.dtype}: expected numbers.")
     if not np.isfinite(value).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
@@ -123,6 +123,12 @@ def _actions(name: str, value: NDArray[Any], frames: NDArray[np.uint8]) -> NDArr
         raise PaigError(
             f"{name} has shape {value.shape}: expected ({sequences}, {time - 1}, action size), one action "
             f"between every two of the {time} frames of the {sequences} sequences."
+        )
+    largest = max(float(value.max()), -float(value.min()))
+    if largest > MOST_ACTION:
+        raise PaigError(
+            f"{name} has actions as large as {largest:.3g}: expected none beyond {MOST_ACTION:.0e}, which single "
+            "precision still squares. Give them in units in which they are near 1."
         )
     return np.ascontiguousarray(value, dtype=np.float32)
 
@@ -138,7 +144,9 @@ def _truth(split: str, given: Mapping[str, NDArray[Any]], checked: dict[str, NDA
                 f"{name} has shape {value.shape}: expected ({sequences}, {time}, objects, coordinates), one "
                 "state for every frame."
             )
-        checked[name] = np.ascontiguousarray(value, dtype=np.float64)
+        with np.errstate(over="ignore"):
+            checked[name] = np.ascontiguousarray(value, dtype=np.float64)
+        _numbers(name, checked[name])
     if len(names) == 2 and given[names[0]].shape != given[names[1]].shape:
         raise PaigError(f"{names[0]} {given[names[0]].shape} and {names[1]} {given[names[1]].shape} differ in shape.")
 
@@ -165,19 +173,70 @@ def meta(value: Mapping[str, Any], checked: Mapping[str, NDArray[Any]]) -> None:
         raise PaigError(f"meta is a {type(value).__name__}: expected a dictionary.")
     try:
         json.dumps(dict(value))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise PaigError(
             f"meta cannot be written as JSON ({error}): use numbers, strings, lists and dictionaries."
         ) from None
     dt = value.get("dt")
-    if dt is not None and not (isinstance(dt, (int, float)) and 0 < dt < float("inf")):
-        raise PaigError(f"meta has dt = {dt!r}: expected the positive time between two frames, in seconds.")
-    truth = value.get("truth", {})
+    if dt is not None and not (_finite(dt) and dt > 0):
+        raise PaigError(f"meta has dt = {_short(dt)}: expected the positive time between two frames, in seconds.")
+    _env(value.get("env"))
+    _known(value.get("truth", {}))
+    bounds = {name: value.get(name) for name in ("action_low", "action_high")}
+    for name, bound in bounds.items():
+        if bound is not None and not (isinstance(bound, list | tuple) and bound and all(map(_finite, bound))):
+            raise PaigError(
+                f"meta has {name} = {_short(bound)}: expected a list of finite numbers, one for each number of an "
+                "action, or leave it out."
+            )
+        if bound is not None and "train_u" in checked and np.shape(bound) != checked["train_u"].shape[2:]:
+            raise PaigError(
+                f"meta's {name} = {_short(bound)} does not fit actions of size {checked['train_u'].shape[2]}."
+            )
+    low, high = bounds.values()
+    if low and high and (len(low) != len(high) or any(a > b for a, b in zip(low, high, strict=True))):
+        raise PaigError(
+            f"meta has action_low = {_short(low)} and action_high = {_short(high)}: expected that no lower bound is "
+            "above its upper one."
+        )
+
+
+def _env(env: Any) -> None:
+    """Refuse a note of what was filmed that is not of our form."""
+    if env is None:
+        return
+    kwargs = env.get("kwargs", {}) if isinstance(env, Mapping) else None
+    if not (
+        isinstance(env, Mapping)
+        and isinstance(env.get("id"), str)
+        and isinstance(kwargs, Mapping)
+        and isinstance(kwargs.get("env_id", ""), str)
+    ):
+        raise PaigError(f"meta has env = {_short(env)}: expected {{'id': name, 'kwargs': {{...}}}}, or leave it out.")
+
+
+def _known(truth: Any) -> None:
+    """Refuse a truth that is not of our form, or whose constants are no numbers."""
     if not isinstance(truth, Mapping) or not all(
         isinstance(truth.get(key, {}), Mapping) for key in ("constants", "physics")
     ):
         raise PaigError("meta's truth is not of the form {'constants': {name: value}, 'physics': {...}}.")
-    for name in ("action_low", "action_high"):
-        bound = value.get(name)
-        if bound is not None and "train_u" in checked and np.shape(bound) != checked["train_u"].shape[2:]:
-            raise PaigError(f"meta's {name} = {bound} does not fit actions of size {checked['train_u'].shape[2]}.")
+    for name, constant in truth.get("constants", {}).items():
+        if not _finite(constant):
+            raise PaigError(
+                f"meta's truth has the constant {_short(name)} = {_short(constant)}: expected a finite number."
+            )
+    objects = truth.get("physics", {}).get("objects")
+    if objects is not None and not (_finite(objects) and objects == int(objects) > 0):
+        raise PaigError(f"meta's truth has objects = {_short(objects)}: expected how many the films show.")
+
+
+def _finite(value: Any) -> bool:
+    """Whether this is one number that single precision holds, as JSON has them."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 3.4e38
+
+
+def _short(value: Any) -> str:
+    """What was found, in at most so many letters as a line holds."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paig_control.data import checks
+from paig_control.data.unpacking import unpack
 from paig_control.errors import PaigError
 
 SPLITS = ("train", "valid", "test")
@@ -180,26 +181,12 @@ def load(path: str | Path) -> Episodes:
     """Read and check a data file.
 
     Raises:
-        PaigError: for a missing, truncated or pickled file, and for arrays of the wrong shape, type or range.
+        PaigError: for a missing, damaged, pickled or too large file, and for arrays of the wrong shape, type or range.
     """
     path = Path(path)
     if not path.is_file():
         raise PaigError(f"There is no data file {path}: make one with `paig-control collect out={path}`.")
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise PaigError(f"{path} holds one bare array: expected an .npz.")
-        with archive:
-            arrays = {name: archive[name] for name in archive.files if checks.wanted(name)}
-    except PaigError:
-        raise
-    except Exception as error:  # zipfile, zlib, struct and NumPy have no common base
-        if "Object arrays" in str(error):
-            raise PaigError(
-                f"{path} holds pickled objects, which could run code: save plain arrays with np.savez."
-            ) from error
-        reason = f"{type(error).__name__}: {error}"
-        raise PaigError(f"{path} is damaged, or no .npz archive ({reason}): collect or copy it again.") from error
+    arrays = unpack(path, checks.wanted)
     try:
         return Episodes(arrays, checks.parse_meta(arrays.pop("meta", None)))
     except PaigError as error:
