@@ -1,9 +1,9 @@
 """Damaged inputs by the ten thousand: each must end in success or in one clear sentence, and no code in it may run.
 
-``make fuzz`` (``make fuzz SECONDS=1200``) draws from the families in ``families.py`` in turn until the time is over, and
-prints for each how many were taken and how many refused. Whatever else happens (another exception, a hang, code that
-ran, more than 1 GB of memory) is kept as a folder, from which ``python benchmarks/fuzz.py --replay FOLDER`` shows it
-again. ``--seed`` makes another draw.
+``make fuzz`` (``make fuzz SECONDS=60``) draws from the families in ``families.py`` in turn until the time is over,
+and prints for each how many were taken and how many refused. Whatever else happens (another exception, a hang, code
+that ran, more than 1 GB of memory) is kept in a folder of its own; ``python benchmarks/fuzz.py --replay FOLDER`` shows
+it again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from damage import Files, Link
+from damage import Files
 from families import Family, families
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
@@ -31,8 +31,8 @@ from paig_control.errors import PaigError
 
 MOST_MB = 1000
 """Resident memory of the whole process, torch and all."""
-PATIENCE = 30
-"""Seconds for one input."""
+TIMERS = ((signal.ITIMER_PROF, signal.SIGPROF, 30), (signal.ITIMER_REAL, signal.SIGALRM, 300))
+"""Seconds of work for one input, and of waiting."""
 
 
 class HangError(BaseException):
@@ -40,7 +40,7 @@ class HangError(BaseException):
 
 
 def _late(*_: Any) -> None:
-    raise HangError(f"no end after {PATIENCE} s")
+    raise HangError("it came to no end")
 
 
 def write(files: Files, folder: Path) -> None:
@@ -72,9 +72,10 @@ class Fuzz:
 
     def __init__(self, place: Path, scratch: Path) -> None:
         self.place, self.scratch, self.canary = place, scratch, scratch / "canary"
-        (scratch / "home").mkdir()
+        (scratch / "home").mkdir(parents=True)
         self.families = families(scratch / "home", str(self.canary))
         self.counts: dict[str, Counter[str]] = {name: Counter() for name in self.families}
+        self.spent: dict[str, float] = dict.fromkeys(self.families, 0.0)
         self.failures: list[str] = []
 
     def round(self, name: str, number: int, batch: int | None = None) -> None:
@@ -101,9 +102,10 @@ class Fuzz:
         folder = self.scratch / "input"
         shutil.rmtree(folder, ignore_errors=True)
         write(files, folder)
-        before, said = peak_mb(), ""
-        signal.signal(signal.SIGALRM, _late)
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+        before, began, said = peak_mb(), time.process_time(), ""
+        for timer, late, patience in TIMERS:
+            signal.signal(late, _late)
+            signal.setitimer(timer, patience)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -114,19 +116,23 @@ class Fuzz:
         except (Exception, HangError):
             outcome, said = "failed", traceback.format_exc()
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            for timer, _, _ in TIMERS:
+                signal.setitimer(timer, 0)
         if self.canary.exists():
             self.canary.unlink()
             outcome, said = "failed", f"code in the file has run\n{said}"
         elif before <= MOST_MB < peak_mb():
             outcome, said = "failed", f"memory grew from {before:.0f} to {peak_mb():.0f} MB\n{said}"
         self.counts[name].update(["inputs", outcome])
+        self.spent[name] += time.process_time() - began
         if said:
             self.keep(name, files, said)
 
     def keep(self, name: str, files: Files, said: str) -> None:
         """Put an input that failed aside, unless one like it is there."""
-        where = [line.strip() for line in said.splitlines() if "paig_control" in line and line.lstrip().startswith("File")]
+        where = [
+            line.strip() for line in said.splitlines() if "paig_control" in line and line.lstrip().startswith("File")
+        ]
         last = f"{name}: {said.strip().splitlines()[-1][:120]} at {where[-1] if where else 'the outside'}"
         if last in self.failures:
             return
@@ -139,10 +145,11 @@ class Fuzz:
     def table(self) -> str:
         """Counts by family."""
         columns = ("inputs", "accepted", "refused", "failed")
-        lines = [f"{'family':<12}" + "".join(f"{name:>10}" for name in columns)]
+        lines = [f"{'family':<12}" + "".join(f"{name:>10}" for name in (*columns, "CPU s"))]
         whole: Counter[str] = sum(self.counts.values(), Counter())
         for name, found in {**self.counts, "all": whole}.items():
-            lines.append(f"{name:<12}" + "".join(f"{found[column]:>10}" for column in columns))
+            spent = self.spent[name] if name in self.spent else sum(self.spent.values())
+            lines.append(f"{name:<12}" + "".join(f"{found[column]:>10}" for column in columns) + f"{spent:>10.0f}")
         return "\n".join(lines)
 
 
@@ -174,7 +181,7 @@ def main() -> int:
                     fuzz.round(family, number)
             number += 1
     print(fuzz.table())
-    print(f"peak memory {peak_mb():.0f} MB of {MOST_MB}; no code in a file has run" * (not fuzz.failures) or "")
+    print(f"{time.process_time():.0f} CPU seconds in all, at most {peak_mb():.0f} MB of memory")
     for failure in fuzz.failures:
         print(f"failed: {failure}")
     if fuzz.failures:

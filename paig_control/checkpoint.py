@@ -66,9 +66,7 @@ class Record(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         """Refuse."""
-        raise PaigError(
-            f"The checkpoint's record does not say its {key}: train again, or use one that was not changed."
-        )
+        raise PaigError(f"The checkpoint's record has no {key}: train again, or take one that nobody has changed.")
 
 
 class Loaded(NamedTuple):
