@@ -311,7 +311,8 @@ def goal_arrays(draw: st.DrawFn, canary: str) -> Files:
 def use_goal(name: str, place: Path, env: Any) -> None:
     """Resolve as control does, alone and as the first of two."""
     goals.resolve(str(place / name), None, {}, env, (32, 32))
-    goals.resolve([str(place / name)] * 2, None, {}, env, (32, 32))
+    if name.endswith(".png"):
+        goals.resolve([str(place / name)] * 2, None, {}, env, (32, 32))
 
 
 # -- settings ------------------------------------------------------------------------------------------------
@@ -353,6 +354,7 @@ KEYS += [
     "x",
     "",
 ]
+SHARED = ["seed", "threads", "verbosity", "overwrite", "out", "device"]
 MARKS = ["=", "=", "=", "=", "==", "", "+=", "~", ".a=", ":="]
 SAID = [
     "[",
@@ -399,7 +401,8 @@ def settings(draw: st.DrawFn) -> Files:
         "".join,
         st.tuples(st.sampled_from(["", "", "+", "++", "~"]), st.sampled_from(KEYS), st.sampled_from(MARKS), value),
     )
-    words = draw(st.lists(st.one_of(word, word, value), min_size=1, max_size=3))
+    plain = st.builds("{}={}".format, st.sampled_from(SHARED), st.one_of(st.integers(), value))
+    words = draw(st.lists(st.one_of(plain, plain, word, value), min_size=1, max_size=3))
     return {"words.json": json.dumps([draw(st.sampled_from(COMMANDS)), *words]).encode()}
 
 

@@ -185,7 +185,7 @@ def test_what_a_sealed_checkpoint_says_wrongly_is_named(tmp_path: Path, place: t
         said[place[-1]] = value
 
     run = sealed(a_run(tmp_path), change)
-    with pytest.raises(PaigError, match="is not what this library writes|does not describe a model|expected a scheme"):
+    with pytest.raises(PaigError, match=r"not what this library writes|does not describe a model|expected a scheme"):
         checkpoint.load(run)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from paig_control.errors import PaigError
 
-BATCHES = {"films": 60, "meta": 60, "checkpoints": 60, "pictures": 60, "arrays": 80, "settings": 25, "reports": 3}
+BATCHES = {"films": 60, "meta": 60, "checkpoints": 60, "pictures": 60, "arrays": 80, "settings": 25, "reports": 2}
 
 
 @pytest.fixture(scope="module")
@@ -33,21 +33,23 @@ def test_every_damaged_input_ends_in_success_or_in_one_sentence(fuzz: Any, name:
     assert fuzz.failures == []
     assert counts["inputs"] >= BATCHES[name]
     assert counts["inputs"] == counts["accepted"] + counts["refused"]
-    assert counts["refused"] > 0
+    assert counts["accepted"] > 0
+    assert counts["refused"] > 0 or name == "reports"  # of what is damaged, a report says it
 
 
 def test_what_fails_is_kept_and_can_be_seen_again(fuzz: Any, tmp_path: Path) -> None:
+    module = importlib.import_module(type(fuzz).__module__)
+    own = module.Fuzz(tmp_path / "kept", tmp_path / "scratch")
+
     def careless(place: Path) -> None:
         (place / "a" / "file").read_text().index("x")
 
     def obedient(place: Path) -> None:
-        fuzz.canary.touch()
+        own.canary.touch()
 
     def patient(place: Path) -> None:
         raise PaigError("no")
 
-    module = importlib.import_module(type(fuzz).__module__)
-    own = module.Fuzz(tmp_path / "kept", tmp_path / "scratch")
     own.counts["films"].clear()
     for use in (careless, obedient, patient):
         own.one("films", own.families["films"]._replace(use=use), {"a/file": b"whole"})
