@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUNS ?= runs/paper
+SECONDS ?= 1200
 
-.PHONY: demo test lint docs paper clean
+.PHONY: demo test lint docs paper fuzz clean
 
 demo: $(READY)  ## From nothing to a swung-up pendulum: films, training, control, pictures in demo/
 	$(BIN)/paig-control demo out=demo overwrite=true
@@ -23,6 +24,9 @@ docs: $(READY)  ## The documentation, in build/docs; warnings are errors
 
 paper: $(READY)  ## PAIG's table and figures anew, in docs/paper; runs that have ended in RUNS are not trained again
 	$(BIN)/python benchmarks/paper.py --runs $(RUNS)
+
+fuzz: $(READY)  ## Damaged films, checkpoints, goals, settings and reports for so many SECONDS; what fails is kept in runs/fuzz
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fuzz.py --seconds $(SECONDS)
 
 clean:  ## Remove the environment and what the commands wrote
 	rm -rf $(VENV) demo runs build *.egg-info

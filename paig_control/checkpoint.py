@@ -10,27 +10,64 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError
+from safetensors import safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 
 from paig_control import files
 from paig_control.blackbox import BlackBox
 from paig_control.errors import PaigError, nearest
+from paig_control.limits import check_size
 from paig_control.model import PAIG
 from paig_control.original import OriginalPAIG
 from paig_control.physics.integrators import integrate_by
 from paig_control.physics.registry import build_physics
+from paig_control.reading import COUNT, FINITE, FLAG, NUMBER, TEXT, WHOLE, check_file, check_form, read_json
 from paig_control.vision.kinematics import build_kinematics
 from paig_control.vision.registry import build_eyes, build_renderer, described
 
 FORMAT = 2
 FOLDER = "checkpoint"
 MODELS: dict[str, type[PAIG]] = {kind.kind: kind for kind in (PAIG, OriginalPAIG, BlackBox)}
+DESCRIPTION = {
+    "model": {
+        "kind": TEXT,
+        "physics": {"name": TEXT, "dt": FINITE},
+        "integrator": TEXT,
+        "kinematics": TEXT,
+        "localizer": {"kind": TEXT},
+        "renderer": {"kind": TEXT, "image_size": [COUNT]},
+        "input_frames": COUNT,
+        "polish": WHOLE,
+    },
+    "record": {
+        "seed?": WHOLE,
+        "frames?": COUNT,
+        "prediction_frames?": COUNT,
+        "physics?": {"name": TEXT},
+        "constants?": {"*": {"value": FINITE, "std": NUMBER, "unit": TEXT}},
+        "residual?": NUMBER,
+        "history?": {"*": [{"*": NUMBER}]},
+        "converged?": FLAG,
+        "notes?": [TEXT],
+        "cpu_seconds?": NUMBER,
+        "wall_seconds?": NUMBER,
+    },
+}
+"""The form of ``model.json``; what is in a record depends on who wrote it."""
+
+
+class Record(dict[str, Any]):
+    """What a checkpoint says beside the model; to ask for what it does not say is a user's mistake."""
+
+    def __missing__(self, key: str) -> Any:
+        """Refuse."""
+        raise PaigError(f"The checkpoint's record has no {key}: train again, or take one that nobody has changed.")
 
 
 class Loaded(NamedTuple):
@@ -101,36 +138,59 @@ def load(run: Path, device: str | torch.device = "cpu") -> Loaded:
         missing = f"{run} holds no whole checkpoint"
         raise PaigError(f"{missing}: its files are missing or cut short. Train again, or copy the folder once more.")
     description = _read(folder / "model.json")
-    try:
-        model = _build(description["model"])
-        weights = load_file(folder / "weights.safetensors")
-        record = dict(description["record"])
-    except (KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
-        if isinstance(error, PaigError):
-            raise
-        raise PaigError(f"{folder} does not describe a model of this library ({error}).") from None
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    if expected != found:
-        wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        raise PaigError(f"{folder}: the arrays {', '.join(wrong[:3])} do not fit the model that model.json describes.")
-    if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
-        raise PaigError(f"{folder}: the weights hold numbers that are not finite.")
-    model.load_state_dict(weights)
+    model = _filled(folder, description["model"])
     trainer = None
     if (folder / "trainer.pt").exists():
         try:
+            check_size(str(folder / "trainer.pt"), _unpacked(folder / "trainer.pt"))
             trainer = torch.load(folder / "trainer.pt", map_location="cpu", weights_only=True)
+        except PaigError:
+            raise
         except Exception as error:  # torch raises many kinds for a file that is not what it says
             name = type(error).__name__
             raise PaigError(
                 f"{folder / 'trainer.pt'} holds more than arrays and names, or is broken ({name})."
             ) from None
-    return Loaded(model.to(device).eval(), record, trainer)
+    return Loaded(model.to(device).eval(), Record(description["record"]), trainer)
+
+
+def _filled(folder: Path, names: dict[str, Any]) -> PAIG:
+    """The model of a description with its weights, made only when the sizes of both are known and agree."""
+    path = folder / "weights.safetensors"
+    try:
+        plan = _build(names, "meta")  # whatever the description asks for takes no memory there
+        wanted = {name: (tuple(value.shape), value.dtype) for name, value in plan.state_dict().items()}
+        with safe_open(path, "pt") as file:  # reads the header alone
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        shapes = {name: shape for name, (shape, _) in wanted.items()}
+        if shapes == found:
+            model, weights = _build(names), load_file(path)
+            shapes, found = wanted, {name: (tuple(value.shape), value.dtype) for name, value in weights.items()}
+    except PaigError:
+        raise
+    except Exception as error:  # the parts raise many kinds for a description that cannot be meant
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PaigError(f"{folder} does not describe a model of this library ({reason}).") from None
+    if shapes != found:
+        wrong = sorted(name for name in shapes.keys() | found.keys() if shapes.get(name) != found.get(name))
+        raise PaigError(f"{folder}: the arrays {', '.join(wrong[:3])} do not fit the model that model.json describes.")
+    model.load_state_dict(weights)
+    numbers = [*weights.values(), *(torch.tensor(value) for value in model.physics.values().values())]
+    if not all(bool(torch.isfinite(value).all()) for value in numbers):
+        raise PaigError(f"{folder}: the weights hold numbers that are not finite.")
+    return model
+
+
+def _unpacked(path: Path) -> int:
+    """Bytes that a trainer's state takes in memory, as the archive's table says them."""
+    with zipfile.ZipFile(path) as archive:
+        return sum(item.file_size for item in archive.infolist())
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    check_file(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _newest(run: Path) -> Path | None:
@@ -138,24 +198,25 @@ def _newest(run: Path) -> Path | None:
     for name in (f"{FOLDER}.new", FOLDER, f"{FOLDER}.old"):
         folder = run / name
         try:
-            listed = json.loads((folder / "model.json").read_text())["files"]
+            listed = read_json(folder / "model.json", {"files": {"*": TEXT}})["files"]
             if "weights.safetensors" in listed and all(
                 Path(f).name == f and _digest(folder / f) == d for f, d in listed.items()
             ):
                 return folder
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError):
             continue
     return None
 
 
 def _read(path: Path) -> dict[str, Any]:
-    description = json.loads(path.read_text())
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        found = description.get("format") if isinstance(description, dict) else None
+    description: dict[str, Any] = read_json(path, {})
+    written = description.get("format")
+    if type(written) is not int or written != FORMAT:
         raise PaigError(
-            f"{path} is of format {found!r}: this version reads format {FORMAT}. "
+            f"{path} is of format {written!r}: this version reads format {FORMAT}. "
             "Use the version that wrote it, or train again."
         )
+    check_form(path, description, DESCRIPTION)
     return description
 
 
@@ -177,20 +238,22 @@ def _describe(model: PAIG) -> dict[str, Any]:
     }
 
 
-def _build(names: dict[str, Any]) -> PAIG:
+def _build(names: dict[str, Any], device: str = "cpu") -> PAIG:
+    """The model of a description, its networks on a device; on ``"meta"`` they have sizes alone."""
     if names["kind"] not in MODELS:
-        raise PaigError(f"Unknown kind of model {names['kind']!r}; {nearest(str(names['kind']), MODELS)}")
+        raise PaigError(f"Unknown kind of model {names['kind']!r}; {nearest(names['kind'], MODELS)}")
     physics = build_physics(**names["physics"])
     integrate_by(physics, names["integrator"])
     if names["kinematics"] != physics.kinematics:
         raise PaigError(
             f"The kinematics {names['kinematics']!r} does not belong to the physics {names['physics']['name']!r}."
         )
-    return MODELS[names["kind"]](
-        physics,
-        build_kinematics(physics.kinematics, physics.objects),
-        build_eyes(names["localizer"], physics.objects),
-        build_renderer(names["renderer"], physics.objects),
-        int(names["input_frames"]),
-        int(names["polish"]),
-    )
+    with torch.device(device):
+        return MODELS[names["kind"]](
+            physics,
+            build_kinematics(physics.kinematics, physics.objects),
+            build_eyes(names["localizer"], physics.objects),
+            build_renderer(names["renderer"], physics.objects),
+            names["input_frames"],
+            names["polish"],
+        )

@@ -19,6 +19,7 @@ import numpy as np
 from paig_control.errors import PaigError
 from paig_control.goal_files import Array, Frame, read, read_array
 from paig_control.guarding import guarded
+from paig_control.reading import place
 
 if TYPE_CHECKING:
     from paig_control.agents.mpc import GoalLike
@@ -232,7 +233,7 @@ def resolve(
         return _read_or_drawn(wanted, named, env, size, shape)
     values = list(wanted) if isinstance(wanted, Sequence) else []
     if len(values) == 2 and all(isinstance(value, str) for value in values):
-        pictures = [_picture(Path(value).expanduser(), size, shape) for value in values]
+        pictures = [_picture(place(value, "goal"), size, shape) for value in values]
         notes = tuple(note for picture in pictures for note in picture.notes)
         return _moving(pictures[0], pictures[1], notes)
     if coordinates is not None and values and all(type(value) in (int, float) for value in values):
@@ -284,15 +285,15 @@ def _read_or_drawn(
     size: tuple[int, int],
     shape: tuple[int, ...],
 ) -> Goal:
-    path = Path(wanted).expanduser()
+    path = place(wanted, "goal")
     states = {name: to_state(values, shape, f"goal {name}") for name, values in named.items()} if shape else {}
-    if path.is_file() and path.suffix == ".npy":
+    if path.suffix == ".npy" and path.exists() and not path.is_dir():
         images, notes = read_array(path, size)
         if len(images) == 2:
             first, second = (Goal(image, None, "not known") for image in images)
             return _moving(first, second, notes)
         goal = Goal(images[0], None, "not known", notes)
-    elif path.is_file():
+    elif path.exists() and not path.is_dir():
         goal = _picture(path, size, shape)
     else:
         return _drawn(wanted, path, states, env)

@@ -18,6 +18,7 @@ RANK = {
     "guarding": 0,
     "opening": 0,
     "files": 0,
+    "reading": 1,
     "types": 1,
     "physics": 2,
     "vision": 3,

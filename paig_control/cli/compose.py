@@ -29,6 +29,7 @@ from paig_control.cli.mirror import schema
 from paig_control.cli.schema import COMMANDS, lists
 from paig_control.cli.wording import expected
 from paig_control.errors import PaigError, nearest
+from paig_control.reading import place
 
 CONFIGS = "paig_control.configs"
 PATHS = ("data", "out", "run", "goal", "record")
@@ -144,7 +145,16 @@ def configure(command: str, words: Sequence[str]) -> DictConfig:
         OmegaConf.resolve(composed)
     except OmegaConfBaseException as error:
         raise PaigError(f"A ${{...}} cannot be resolved: {str(error).splitlines()[0]}") from None
+    _check_paths(command, composed)
     return composed
+
+
+def _check_paths(command: str, config: DictConfig) -> None:
+    """Refuse what can be no path, such as a name too long, before anything is done; a goal may be no path at all."""
+    for key in {*PATHS, *lists(command)} - {"goal"}:
+        value = config.get(key)
+        for text in [value] if isinstance(value, str) else value or []:
+            place(str(text), key)
 
 
 def used(loader: ConfigLoader, command: str) -> dict[str, str | None]:

@@ -24,8 +24,11 @@ from rich.table import Table
 from paig_control import __version__, files
 from paig_control.cli.claims import claim
 from paig_control.errors import PaigError
+from paig_control.reading import Form, check_form, read_json
 
 SUMMARY = "summary.json"
+ENDED: Form = {"options": {}}
+"""What every summary says at least."""
 
 
 class Tick(Protocol):
@@ -171,13 +174,20 @@ def summary(path: Path, command: str, config: DictConfig, figures: Mapping[str, 
     return content
 
 
-def read_summary(place: Path) -> dict[str, Any] | None:
-    """What a command wrote into its folder; ``None`` if it has not ended, or was stopped."""
+def read_summary(place: Path, form: Form = ENDED) -> dict[str, Any] | None:
+    """What a command wrote into its folder; ``None`` if it has not ended, or was stopped.
+
+    Raises:
+        PaigError: for a file that is damaged, or of another form than expected.
+    """
     path = place / SUMMARY
-    if not path.is_file():
+    if not path.exists():
         return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return None if "stopped" in content else content
+    content: dict[str, Any] = read_json(path, {})
+    if "stopped" in content:
+        return None
+    check_form(path, content, form)
+    return content
 
 
 def write(path: Path, text: str) -> None:

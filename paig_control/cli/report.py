@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control import __version__, files
+from paig_control import __version__, files, reading
 from paig_control.cli import output, world
 from paig_control.cli.output import Screen
 from paig_control.data import episodes
@@ -97,40 +97,66 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 def _folder(name: str, command: str, holds: str) -> Folder:
     """What ``control`` or ``evaluate`` wrote."""
-    from paig_control.report.sources import Folder
+    from paig_control.report import sources
 
     place = Path(name).expanduser()
-    summary = output.read_summary(place) if place.is_dir() else None
-    if summary is None or not (place / holds).is_file():
+    summary: dict[str, Any] | None = None
+    damage = ""
+    try:
+        summary = output.read_summary(place, sources.CONTROL if command == "control" else sources.EVALUATE)
+        reading.place(summary["options"]["run"] if summary else "", "run")
+    except PaigError as error:
+        damage = str(error)
+    if (summary is None and not damage) or not (place / holds).is_file():
         raise PaigError(f"{command}={name} is no folder that `paig-control {command} out=...` has written to its end.")
     pictures = sorted(path for path in place.iterdir() if path.suffix in (".png", ".gif") and path.name != "goal.png")
-    return Folder(place.name, summary, pictures)
+    return sources.Folder(place.name, summary or {}, pictures, damage)
 
 
 def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]:
     """A run, measured on films that it has not seen if they are there, and the system that it is of."""
     from paig_control import checkpoint
-    from paig_control.report.sources import Trained, measure
+    from paig_control.report.sources import TRAIN, Trained, measure
 
-    loaded = checkpoint.load(folder, world.pick_device(config.device))
-    model, record, summary = loaded.model, loaded.record, output.read_summary(folder)
+    model, record, _ = checkpoint.load(folder, world.pick_device(config.device))
+    summary: dict[str, Any] | None = None
+    damage = ""
+    try:
+        summary = output.read_summary(folder, TRAIN)
+    except PaigError as error:  # the others are shown all the same
+        damage = str(error)
     path = config.data or (summary or {}).get("options", {}).get("data")
-    physics = record["physics"]["name"]
-    looks = f"{physics}, {model.physics.objects} objects, {' x '.join(map(str, model.image_size))}"
+    looks = f"{model.physics.spec['name']}, {model.physics.objects} objects, {' x '.join(map(str, model.image_size))}"
     system = (summary or {}).get("filmed") or looks
     measured: Measured | None = None
-    if path is None:
+    if path is None and damage:
+        missing = damage
+    elif path is None:
         missing = f"{name} has not ended, so it does not say what it was trained on (give data=...)"
-    elif config.data is None and not Path(path).expanduser().is_file():
+    elif config.data is None and not _there(path):
         missing = f"the data of {name}, {path}, are not there any more (give data=...)"
     else:
-        data, missing = episodes.load(path), f"{path} has neither test nor validation films"
-        system = data.filmed or system
-        split = next((part for part in ("test", "valid") if part in data.splits), None)
-        if split is not None:
-            films = _first(data.split(split), config.films)
-            measured = measure(model, films, split, record["prediction_frames"], config.rows)
-    return system, Trained(name, folder, model, record, summary, measured, missing)
+        missing = f"{path} has neither test nor validation films"
+        try:
+            data = episodes.load(path)
+            system = data.filmed or system
+            split = next((part for part in ("test", "valid") if part in data.splits), None)
+            if split is not None:
+                films = _first(data.split(split), config.films)
+                measured = measure(model, films, split, record["prediction_frames"], config.rows)
+        except PaigError as error:
+            if config.data is not None:
+                raise
+            missing = f"{name}: {error}"
+    return system, Trained(name, folder, model, record, summary, measured, missing, damage)
+
+
+def _there(path: str) -> bool:
+    """Whether a file is where a summary says it; what can be no path is nowhere."""
+    try:
+        return reading.place(path, "data").is_file()
+    except PaigError:
+        return False
 
 
 def _first(data: episodes.Sequences, count: int) -> episodes.Sequences:
@@ -140,15 +166,21 @@ def _first(data: episodes.Sequences, count: int) -> episodes.Sequences:
 
 
 def _systems(found: dict[str, list[Trained]], control: Sequence[Folder], evaluate: Sequence[Folder]) -> list[System]:
-    """Group runs by system, and give each folder to the system whose run it measured.
+    """Group runs by system, and give each folder to the system whose run it measured, or to the first if it is damaged.
 
     Raises:
         PaigError: for a folder of a run that is not in the report.
     """
     from paig_control.report.sources import System
 
+    first = next(iter(found.values()))
+
     def of(runs: Sequence[Trained], folders: Sequence[Folder]) -> list[Folder]:
-        return [folder for folder in folders if any(_same(folder.run, one.folder) for one in runs)]
+        return [
+            folder
+            for folder in folders
+            if (runs is first if folder.run is None else any(_same(folder.run, one.folder) for one in runs))
+        ]
 
     systems = [System(name, runs, of(runs, control), of(runs, evaluate)) for name, runs in found.items()]
     placed = [folder for system in systems for folder in (*system.control, *system.evaluate)]

@@ -32,9 +32,18 @@ from paig_control.cli.compose import configure, freed, parse, reason
 from paig_control.cli.orphans import end_with
 from paig_control.cli.streams import steady
 from paig_control.errors import PaigError
+from paig_control.reading import FLAG, NOTHING, NUMBER
 
 FAILED, TABLE, FIGURE = "failed.txt", "sweep.csv", "sweep.png"
 LOSSES = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss")
+ROW = {
+    "options": {},
+    "converged": FLAG,
+    "constants": {"*": {"value": NUMBER, "std": NUMBER, "truth?": NUMBER}},
+    "cpu_seconds": NUMBER,
+    **dict.fromkeys(LOSSES, (NOTHING, NUMBER)),
+}
+"""The form of a run's summary, as far as the table reads it."""
 Values = Mapping[str, str]
 """What a run was given beyond what all runs share: value by option."""
 
@@ -193,7 +202,10 @@ def ended(place: Path, config: DictConfig) -> bool:
     """Whether this very training, with these options on these data, has ended in its folder."""
     from paig_control.data import episodes
 
-    found = output.read_summary(place)
+    try:
+        found = output.read_summary(place)
+    except PaigError:  # what cannot be read is trained again
+        found = None
     if found is None or found.get("data_sha256") != episodes.load(config.data).identity:
         return False
     wanted = OmegaConf.to_container(config, resolve=True)
@@ -268,7 +280,10 @@ class _Trainings:
         """What is known about a run."""
         place = self.place(values)
         row: dict[str, Any] = {**values, "folder": place.name, "ended": False, "error": ""}
-        found = output.read_summary(place)
+        try:
+            found = output.read_summary(place, ROW)
+        except PaigError as error:
+            return row | {"error": str(error)}
         if (place / FAILED).exists():
             return row | {"error": last_line((place / FAILED).read_text(encoding="utf-8"))}
         if found is None:

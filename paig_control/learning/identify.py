@@ -57,7 +57,7 @@ class Estimate:
         """For example ``10.01 ± 0.03 m/s²``, ``10.01 ± — m/s²`` without an error bar, or ``< 0.02 1/s``; six digits."""
         if self.limit is not None:
             return f"< {self.limit:.2g} {self.unit}".rstrip()
-        if math.isnan(self.std):
+        if not math.isfinite(self.std):
             return f"{self.value:.4g} ± — {self.unit}".rstrip()
         size = math.floor(math.log10(max(abs(self.value), self.std, sys.float_info.min)))
         power = 0 if -3 <= size <= 5 else size

@@ -89,7 +89,7 @@ def finished_run(loaded: checkpoint.Loaded) -> Run:
 
 
 def _estimates(plain: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
-    return {name: Estimate(**found) for name, found in plain.items()}
+    return {n: Estimate(one["value"], one["std"], one["unit"], one.get("limit")) for n, one in plain.items()}
 
 
 def _plainly(found: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:
@@ -313,12 +313,15 @@ class Trainer(Generic[R]):
         """Go on from a checkpoint's model and trainer's state."""
         self.model = model.train()
         self.physics = self.model.physics
-        self.stage, self.coordinates = state["stage"], state["coordinates"].to(self.device)
-        self.chosen, self.seen = state["chosen"].to(self.device), state["seen"].to(self.device)
-        self.loop_state = LoopState(**state["loop"])
-        self.history, self.notes, self.spent = state["history"], state["notes"], tuple(state["spent"])
-        self.identified = {stage: _estimates(found) for stage, found in state.get("identified", {}).items()}
-        self.kept = self._place()
+        try:
+            self.stage, self.coordinates = state["stage"], state["coordinates"].to(self.device)
+            self.chosen, self.seen = state["chosen"].to(self.device), state["seen"].to(self.device)
+            self.loop_state = LoopState(**state["loop"])
+            self.history, self.notes, self.spent = state["history"], state["notes"], tuple(state["spent"])
+            self.identified = {stage: _estimates(found) for stage, found in state["identified"].items()}
+            self.kept = self._place()
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise PaigError(f"The checkpoint's trainer.pt is of another form ({error!r}): train again.") from None
         self.notes.append(f"Resumed in stage {self.stages[self.stage]} at step {self.loop_state.step}.")
 
 

@@ -59,6 +59,8 @@ def integrate_by(physics: Stepped, name: str) -> None:
     scheme, _, parts = name.rpartition("-")
     if scheme not in SCHEMES:
         raise PaigError(f"There is no integrator {name!r}; {nearest(name, [f'{known}-5' for known in SCHEMES])}")
-    if not parts.isdigit() or int(parts) < 1:
-        raise PaigError(f"integrator = {name!r}: expected a scheme and its parts a frame, for example {scheme}-5.")
+    if not parts.isdecimal() or len(parts) > 4 or int(parts) < 1:
+        raise PaigError(
+            f"integrator = {name!r}: expected a scheme and its parts a frame, 1 to 9999, for example {scheme}-5."
+        )
     physics.scheme, physics.substeps = scheme, int(parts)

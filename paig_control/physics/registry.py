@@ -17,6 +17,8 @@ from paig_control.physics.particles import Bouncing, Gravity, Spring
 from paig_control.physics.pendulum import Pendulum
 
 PHYSICS: dict[str, type[Physics]] = {}
+MOST = 4096
+"""Bodies, units of a memory or parts of a frame that a physics may have."""
 
 P = TypeVar("P", bound=type[Physics])
 
@@ -69,7 +71,10 @@ def build_physics(name: str, dt: float, **options: object) -> Physics:
         if key not in allowed:
             raise PaigError(f"The physics {name!r} has no option {key!r}; {nearest(key, allowed)}")
         if not _fits(value, parameters[key].default):
-            raise PaigError(f"{name}.{key} = {value!r}: expected something like {parameters[key].default!r}.")
+            raise PaigError(
+                f"{name}.{key} = {value!r}: expected something like {parameters[key].default!r}, and no whole number "
+                f"above {MOST}."
+            )
     physics = cls(dt=dt, **options)  # type: ignore[arg-type]
     physics.spec = {"name": name, **{key: value for key, value in options.items() if key != "substeps"}}
     return physics
@@ -81,5 +86,6 @@ def _fits(value: object, default: object) -> bool:
         return value is None or (isinstance(value, list | tuple) and all(type(n) is int for n in value))
     if isinstance(default, bool):
         return isinstance(value, bool)
-    kinds: tuple[type, ...] = (int,) if isinstance(default, int) else (int, float)
-    return isinstance(value, kinds) and not isinstance(value, bool)
+    if isinstance(default, int):
+        return type(value) is int and value <= MOST
+    return isinstance(value, int | float) and not isinstance(value, bool)

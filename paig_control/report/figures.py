@@ -16,7 +16,7 @@ from PIL import Image
 from paig_control.model import PAIG, to_images
 from paig_control.report.curves import band, over_frames
 from paig_control.report.sources import Trained
-from paig_control.report.style import COLOURS, Picture, bare, enlarge
+from paig_control.report.style import COLOURS, Picture, bare, enlarge, plain
 from paig_control.vision.localizer import Localizer
 
 
@@ -38,8 +38,8 @@ def constants_figure(runs: Sequence[Trained]) -> Figure:
             axis.errorbar(found["value"], place, xerr=bar, fmt="o", color=COLOURS[0], capsize=4, markersize=5)
             if "truth" in found:
                 axis.plot([found["truth"]] * 2, [place - 0.4, place + 0.4], color=COLOURS[1], linewidth=2)
-        axis.set(title=f"{name}{f', {unit}' if unit else ''}", ylim=(len(runs) - 0.5, -0.5))
-        axis.set_yticks(range(len(runs)), [run.name for run in runs], fontsize=9)
+        axis.set(title=plain(f"{name}{f', {unit}' if unit else ''}"), ylim=(len(runs) - 0.5, -0.5))
+        axis.set_yticks(range(len(runs)), [plain(run.name)[-60:] for run in runs], fontsize=9)
         axis.ticklabel_format(axis="x", useOffset=False)
         axis.tick_params(axis="x", labelsize=8)
         axis.locator_params(axis="x", nbins=4)
@@ -121,7 +121,7 @@ def success_map(options: Mapping[str, Sequence[float]], rates: Sequence[float]) 
     shown = axis.imshow(grid, vmin=0, vmax=1, cmap="viridis", origin="lower", aspect="auto")
     axis.set_xticks(range(len(across)), [f"{value:g}" for value in across])
     axis.set_yticks(range(len(down)), [f"{value:g}" for value in down] if len(names) > 1 else [""])
-    axis.set(xlabel=names[0], ylabel=names[1] if len(names) > 1 else "")
+    axis.set(xlabel=plain(names[0]), ylabel=plain(names[1]) if len(names) > 1 else "")
     for row, column in np.argwhere(np.isfinite(grid)):
         value = grid[row, column]
         axis.text(column, row, f"{value:.0%}", ha="center", va="center", color="white" if value < 0.6 else "black")

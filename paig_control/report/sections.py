@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from paig_control.errors import PaigError
 from paig_control.learning.identify import Estimate
+from paig_control.reading import check_file
 from paig_control.report.figures import (
     constants_figure,
     heat_picture,
@@ -18,13 +21,14 @@ from paig_control.report.figures import (
 )
 from paig_control.report.films import side_by_side
 from paig_control.report.page import KINDS, Chapter, Image, Section, Table, Text
-from paig_control.report.sources import Folder, System, Trained
+from paig_control.report.sources import LOSSES, Folder, System, Trained
 from paig_control.report.strips import film_strip
 from paig_control.report.style import Picture, png
 from paig_control.report.training import learned_figure, sweep_figure
 
-LOSSES = {"recons": "eval_recons_loss", "pred": "eval_pred_loss", "extrap": "eval_extrap_loss"}
 NONE = "—"
+LARGEST = 50 * 10**6
+"""Bytes of a picture or film that is taken into the page, unless more is allowed."""
 Blocks = list[Image | Table | Text]
 
 
@@ -58,11 +62,12 @@ def _runs(system: System) -> Blocks:
     for run in system.runs:
         record = run.record
         ended = {True: "yes", False: "no"}.get(record.get("converged", ""), "has not ended")
-        cells = [run.name, run.setting, str(record["seed"]), str(record["frames"]), ended]
+        cells = [run.name, run.setting, *(str(record.get(key, NONE)) for key in ("seed", "frames")), ended]
         rows.append([*cells, _number(record.get("cpu_seconds"), 0)])
     columns = ["run", "trained by", "seed", "frames", "converged", "CPU s"]
     notes = [Text(f"{run.name}: {note}") for run in system.runs for note in run.record.get("notes", [])]
-    return [Table(columns, rows), *notes]
+    damaged = [Text(f"{run.name}: {run.damage}", missing=True) for run in system.runs if run.damage]
+    return [Table(columns, rows), *notes, *damaged]
 
 
 def _learned(system: System) -> Blocks:
@@ -192,14 +197,14 @@ def _heat(system: System) -> Blocks:
 def _evaluation(system: System) -> Blocks:
     if not system.evaluate:
         return _missing("No evaluation was given: add folders of paig-control evaluate with evaluate=...")
-    rows, blocks = [], []
-    for folder in system.evaluate:
+    rows, blocks = [], _damaged(system.evaluate)
+    for folder in _whole(system.evaluate):
         summary = folder.summary
         found = summary["positions"] or {}
         rows.append(
             [
                 folder.name,
-                folder.run.name,
+                Path(summary["options"]["run"]).name,
                 (summary["augmentation"] or {"kind": "as they are"})["kind"],
                 *(_number(summary[key]) for key in LOSSES.values()),
                 _number(found.get("reading_rms"), 4),
@@ -208,14 +213,25 @@ def _evaluation(system: System) -> Blocks:
         )
         blocks += _left(folder)
     columns = ["evaluation", "run", "films", *LOSSES, "read, rms from truth", "identity swaps"]
-    return [Table(columns, rows), *blocks]
+    return [Table(columns, rows), *blocks] if rows else blocks
+
+
+def _whole(folders: Sequence[Folder]) -> list[Folder]:
+    return [folder for folder in folders if not folder.damage]
+
+
+def _damaged(folders: Sequence[Folder]) -> Blocks:
+    """What is wrong with those that cannot be shown."""
+    return [Text(f"{folder.name} is left out: {folder.damage}", missing=True) for folder in folders if folder.damage]
 
 
 def _control(system: System) -> Blocks:
     if not system.control:
         return _missing("No control was given: add folders of paig-control control with control=...")
-    rows = []
-    for folder in system.control:
+    rows, whole, damaged = [], _whole(system.control), _damaged(system.control)
+    if not whole:
+        return damaged
+    for folder in whole:
         found = folder.summary
         kinds = (("agent, from pixels", ""), ("same planner, true state", "oracle_"), ("random", "random_"))
         for kind, key in kinds:
@@ -224,13 +240,16 @@ def _control(system: System) -> Blocks:
                 rows.append([folder.name if key == "" else "", kind, str(found["episodes"]), *_success(found, key)])
                 rows[-1].append(_number(mean, 1))
     columns = ["control", "who", "episodes", "success", "95 % interval", "mean return"]
-    blocks: Blocks = [Table(columns, rows, "Success is judged by the true state, which the agent never sees.")]
-    rates = [folder.summary.get("success_rate") for folder in system.control]
-    options = varied([folder.summary for folder in system.control])
+    blocks: Blocks = [
+        Table(columns, rows, "Success is judged by the true state, which the agent never sees."),
+        *damaged,
+    ]
+    rates = [folder.summary.get("success_rate") for folder in whole]
+    options = varied([folder.summary for folder in whole])
     if len(rates) > 2 and 1 <= len(options) <= 2 and None not in rates:
         figure = success_map(options, [float(rate) for rate in rates if rate is not None])
         blocks.append(Image(f"{_slug(system.name)}-success.png", png(figure), "Success over what was varied."))
-    for folder in system.control:
+    for folder in whole:
         blocks += _left(folder)
     return blocks
 
@@ -244,11 +263,17 @@ def _success(found: Mapping[str, Any], key: str) -> list[str]:
 
 def _left(folder: Folder) -> Blocks:
     """Pictures and films that a command left in its folder."""
-    return [
-        Image(f"{_slug(folder.name)}-{path.name}", path.read_bytes(), f"{folder.name}: {path.name}")
-        for path in folder.pictures
-        if path.suffix in KINDS
-    ]
+    blocks: Blocks = []
+    for path in folder.pictures:
+        if path.suffix not in KINDS:
+            continue
+        try:
+            check_file(path, LARGEST)
+            name = f"{_slug(folder.name)}-{path.stem[-80:]}{path.suffix}"
+            blocks.append(Image(name, path.read_bytes(), f"{folder.name}: {path.name}"))
+        except (PaigError, OSError) as error:
+            blocks.append(Text(f"{folder.name}: {path.name} is left out: {error}", missing=True))
+    return blocks
 
 
 def _file(system: System, run: Trained) -> str:
@@ -258,4 +283,4 @@ def _file(system: System, run: Trained) -> str:
 def _slug(name: str) -> str:
     """A part of a file's name."""
     kept = "".join(letter if letter.isalnum() else "-" for letter in name)
-    return "-".join(part for part in kept.split("-") if part).lower()
+    return "-".join(part for part in kept.split("-") if part).lower()[:80]

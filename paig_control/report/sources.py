@@ -11,7 +11,31 @@ from paig_control.blackbox import BlackBox
 from paig_control.data.episodes import Sequences
 from paig_control.model import PAIG
 from paig_control.prediction import Prediction, films, predict, read
+from paig_control.reading import FINITE, NOTHING, NUMBER, TEXT, WHOLE, Kind, misfit
 from paig_control.report.style import Picture
+
+MAYBE = (NOTHING, NUMBER)
+RANGE = Kind("two numbers", lambda value: isinstance(value, list) and len(value) == 2 and not misfit(value, [NUMBER]))
+WHO = ("", "oracle_", "random_")
+LOSSES = {"recons": "eval_recons_loss", "pred": "eval_pred_loss", "extrap": "eval_extrap_loss"}
+TRAIN = {
+    "options": {"data?": TEXT},
+    "constants?": {"*": {"value": FINITE, "std": NUMBER, "unit": TEXT, "truth?": FINITE}},
+    "filmed?": (NOTHING, TEXT),
+}
+CONTROL = {
+    "options": {"run": TEXT},
+    "episodes": WHOLE,
+    **{f"{who}{name}?": MAYBE for who in (*WHO, "planner_oracle_") for name in ("success_rate", "return_mean")},
+    **{f"{who}success_interval?": (NOTHING, RANGE) for who in WHO},
+}
+EVALUATE = {
+    "options": {"run": TEXT},
+    "positions": (NOTHING, {"reading_rms?": MAYBE}),
+    "augmentation": (NOTHING, {"kind": TEXT}),
+    **dict.fromkeys(LOSSES.values(), MAYBE),
+}
+"""Forms of the summaries of three commands, as far as reports read them."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +67,7 @@ class Trained:
         summary: what training wrote, ``None`` if it has not ended.
         measured: ``None`` where there are no films that it has not seen.
         missing: why there are none.
+        damage: what is wrong with its summary.
     """
 
     name: str
@@ -52,6 +77,7 @@ class Trained:
     summary: Mapping[str, Any] | None
     measured: Measured | None
     missing: str = ""
+    damage: str = ""
 
     @property
     def black_box(self) -> bool:
@@ -68,21 +94,22 @@ class Trained:
     def setting(self) -> str:
         """What it was trained by, the seed apart."""
         recipe = "the paper's recipe" if self.model.kind == "original" else "stages"
-        return "black box" if self.black_box else f"{self.record['physics']['name']}, {recipe}"
+        return "black box" if self.black_box else f"{self.model.physics.spec['name']}, {recipe}"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """What a command left: its summary, and pictures and films by name."""
+    """What a command left: its summary, pictures and films by name, and what is wrong with the summary."""
 
     name: str
     summary: Mapping[str, Any]
     pictures: Sequence[Path] = ()
+    damage: str = ""
 
     @property
-    def run(self) -> Path:
-        """The run that it measured."""
-        return Path(self.summary["options"]["run"])
+    def run(self) -> Path | None:
+        """The run that it measured, if that can be read."""
+        return None if self.damage else Path(self.summary["options"]["run"])
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,11 @@ def png(figure: Figure | Picture) -> bytes:
     return made.getvalue()
 
 
+def plain(text: str) -> str:
+    """Words from outside as they are: in figures, ``$`` would begin a formula, and half a character would fail."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("$", r"\$")
+
+
 def bare(axis: Axes) -> None:
     """Leave only the two lines that carry numbers."""
     axis.spines[["top", "right"]].set_visible(False)

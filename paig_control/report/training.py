@@ -16,7 +16,7 @@ from paig_control.files import write
 from paig_control.learning.trainer import Run
 from paig_control.model import PAIG
 from paig_control.report.strips import rollout_strip
-from paig_control.report.style import COLOURS, bare, colours, png
+from paig_control.report.style import COLOURS, bare, colours, plain, png
 
 History = Mapping[str, Sequence[Mapping[str, float]]]
 """Rows of figures by stage, in the order of the stages."""
@@ -114,7 +114,7 @@ def sweep_figure(runs: Sequence[tuple[str, History]]) -> Figure:
             if curves:
                 steps = max(curves, key=len)[:, 0]
                 middle = np.median([np.interp(steps, *curve.T) for curve in curves], axis=0)
-                label = f"{setting} ({len(curves)} run{'s' if len(curves) > 1 else ''})"
+                label = f"{plain(setting)} ({len(curves)} run{'s' if len(curves) > 1 else ''})"
                 axis.plot(steps, middle, color=colour_of[setting], linewidth=2.2, label=label)
         axis.set(title=title, xlabel="gradient step", yscale="log")
         bare(axis)
@@ -131,6 +131,6 @@ def _curve(history: History, key: str) -> NDArray[np.float64]:
     for rows in history.values():
         if not rows or "step" not in rows[0]:
             continue
-        points += [(done + row["step"], row[key]) for row in rows if key in row]
-        done += rows[-1]["step"]
+        points += [(done + row["step"], row[key]) for row in rows if key in row and "step" in row]
+        done += rows[-1].get("step", 0)
     return np.asarray(points, dtype=np.float64)
