@@ -21,6 +21,7 @@ from paig_control.agents.objectives import (
     pendulum_step_cost,
     reward_objective,
 )
+from paig_control.agents.perception import Perception
 from paig_control.agents.random import RandomAgent
 from paig_control.agents.settings import AgentSettings, CEMSettings, GoalSettings
 from paig_control.errors import PaigError
@@ -165,6 +166,16 @@ def test_a_frozen_camera_is_noticed_and_said_after_the_stated_number_of_frames()
     assert mpc.state is not None
     assert float(world.physics.difference(mpc.state.position[0].double(), before).abs()) < 0.05
     assert float(world.physics.difference(mpc.state.position[0].double(), torch.full((1, 1), 2.0)).abs()) > 0.3
+
+
+def test_what_stands_still_is_news_though_every_frame_repeats_the_one_before() -> None:
+    perception = Perception(FakeModel(), patience=3)
+    perception.reset(2)
+    for angle in (1.0, 1.3, 1.6, 1.9, 1.9, 1.9):  # one hangs, the other moves until its camera freezes
+        perception.look(torch.from_numpy(picture(np.array([math.pi, angle]))), None, torch.zeros(2, 1))
+        assert float(perception.reading.trust[0]) > 0
+    assert perception.blind.tolist() == [0, 2]
+    assert float(perception.reading.trust[1]) == 0
 
 
 def test_of_a_batch_each_environment_may_miss_its_frame() -> None:

@@ -161,3 +161,21 @@ def test_discovery_refuses_what_runs_on_a_line() -> None:
     pose = torch.stack([x, torch.full_like(x, 12.0), torch.zeros_like(x)], -1)[:, None]
     with pytest.raises(PaigError, match="does not turn about a point"):
         discover_rotary(disc_renderer(radius=2.0)(pose).detach(), step_generator(0, "discover", 0))
+
+
+@pytest.mark.parametrize("samples", [1, 2, 4])
+def test_sprites_turn_about_the_very_place_and_unturned_lie_where_those_do_that_never_turn(samples: int) -> None:
+    torch.manual_seed(0)
+    turning = SpriteRenderer((21, 21), 1, window=9, density=2, samples=samples)
+    fixed = SpriteRenderer((21, 21), 1, window=9, density=2, samples=samples, turns=False)
+    with torch.no_grad():
+        turning.content.normal_()
+        texel = (torch.arange(18) + 0.5) / 2 - 4.5
+        turning.mask.normal_().masked_fill_(texel**2 + texel[:, None] ** 2 > 9, -20.0)
+        turning.background.fill_(-1.0)
+    fixed.load_state_dict(turning.state_dict())
+    place = torch.tensor([[10.3, 11.1, 0.0]])
+    torch.testing.assert_close(turning(place), fixed(place), rtol=0, atol=1e-5)
+    for angle in (0.0, 0.4, 2.0):
+        here, quarter = (turning(torch.tensor([[10.5, 10.5, a]])) for a in (angle, angle + math.pi / 2))
+        torch.testing.assert_close(quarter, here.rot90(1, (-2, -1)), rtol=0, atol=1e-4)
