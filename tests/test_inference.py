@@ -151,3 +151,11 @@ def test_each_world_of_a_batch_starts_on_its_own_branch(objects: int) -> None:
     torch.testing.assert_close(together, alone)
     missed = (trajectory(physics, unpack(together, physics), none) - path).abs().amax((1, 2, 3)) > 1e-6
     assert float(missed.double().mean()) < 0.05
+
+
+def test_what_one_world_is_trusted_says_nothing_of_another() -> None:
+    _, actions, path = sample(2, 5)
+    trust = torch.ones_like(path)
+    trust[1] = 1e-10  # hidden throughout, and yet the best that there is
+    found, alike = infer(pendulum(), path, actions, trust), infer(pendulum(), path, actions)
+    torch.testing.assert_close(found.velocity, alike.velocity, rtol=0, atol=1e-6)
