@@ -173,3 +173,14 @@ def test_error_bars_do_not_shrink_for_ever() -> None:
 def test_too_little_data_is_refused(shape: tuple[int, int], says: str) -> None:
     with pytest.raises(PaigError, match=says):
         identify(Pendulum(), torch.zeros(*shape, 1, 1), torch.zeros(shape[0], shape[1] - 1, 1), IdentifySettings())
+
+
+def test_more_trust_than_is_usual_is_no_reason_to_listen_to_one_film_alone() -> None:
+    coordinates, actions = films(5)
+    settings, trust = IdentifySettings(integrators=("euler-1",)), torch.ones_like(coordinates)
+    coordinates[0] += 0.05 * torch.linspace(0, 1, 20).double()[:, None, None]  # the surest one is wrong
+    trust[0] = 1e6
+    found, alike = (identify(Pendulum(), coordinates, actions, settings, trust=t) for t in (trust, None))
+    for name, value in TRUTH.items():
+        assert found.constants[name].value == pytest.approx(alike.constants[name].value, rel=1e-6)
+        assert found.constants[name].value == pytest.approx(value, rel=0.02)
