@@ -27,7 +27,7 @@ from paig_control.model import PAIG
 from paig_control.original import OriginalPAIG
 from paig_control.physics.integrators import integrate_by
 from paig_control.physics.registry import build_physics
-from paig_control.reading import COUNT, FINITE, FLAG, NUMBER, TEXT, WHOLE, check_file, check_form, read_json
+from paig_control.reading import COUNT, FINITE, FLAG, NOTHING, NUMBER, TEXT, WHOLE, check_file, check_form, read_json
 from paig_control.vision.kinematics import build_kinematics
 from paig_control.vision.registry import build_eyes, build_renderer, described
 
@@ -50,7 +50,7 @@ DESCRIPTION = {
         "frames?": COUNT,
         "prediction_frames?": COUNT,
         "physics?": {"name": TEXT},
-        "constants?": {"*": {"value": FINITE, "std": NUMBER, "unit": TEXT}},
+        "constants?": {"*": {"value": FINITE, "std": NUMBER, "unit": TEXT, "limit?": (FINITE, NOTHING)}},
         "residual?": NUMBER,
         "history?": {"*": [{"*": NUMBER}]},
         "converged?": FLAG,

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from paig_control.agents.holding import holding
+from paig_control.agents.holding import DRIFT, holding
 from paig_control.physics.base import Physics
 from paig_control.physics.registry import build_physics
 
@@ -66,3 +66,21 @@ def test_where_nothing_can_be_held_nothing_is_named() -> None:
     held = holding(heavy, torch.tensor([[10.0, 10.0], [16.0, 10.0]]), -bound.expand(4), bound.expand(4))
     assert not held.possible
     assert held.nearest is None
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 2.0), (-2.0, 1.0), (0.8, 2.0)])
+def test_each_of_the_two_bounds_counts(low: float, high: float) -> None:
+    for angle in (-0.5, -0.3, -0.1, 0.1, 0.3, 0.5):
+        held = holding(pendulum(), torch.tensor([[angle]]), torch.tensor([low]), torch.tensor([high]))
+        wanted = -5 * math.sin(angle)
+        assert held.possible == (low <= wanted <= high)
+        assert held.action.item() == pytest.approx(min(max(wanted, low), high), abs=1e-4)
+
+
+@pytest.mark.parametrize("dt", [0.05, 0.02])
+def test_held_is_what_drifts_less_than_the_least_in_a_step_from_rest(dt: float) -> None:
+    bound = torch.tensor([2.0])
+    held = holding(known("pendulum", dt, {"gravity": 10.0, "actuation": 1.0}), torch.tensor([[0.7]]), -bound, bound)
+    assert held.nearest is not None
+    left = 15 * math.sin(held.nearest.item()) - 3 * 2.0  # rad/s^2 that the torque does not cancel
+    assert left * dt**2 / 2 == pytest.approx(DRIFT[True], rel=0.02)

@@ -229,3 +229,14 @@ def _swung() -> Pendulum:
     physics = Pendulum()
     physics.set_values(TRUTH)
     return physics
+
+
+def test_more_trust_than_is_usual_is_no_reason_to_listen_to_one_film_alone() -> None:
+    coordinates, actions = films(5)
+    settings, trust = IdentifySettings(integrators=("euler-1",)), torch.ones_like(coordinates)
+    coordinates[0] += 0.05 * torch.linspace(0, 1, 20).double()[:, None, None]  # the surest one is wrong
+    trust[0] = 1e6
+    found, alike = (identify(Pendulum(), coordinates, actions, settings, trust=t) for t in (trust, None))
+    for name, value in TRUTH.items():
+        assert found.constants[name].value == pytest.approx(alike.constants[name].value, rel=1e-6)
+        assert found.constants[name].value == pytest.approx(value, rel=0.02)

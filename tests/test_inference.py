@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from paig_control.inference import first_guess, infer, linearise, pack, trajectory, unpack
+from paig_control.inference import best_start, first_guess, infer, linearise, pack, trajectory, unpack
 from paig_control.physics.particles import Bouncing, Spring
 from paig_control.physics.pendulum import Pendulum
 from paig_control.types import State
@@ -136,3 +136,26 @@ def test_state_does_not_depend_on_the_batch(frames: int) -> None:
     together = infer(pendulum(), path, actions)
     alone = infer(pendulum(), path[2:3], actions[2:3])
     assert torch.allclose(together.velocity[2:3], alone.velocity, atol=1e-9)
+
+
+@pytest.mark.parametrize("objects", [1, 2])
+def test_each_world_of_a_batch_starts_on_its_own_branch(objects: int) -> None:
+    physics = Bouncing(force=False, objects=objects)
+    g = torch.Generator().manual_seed(3)
+    position = torch.rand(60, objects, 2, generator=g, dtype=torch.float64) * 28 + 2
+    angle = torch.rand(60, objects, 1, generator=g, dtype=torch.float64) * 2 * math.pi
+    none = torch.zeros(60, 3, 0, dtype=torch.float64)
+    path = trajectory(physics, State(position, 8 * torch.cat([angle.cos(), angle.sin()], -1)), none)
+    together = best_start(physics, path, none)
+    alone = torch.cat([best_start(physics, path[i : i + 1], none[i : i + 1]) for i in range(60)])
+    torch.testing.assert_close(together, alone)
+    missed = (trajectory(physics, unpack(together, physics), none) - path).abs().amax((1, 2, 3)) > 1e-6
+    assert float(missed.double().mean()) < 0.05
+
+
+def test_what_one_world_is_trusted_says_nothing_of_another() -> None:
+    _, actions, path = sample(2, 5)
+    trust = torch.ones_like(path)
+    trust[1] = 1e-10  # hidden throughout, and yet the best that there is
+    found, alike = infer(pendulum(), path, actions, trust), infer(pendulum(), path, actions)
+    torch.testing.assert_close(found.velocity, alike.velocity, rtol=0, atol=1e-6)

@@ -147,6 +147,47 @@ def test_another_constant_may_change_later() -> None:
     assert float(episodes.off().abs().max()) < 0.05
 
 
+@pytest.mark.parametrize("constant", ["gravity", "actuation"])
+def test_no_constant_is_taken_for_a_negative_or_a_monstrous_one(constant: str) -> None:
+    episodes = Episodes("pendulum", 4)
+    episodes.play(12)
+    episodes.true.set_values({constant: 25 * CONSTANTS["pendulum"][constant]})  # by more than is thought possible
+    for _ in range(40):
+        episodes.play(1)
+        for name, value in episodes.adapter.values.items():
+            assert float(value.min()) / CONSTANTS["pendulum"][name] > 0
+            assert float(value.max()) / CONSTANTS["pendulum"][name] < 15
+
+
+def test_what_has_changed_and_goes_on_changing_is_followed_without_another_change() -> None:
+    episodes = Episodes("pendulum", 8)
+    episodes.play(20)
+    episodes.true.set_values({"gravity": 5.0})
+    episodes.play(40)
+    changes = episodes.adapter.changes
+    assert int(changes.min()) > 0
+    for step in range(60):
+        episodes.true.set_values({"gravity": 5.0 + step / 60})
+        episodes.play(1)
+    assert float(episodes.off()[:, 0].square().mean().sqrt()) < 0.03
+    assert int((episodes.adapter.changes - changes).sum()) < 4
+
+
+def test_that_all_constants_have_changed_is_believed_less_readily_than_that_one_has() -> None:
+    believed = {}
+    for several in (OnlineSettings().several, 0.0):
+        believed[several] = 0
+        for constant, factor in (("gravity", 0.5), ("actuation", 2.0)):
+            adapter = OnlineAdapter(world("pendulum"), NOISE["pendulum"], settings=OnlineSettings(several=several))
+            episodes = Episodes("pendulum", 8, adapter=adapter)
+            episodes.play(20)
+            episodes.true.set_values({constant: factor * CONSTANTS["pendulum"][constant]})
+            for _ in range(25):
+                episodes.play(1)
+                believed[several] += int(adapter.open[adapter.lead].all(-1).sum())
+    assert believed[OnlineSettings().several] < 0.4 * believed[0.0]
+
+
 def test_readings_of_little_trust_that_are_drawn_aside_do_not_move_the_constants() -> None:
     episodes = Episodes("spring", 8)
     episodes.play(20)

@@ -16,7 +16,7 @@ from paig_control.vision.alignment import align
 from paig_control.vision.discovery import discover_rotary
 from paig_control.vision.kinematics import Planar, Rotary
 from paig_control.vision.localizer import Localizer, soft_argmax
-from paig_control.vision.presence import shown
+from paig_control.vision.presence import present, shown
 from paig_control.vision.renderer import SpriteRenderer
 
 
@@ -161,3 +161,42 @@ def test_discovery_refuses_what_runs_on_a_line() -> None:
     pose = torch.stack([x, torch.full_like(x, 12.0), torch.zeros_like(x)], -1)[:, None]
     with pytest.raises(PaigError, match="does not turn about a point"):
         discover_rotary(disc_renderer(radius=2.0)(pose).detach(), step_generator(0, "discover", 0))
+
+
+@pytest.mark.parametrize("samples", [1, 2, 4])
+def test_sprites_turn_about_the_very_place_and_unturned_lie_where_those_do_that_never_turn(samples: int) -> None:
+    torch.manual_seed(0)
+    turning = SpriteRenderer((21, 21), 1, window=9, density=2, samples=samples)
+    fixed = SpriteRenderer((21, 21), 1, window=9, density=2, samples=samples, turns=False)
+    with torch.no_grad():
+        turning.content.normal_()
+        texel = (torch.arange(18) + 0.5) / 2 - 4.5
+        turning.mask.normal_().masked_fill_(texel**2 + texel[:, None] ** 2 > 9, -20.0)
+        turning.background.fill_(-1.0)
+    fixed.load_state_dict(turning.state_dict())
+    place = torch.tensor([[10.3, 11.1, 0.0]])
+    torch.testing.assert_close(turning(place), fixed(place), rtol=0, atol=1e-5)
+    for angle in (0.0, 0.4, 2.0):
+        here, quarter = (turning(torch.tensor([[10.5, 10.5, a]])) for a in (angle, angle + math.pi / 2))
+        torch.testing.assert_close(quarter, here.rot90(1, (-2, -1)), rtol=0, atol=1e-4)
+
+
+def test_a_step_of_alignment_is_at_most_ten_widths() -> None:
+    renderer = disc_renderer()
+    truth, widths = torch.tensor([[10.3, 13.2]]), torch.tensor([0.02, 0.01])
+
+    def pose_of(v: torch.Tensor) -> torch.Tensor:
+        return torch.cat([v, torch.zeros_like(v[..., :1])], -1)[..., None, :]
+
+    frames, start = renderer(pose_of(truth)).detach(), truth + 1.5
+    found, _ = align(renderer, pose_of, start, frames, torch.ones(24, 24), widths, steps=1)
+    torch.testing.assert_close(found, start - 10 * widths)
+
+
+def test_what_is_whole_keeps_its_margin_to_the_border_and_is_seen() -> None:
+    renderer = disc_renderer()
+    poses = torch.tensor([[3.4, 12.0, 0.0], [4.6, 12.0, 0.0], [12.0, 20.6, 0.0], [2.0, 12.0, 0.0]])[:, None]
+    images = renderer(poses).detach()
+    assert present(renderer, poses, images, margin=0).flatten().tolist() == [True, True, True, False]
+    assert present(renderer, poses, images, margin=1).flatten().tolist() == [False, True, False, False]
+    assert not present(renderer, poses, torch.zeros_like(images), margin=0).any()

@@ -64,13 +64,13 @@ class Problem:
         The first candidate of all must be the start.
 
         Raises:
-            PaigError: if the costs have another shape, or a problem has no finite cost at all.
+            PaigError: if the costs have another shape, or a problem has had no finite cost yet.
         """
         return self.judge(candidates, self.cost(candidates))
 
     def judge(self, candidates: Tensor, costs: Tensor) -> Tensor:
         """As :meth:`evaluate`, for costs that have been computed."""
-        costs = safe_costs(self.cost, costs, candidates)
+        costs = safe_costs(self.cost, costs, candidates, needed=self.best_cost.isinf())
         if not self.candidates.shape[1]:
             self.start_cost = costs[:, 0]
         self.candidates, self.costs = candidates, costs
@@ -164,11 +164,11 @@ def check_problem(init: Tensor, low: Tensor, high: Tensor) -> None:
         raise PaigError("init has values that are not finite: expected actions within the bounds; start from zeros.")
 
 
-def safe_costs(cost: Cost, costs: Tensor, candidates: Tensor) -> Tensor:
+def safe_costs(cost: Cost, costs: Tensor, candidates: Tensor, needed: Tensor) -> Tensor:
     """Costs ``(B, K)`` of candidates ``(B, K, H, A)``; what is not finite counts as worst, infinity.
 
     Raises:
-        PaigError: if the costs have another shape, or a problem has no finite cost at all.
+        PaigError: if the costs have another shape, or one of the problems ``(B,)`` that need a finite one has none.
     """
     expected = tuple(candidates.shape[:2])
     if not isinstance(costs, Tensor) or costs.shape != expected:
@@ -178,7 +178,7 @@ def safe_costs(cost: Cost, costs: Tensor, candidates: Tensor) -> Tensor:
             f"expected a tensor with one cost for each candidate, {expected}."
         )
     costs = or_worst(costs.to(candidates.dtype))
-    if bool(costs.isinf().all(dim=1).any()):
+    if bool((costs.isinf().all(dim=1) & needed).any()):
         raise PaigError(
             f"The cost {cost_name(cost)} is not finite for any of {candidates.shape[1]} candidates: expected finite "
             "numbers; check the state it starts from, the constants of the physics and the goal."

@@ -20,7 +20,7 @@ WHO = ("", "oracle_", "random_")
 LOSSES = {"recons": "eval_recons_loss", "pred": "eval_pred_loss", "extrap": "eval_extrap_loss"}
 TRAIN = {
     "options": {"data?": TEXT},
-    "constants?": {"*": {"value": FINITE, "std": NUMBER, "unit": TEXT, "truth?": FINITE}},
+    "constants?": {"*": {"value": FINITE, "std": NUMBER, "unit": TEXT, "truth?": FINITE, "limit?": (FINITE, NOTHING)}},
     "filmed?": (NOTHING, TEXT),
 }
 CONTROL = {
