@@ -25,13 +25,17 @@ from paig_control.errors import PaigError, nearest
 from paig_control.limits import check_size
 from paig_control.model import PAIG
 from paig_control.original import OriginalPAIG
+from paig_control.physics.base import Physics
 from paig_control.physics.integrators import integrate_by
+from paig_control.physics.particles import Particles
 from paig_control.physics.registry import build_physics
 from paig_control.reading import COUNT, FINITE, FLAG, NOTHING, NUMBER, TEXT, WHOLE, check_file, check_form, read_json
 from paig_control.vision.kinematics import build_kinematics
 from paig_control.vision.registry import build_eyes, build_renderer, described
 
-FORMAT = 2
+FORMAT = 3
+LOGARITHMS = 2
+"""The format before, in which every constant was kept as its logarithm, and is read still."""
 FOLDER = "checkpoint"
 MODELS: dict[str, type[PAIG]] = {kind.kind: kind for kind in (PAIG, OriginalPAIG, BlackBox)}
 DESCRIPTION = {
@@ -138,7 +142,7 @@ def load(run: Path, device: str | torch.device = "cpu") -> Loaded:
         missing = f"{run} holds no whole checkpoint"
         raise PaigError(f"{missing}: its files are missing or cut short. Train again, or copy the folder once more.")
     description = _read(folder / "model.json")
-    model = _filled(folder, description["model"])
+    model = _filled(folder, description["model"], description["format"])
     trainer = None
     if (folder / "trainer.pt").exists():
         try:
@@ -154,7 +158,7 @@ def load(run: Path, device: str | torch.device = "cpu") -> Loaded:
     return Loaded(model.to(device).eval(), Record(description["record"]), trainer)
 
 
-def _filled(folder: Path, names: dict[str, Any]) -> PAIG:
+def _filled(folder: Path, names: dict[str, Any], written: int) -> PAIG:
     """The model of a description with its weights, made only when the sizes of both are known and agree."""
     path = folder / "weights.safetensors"
     try:
@@ -162,9 +166,13 @@ def _filled(folder: Path, names: dict[str, Any]) -> PAIG:
         wanted = {name: (tuple(value.shape), value.dtype) for name, value in plan.state_dict().items()}
         with safe_open(path, "pt") as file:  # reads the header alone
             found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        if written == LOGARITHMS and "physics.handed" in wanted:
+            found.setdefault("physics.handed", (2,))
         shapes = {name: shape for name, (shape, _) in wanted.items()}
         if shapes == found:
             model, weights = _build(names), load_file(path)
+            if written == LOGARITHMS:
+                weights = _renewed(weights, model.physics)
             shapes, found = wanted, {name: (tuple(value.shape), value.dtype) for name, value in weights.items()}
     except PaigError:
         raise
@@ -179,6 +187,16 @@ def _filled(folder: Path, names: dict[str, Any]) -> PAIG:
     if not all(bool(torch.isfinite(value).all()) for value in numbers):
         raise PaigError(f"{folder}: the weights hold numbers that are not finite.")
     return model
+
+
+def _renewed(weights: dict[str, torch.Tensor], physics: Physics) -> dict[str, torch.Tensor]:
+    """Weights as they are kept today, of a model whose constants were all positive and no camera mirrored."""
+    signed = torch.tensor([constant.signed for constant in physics.constants], dtype=torch.bool)
+    free = weights["physics.free"]
+    new = {"physics.free": torch.where(signed, torch.asinh(torch.exp(free)), free)}
+    if isinstance(physics, Particles):
+        new["physics.handed"] = torch.ones(2)
+    return {**weights, **new}
 
 
 def _unpacked(path: Path) -> int:
@@ -211,7 +229,7 @@ def _newest(run: Path) -> Path | None:
 def _read(path: Path) -> dict[str, Any]:
     description: dict[str, Any] = read_json(path, {})
     written = description.get("format")
-    if type(written) is not int or written != FORMAT:
+    if type(written) is not int or written not in (LOGARITHMS, FORMAT):
         raise PaigError(
             f"{path} is of format {written!r}: this version reads format {FORMAT}. "
             "Use the version that wrote it, or train again."

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, PngImagePlugin
+from safetensors.torch import load_file, save_file
 
 from paig_control import checkpoint, goal_files, goals, reading
 from paig_control.cli import sweep
@@ -127,7 +128,7 @@ def test_a_checkpoint_of_any_other_format_is_refused(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     for other in (
         checkpoint.FORMAT + 1,
-        checkpoint.FORMAT - 1,
+        checkpoint.LOGARITHMS - 1,
         str(checkpoint.FORMAT),
         True,
         None,
@@ -138,6 +139,25 @@ def test_a_checkpoint_of_any_other_format_is_refused(tmp_path: Path) -> None:
             checkpoint.load(run)
     sealed(run, lambda said: said.update(format=checkpoint.FORMAT))
     assert checkpoint.load(run).record["seed"] == 3
+
+
+def test_a_checkpoint_of_the_format_before_means_what_it_meant(tmp_path: Path) -> None:
+    """In which every constant was kept as its logarithm, and nothing said whether the camera mirrors."""
+    physics = build_physics("spring", 0.3)
+    constants = {"stiffness": 4.25, "rest_length": 11.5, "actuation": 0.75}
+    model = PAIG(physics, Planar(2), Localizer(2, channels=2), SpriteRenderer((16, 16), 2, 9, turns=False))
+    checkpoint.save(tmp_path, model, {})
+    path = tmp_path / checkpoint.FOLDER / "weights.safetensors"
+    weights = load_file(path)
+    weights["physics.free"] = torch.tensor(list(constants.values()), dtype=torch.float64).log()
+    del weights["physics.handed"]
+    save_file(weights, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    sealed(tmp_path, lambda said: said.update(format=2) or said["files"].update({path.name: digest}))
+    loaded = checkpoint.load(tmp_path).model
+    assert loaded.physics.values() == pytest.approx(constants, rel=1e-12)
+    assert loaded.physics.handed.tolist() == [1.0, 1.0]
+    assert torch.equal(loaded.renderer.content, model.renderer.content)
 
 
 @pytest.mark.parametrize(
