@@ -62,7 +62,7 @@ def test_a_springs_constants_are_learned_from_films(springs: Episodes) -> None:
         DiscoverSettings(frames=300, rounds=1, steps=60),
         WarmStartSettings(steps=80, batch=8),
         IdentifySettings(integrators=("pefrl-2",)),
-        RefineSettings(steps=4, batch=4, prediction_frames=6),
+        refine=RefineSettings(steps=4, batch=4, prediction_frames=6),
     )
     run = train(springs.split("train"), build_physics("spring", 0.3, force=False), recipe=quick)
     assert run.converged

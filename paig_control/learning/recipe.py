@@ -260,9 +260,12 @@ class Staged(Trainer[RecipeSettings]):
         error = model.physics.difference(path, reading.position)[:, model.input_frames :].square()
         trust = reading.trust[:, model.input_frames :].clamp(max=float(reading.trust.median()))
         each = ((error * trust).sum((1, 2, 3)) / trust.sum((1, 2, 3)).clamp(min=1e-12)).sqrt()
-        pose = model.kinematics.pose(reading.position).flatten(0, 1)
-        seen = find(model.renderer, pose, images.flatten(0, 1), model.weight).found
-        return float(each.median()), unexplained_part(model.renderer, pose, seen, images.flatten(0, 1), model.weight)
+        pictures = images.flatten(0, 1)
+        found = find(
+            model.renderer, model.kinematics.pose(reading.position).flatten(0, 1), pictures, model.weight
+        ).found
+        told = model.kinematics.pose(torch.cat([model.see(part) for part in pictures.split(256)]))
+        return float(each.median()), unexplained_part(model.renderer, told, found, pictures, model.weight)
 
     def _judge(self) -> Conclusion:
         missed, motion = foreseen(self.trained, self._look().position, self.actions)

@@ -1,0 +1,120 @@
+"""Films learned wrong without a word: balls that leave the picture, cameras that turn things round, fits that fail."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from paig_control.data.collection import collect
+from paig_control.data.episodes import Sequences
+from paig_control.learning.recipe import train
+from paig_control.learning.settings import (
+    DiscoverSettings,
+    IdentifySettings,
+    RecipeSettings,
+    RefineSettings,
+    WarmStartSettings,
+)
+from paig_control.learning.trainer import Run
+from paig_control.model import to_images
+from paig_control.physics.registry import build_physics
+from paig_control.vision.pursuit import discover_planar
+
+QUICK = RecipeSettings(
+    DiscoverSettings(frames=300, rounds=1, steps=60),
+    WarmStartSettings(steps=80, batch=8),
+    IdentifySettings(integrators=("pefrl-2",)),
+    refine=RefineSettings(steps=4, batch=4, prediction_frames=6),
+)
+COLOURS = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255], [0, 255, 255]]
+
+
+@pytest.fixture(scope="module")
+def pushed() -> Sequences:
+    """Two balls on a spring under random pushes: in about a third of the frames one of them has left the picture."""
+    films = collect("paig_control:paig/Spring-v0", sequences=50, steps=12, seed=1, valid=0, test=0)
+    return films.split("train")
+
+
+@pytest.mark.parametrize(("name", "objects"), [("Spring", 2), ("ThreeBody", 3)])
+def test_what_has_left_the_picture_is_not_said_to_be_seen(name: str, objects: int) -> None:
+    films = collect(f"paig_control:paig/{name}-v0", sequences=25, steps=12, seed=3, valid=0, test=0)
+    images = to_images(torch.from_numpy(films.split("train").frames)).flatten(0, 1)
+    found = discover_planar(images, objects, torch.Generator().manual_seed(0), rounds=1, steps=60)
+    truth = films.truth("train")
+    assert truth is not None
+    assert truth.position is not None
+    true = torch.from_numpy(truth.position).flatten(0, 1)
+    apart = (found.coordinates[:, :, None] - true[:, None]).square().sum(-1).median(0).values
+    true = true[:, apart.argmin(1)]
+    size = images.shape[-1]
+    gone = ((true < -2) | (true > size + 2)).any(-1)
+    near = (true[:, :, None] - true[:, None]).square().sum(-1).sqrt() + 99 * torch.eye(objects)
+    clear = ((true > 2) & (true < size - 2)).all(-1) & (near.min(-1).values > 4)
+    assert 0.02 < float(gone.double().mean()) < 0.6
+    assert float(found.seen[gone].double().mean()) < 0.05
+    assert float(found.seen[clear].double().mean()) > 0.97
+    assert float((found.coordinates - true).norm(dim=-1)[clear].median()) < 0.2
+
+
+def test_balls_that_are_pushed_out_of_the_picture_are_learned_as_well_as_balls_that_stay(pushed: Sequences) -> None:
+    run = train(pushed, build_physics("spring", 0.3), recipe=QUICK)
+    assert run.converged, run.notes
+    for name, true in (("stiffness", 4.0), ("rest_length", 12.0), ("actuation", 1.0)):
+        one = run.constants[name]
+        assert abs(one.value - true) < min(0.01 * true, 5 * one.std), (name, one)
+
+
+def test_a_camera_whose_y_is_up_turns_one_half_of_the_pushes_round(pushed: Sequences) -> None:
+    upward = replace(pushed, frames=np.ascontiguousarray(pushed.frames[:, :, ::-1]))
+    run = train(upward, build_physics("spring", 0.3), recipe=replace(QUICK, refine=RefineSettings(steps=0)))
+    assert run.constants["actuation"].value == pytest.approx(1.0, abs=0.01)
+    assert run.constants["stiffness"].value == pytest.approx(4.0, rel=0.01)
+    assert run.model.physics.handed.tolist() == [1.0, -1.0]
+
+
+def test_a_pendulum_seen_on_its_head_and_from_behind_has_negative_gravity_and_gain() -> None:
+    films = collect("paig_control:paig/Pixels-v0", sequences=12, steps=20, seed=0, valid=0, test=0).split("train")
+    recipe = replace(QUICK, refine=RefineSettings(steps=0), identify=IdentifySettings(integrators=("euler-1",)))
+    for turned, gravity, actuation in (
+        (films.frames[:, :, ::-1], -10.0, -1.0),
+        (films.frames[:, :, :, ::-1], 10.0, -1.0),
+    ):
+        seen = replace(films, frames=np.ascontiguousarray(turned))
+        run = train(seen, build_physics("pendulum", 0.05), recipe=recipe)
+        assert run.constants["gravity"].value == pytest.approx(gravity, rel=0.05)
+        assert run.constants["actuation"].value == pytest.approx(actuation, rel=0.1)
+
+
+def fails(run: Run, because: str) -> None:
+    assert not run.converged
+    assert all(math.isnan(one.std) and one.limit is None for one in run.constants.values())
+    assert any(because in note and "no error bars" in note for note in run.notes)
+
+
+def test_a_fit_that_fails_has_no_error_bars_and_says_why(pushed: Sequences) -> None:
+    """Actions of other films: what moves the balls is not what is said to move them."""
+    assert pushed.actions is not None
+    wrong = replace(pushed, actions=np.ascontiguousarray(pushed.actions[::-1] * 3))
+    fails(train(wrong, build_physics("spring", 0.3), recipe=QUICK), "does not explain the motion")
+
+
+def test_more_in_the_pictures_than_the_objects_is_no_convergence() -> None:
+    """Two of four balls are asked for: their flight is explained, the pictures are not."""
+    films = collect(
+        "paig_control:paig/BouncingBalls-v0",
+        sequences=30,
+        steps=10,
+        seed=0,
+        valid=0,
+        test=0,
+        policy="zero",
+        env_kwargs={"colours": COLOURS[:4]},
+    ).split("train")
+    run = train(films, build_physics("bouncing", 0.3, objects=2, force=False), recipe=QUICK)
+    assert not run.converged
+    assert any("unexplained in the pictures" in note for note in run.notes)
