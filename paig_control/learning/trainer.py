@@ -19,6 +19,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 
 from paig_control import checkpoint
+from paig_control.data.cleaning import usable
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
 from paig_control.learning.discover import check_motion
@@ -168,6 +169,7 @@ class Trainer(Generic[R]):
         watch: Watch | None = None,
     ) -> None:
         _check(data, physics, model)
+        data, notes = usable(data, model.input_frames)
         self.settings, self.recipe, self.seed, self.device, self.out = model, recipe, seed, device, out
         self.progress: Progress = progress or (lambda stage, fraction, text: None)
         self.watch, self.watched = watch, 0.0
@@ -195,7 +197,7 @@ class Trainer(Generic[R]):
         self.conclusion: Conclusion | None = None
         self.history: dict[str, list[dict[str, float]]] = {}
         self.constants: dict[str, Estimate] = {}
-        self.notes: list[str] = []
+        self.notes: list[str] = notes
         self.spent = (0.0, 0.0)
         self.began = (time.process_time(), time.monotonic())
         self.saved = self.began[1]

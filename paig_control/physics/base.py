@@ -80,7 +80,7 @@ class Physics(nn.Module):
         self, dt: float, substeps: int, objects: int, dims: int, action_size: int, constants: Sequence[Constant]
     ) -> None:
         super().__init__()
-        if not dt > 0:
+        if not 0 < dt < math.inf:
             raise PaigError(f"dt = {dt}: expected the positive time between two frames, in seconds.")
         if substeps < 1:
             raise PaigError(f"substeps = {substeps}: expected at least 1.")
