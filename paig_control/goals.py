@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
+from paig_control import files
 from paig_control.errors import PaigError
 from paig_control.goal_files import Array, Frame, read, read_array
 
@@ -230,7 +231,7 @@ def resolve(
         return _read_or_drawn(wanted, named, env, size, shape)
     values = list(wanted) if isinstance(wanted, Sequence) else []
     if len(values) == 2 and all(isinstance(value, str) for value in values):
-        pictures = [_picture(Path(value).expanduser(), size, shape) for value in values]
+        pictures = [_picture(files.expanded(value), size, shape) for value in values]
         notes = tuple(note for picture in pictures for note in picture.notes)
         return _moving(pictures[0], pictures[1], notes)
     if coordinates is not None and values and all(type(value) in (int, float) for value in values):
@@ -282,7 +283,7 @@ def _read_or_drawn(
     size: tuple[int, int],
     shape: tuple[int, ...],
 ) -> Goal:
-    path = Path(wanted).expanduser()
+    path = files.expanded(wanted)
     states = {name: to_state(values, shape, f"goal {name}") for name, values in named.items()} if shape else {}
     if path.is_file() and path.suffix == ".npy":
         images, notes = read_array(path, size)

@@ -7,7 +7,7 @@ before Hydra sees it, so that an unknown command, group choice or key is answere
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -26,13 +26,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from paig_control.cli.groups import OPEN, RECORDS, record
 from paig_control.cli.mirror import schema
+from paig_control.cli.quoting import bare, in_quotes, is_list, quoted, split
 from paig_control.cli.schema import COMMANDS, lists
 from paig_control.cli.wording import expected
 from paig_control.errors import PaigError, nearest
 
 CONFIGS = "paig_control.configs"
-PATHS = ("data", "out", "run", "goal", "record")
-"""Keys whose values are paths and may hold characters that mean something to Hydra."""
 _USED: dict[str, dict[str, str | None]] = {}
 
 
@@ -59,18 +58,13 @@ def renamed(word: str) -> str:
     return f"constants.{word[len(BY_HAND) :]}" if word.startswith(BY_HAND) else word
 
 
-def quoted(word: str) -> str:
-    """Put an override's path in quotes, so that ``out=a=b,c`` needs none; a goal may be a list, too."""
-    key, sign, value = word.partition("=")
-    plain = re.fullmatch(r"[\w./:+-]*|null", value) is not None
-    if not sign or key not in PATHS or plain or value[:1] in ("'", '"') or (key == "goal" and value[:1] == "["):
-        return word
-    inner = re.sub(r"(\\*)(?=')", r"\1\1", value).replace("'", "\\'")
-    return f"{key}='{inner}'"
-
-
-def parse(words: Sequence[str], sweep: bool = False) -> list[Override]:
+def parse(words: Sequence[str], sweep: bool = False, several: Collection[str] = ()) -> list[Override]:
     """Parse ``key=value`` words.
+
+    Args:
+        words: as typed.
+        sweep: whether commas part values.
+        several: keys that take lists of paths.
 
     Raises:
         PaigError: for a word that is none.
@@ -81,7 +75,7 @@ def parse(words: Sequence[str], sweep: bool = False) -> list[Override]:
         if "=" not in word and not word.startswith("~"):
             raise PaigError(f"{word!r} is not understood: expected name=value, for example seed=1.")
         try:
-            found.append(parser.parse_override(word if sweep else quoted(word)))
+            found.append(parser.parse_override(quoted(word, sweep, ("goal", *several))))
         except HydraException as error:
             reason = str(error).splitlines()[0]
             raise PaigError(
@@ -99,18 +93,9 @@ def gathered(command: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
         key, sign, value = word.partition("=")
         if not sign or key not in found:
             others.append(word)
-        elif value.startswith("["):
-            items = parse([word], sweep=True)[0].value()
-            assert isinstance(items, list)
-            found[key] += map(str, items)
         else:
-            found[key].append(value)
-    return others, [f"{key}=[{','.join(map(_item, values))}]" for key, values in found.items() if values]
-
-
-def _item(value: str) -> str:
-    """A path as an item of a list, in quotes if it needs them."""
-    return quoted(f"{PATHS[0]}={value}").partition("=")[2]
+            found[key] += map(bare, map(str.strip, split(value[1:-1]))) if is_list(value) else [bare(value)]
+    return others, [f"{key}=[{','.join(map(in_quotes, values))}]" for key, values in found.items() if values]
 
 
 def choices(loader: ConfigLoader, group: str) -> list[str]:
@@ -127,7 +112,7 @@ def configure(command: str, words: Sequence[str]) -> DictConfig:
     """
     register_schemas()
     plain, several = gathered(command, words)
-    given = parse(plain) + parse(several, sweep=True)
+    given = parse(plain) + parse(several, several=lists(command))
     overrides = [one for one in given if (one.key_or_group, one.value()) != ("experiment", None)]
     GlobalHydra.instance().clear()
     with initialize_config_module(CONFIGS, version_base="1.3"):
