@@ -15,8 +15,9 @@ from PIL import Image
 
 import paig_control as paig
 from paig_control.data.episodes import Sequences
+from paig_control.learning.moments import Moment
 from paig_control.learning.settings import RecipeSettings, RefineSettings
-from paig_control.learning.trainer import Moment, Run
+from paig_control.learning.trainer import Run
 from paig_control.report.strips import film_strip, rollout
 from paig_control.report.style import COLOURS
 

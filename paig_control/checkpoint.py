@@ -8,17 +8,18 @@ written beside the old one and takes its place by renaming, so a kill at any mom
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
-import shutil
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 
+from paig_control import files
 from paig_control.blackbox import BlackBox
 from paig_control.errors import PaigError, nearest
 from paig_control.limits import check_size
@@ -91,27 +92,36 @@ def save(run: Path, model: PAIG, record: dict[str, Any], trainer: dict[str, Any]
         record: plain numbers, strings, lists and dictionaries that belong to it.
         trainer: tensors and plain values with which training can go on.
     """
-    new, current, old = run / f"{FOLDER}.new", run / FOLDER, run / f"{FOLDER}.old"
-    if new.exists():
-        shutil.rmtree(new)
-    new.mkdir(parents=True)
+    new = run / f"{FOLDER}.new"
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, new / "weights.safetensors")
+    content = {"weights.safetensors": serialise(weights)}
     if trainer is not None:
-        torch.save(trainer, new / "trainer.pt")
-    files = {path.name: _digest(path) for path in sorted(new.iterdir())}
-    description = {"format": FORMAT, "model": _describe(model), "record": record, "files": files}
-    (new / "model.json").write_text(json.dumps(description, indent=1))
-    for path in new.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    if old.exists():
-        shutil.rmtree(old)
+        made = io.BytesIO()
+        torch.save(trainer, made)
+        content["trainer.pt"] = made.getvalue()
+    digests = {name: hashlib.sha256(one).hexdigest() for name, one in content.items()}
+    description = {"format": FORMAT, "model": _describe(model), "record": record, "files": digests}
+    content["model.json"] = json.dumps(description, indent=1).encode()
+    try:
+        if new.exists() and _newest(run) == new:  # a kill came before it took its place
+            _place(run)
+        files.remove(new)
+        new.mkdir(parents=True)
+        for name, one in content.items():
+            files.write(new / name, one)
+        _place(run)
+    except OSError as error:
+        raise files.unwritable(run / FOLDER, error) from error
+
+
+def _place(run: Path) -> None:
+    """Put the new checkpoint in the place of the one before."""
+    new, current, old = run / f"{FOLDER}.new", run / FOLDER, run / f"{FOLDER}.old"
+    files.remove(old)
     if current.exists():
         current.rename(old)
     new.rename(current)
-    if old.exists():
-        shutil.rmtree(old)
+    files.remove(old)
 
 
 def load(run: Path, device: str | torch.device = "cpu") -> Loaded:
@@ -188,9 +198,9 @@ def _newest(run: Path) -> Path | None:
     for name in (f"{FOLDER}.new", FOLDER, f"{FOLDER}.old"):
         folder = run / name
         try:
-            files = read_json(folder / "model.json", {"files": {"*": TEXT}})["files"]
-            if "weights.safetensors" in files and all(
-                Path(f).name == f and _digest(folder / f) == d for f, d in files.items()
+            listed = read_json(folder / "model.json", {"files": {"*": TEXT}})["files"]
+            if "weights.safetensors" in listed and all(
+                Path(f).name == f and _digest(folder / f) == d for f, d in listed.items()
             ):
                 return folder
         except (OSError, ValueError):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from paig_control.errors import PaigError
+from paig_control.files import whole
 from paig_control.limits import check_size
 from paig_control.reading import check_file, parse_json
 
@@ -34,13 +35,8 @@ def save(path: Path, image: Frame, state: Array | None) -> None:
     text = PngImagePlugin.PngInfo()
     if state is not None:
         text.add_text(KEY, json.dumps(np.asarray(state).tolist()))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path, format="PNG", pnginfo=text)
-    except OSError as error:
-        raise PaigError(
-            f"Cannot write {path}: {error.strerror or error}. Choose a folder that you may write to."
-        ) from error
+    with whole(path) as new:
+        Image.fromarray(image).save(new, format="PNG", pnginfo=text)
 
 
 def read(path: Path, size: tuple[int, int]) -> tuple[Frame, Array | None, tuple[str, ...]]:

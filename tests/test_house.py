@@ -12,6 +12,7 @@ import paig_control
 ROOT = Path(paig_control.__file__).parent
 RANK = {
     "errors": 0,
+    "files": 0,
     "limits": 1,
     "reading": 1,
     "types": 1,

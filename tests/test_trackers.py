@@ -18,7 +18,7 @@ from paig_control.cli.main import main
 from paig_control.cli.trackers import Metrics, TensorBoard
 from paig_control.data.episodes import Episodes
 from paig_control.learning.identify import Estimate
-from paig_control.learning.trainer import Moment
+from paig_control.learning.moments import Moment
 
 STAGES = [
     "recipe.discover.rounds=1",
@@ -90,7 +90,7 @@ def test_tensorboard_reads_scalars_bands_pictures_and_a_film_that_plays(
     constants = {name: Estimate(**one) for name, one in record["constants"].items()}
     tracker = TensorBoard(tmp_path, films.split("test"))
     for stage in ("refine", "conclude"):
-        tracker(Moment((stage,), stage, 1.0, True, record["history"], constants, model))
+        tracker(Moment((stage,), stage, 1.0, True, record["history"], {stage: constants}, model))
     events: Any = EventAccumulator(str(tmp_path), size_guidance={"images": 0, "scalars": 0})
     events.Reload()
     rows = record["history"]["refine"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from paig_control import files
 from paig_control.cli import output, world
 from paig_control.cli.output import Screen
 from paig_control.data.collection import collect
@@ -33,6 +34,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
             env_kwargs=world.plain(config.env.kwargs),
             progress=lambda done, total: tick(done / total, f"{done} of {total} films"),
         )
+    files.remove(summary_path(path))  # it would tell of other films
     episodes.save(path)
     films = {split: episodes.split(split).frames.shape for split in episodes.splits}
     figures = {
@@ -42,12 +44,13 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         "steps": {split: shape[1] for split, shape in films.items()},
         "image": list(films["train"][2:]),
     }
+    summary = output.summary(summary_path(path), command, config, figures)
     screen.table(
         f"Films in {path}",
         ["split", "films", "frames of each", "frames"],
         [[split, str(s[0]), str(s[1]), str(s[0] * s[1])] for split, s in films.items()],
     )
-    return output.summary(summary_path(path), command, config, figures)
+    return summary
 
 
 def summary_path(path: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from paig_control import goal_files, goals
+from paig_control import files, goal_files, goals
 from paig_control.cli import adapting, output, world
 from paig_control.cli.mirror import build
 from paig_control.cli.output import Screen
@@ -46,7 +46,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     from paig_control.report.films import save_control_film
 
     disturb = build(DisturbSettings, world.plain(config.disturb))
-    loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
+    loaded = checkpoint.load(files.expanded(config.run), world.pick_device(config.device))
     if "constants" not in loaded.record:
         screen.remark(f"The training in {config.run} has not ended: this is its last checkpoint.")
     world.set_constants(loaded, config, screen)
@@ -100,15 +100,17 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         "wall_seconds": time.monotonic() - wall,
         "peak_mb": output.peak_mb(),
     }
+    files.remove(folder / output.SUMMARY)  # it would tell of other episodes
     if goal is not None and goal.image is not None and shown:
         goal_files.save(folder / "goal.png", goal.image, goal.state)
     output.write(folder / "episodes.csv", output.csv(measured.rows))
     for index, film in enumerate(measured.films):
         save_control_film(film, (pictures or folder) / f"film{index or ''}.gif")
+    summary = output.summary(folder / output.SUMMARY, command, config, figures)
     show(screen, measured)
     if figures["adaptation"] is not None:
         adapting.show(screen, figures["adaptation"])
-    return output.summary(folder / output.SUMMARY, command, config, figures)
+    return summary
 
 
 def _check_aims(config: DictConfig) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from paig_control import files
 from paig_control.cli import collect, control, output, train
 from paig_control.cli.compose import configure
 from paig_control.cli.output import Screen
@@ -16,6 +17,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     """Collect, train, control and draw; returns the summary."""
     begin, wall = time.process_time(), time.monotonic()
     folder = output.folder(config.out, config.overwrite)
+    files.remove(folder / output.SUMMARY)  # it would tell of another run
     common = {name: config[name] for name in ("threads", "verbosity")} | {"overwrite": True}
     data = str(folder / "episodes.npz")
     screen.say("1. Random play, filmed")

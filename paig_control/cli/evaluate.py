@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
+from paig_control import files
 from paig_control.cli import evaluate_figures, output, world
 from paig_control.cli.evaluate_screen import show
 from paig_control.cli.output import Screen
@@ -56,14 +56,14 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         raise PaigError(f"split = {config.split}: expected train, valid or test.")
     if config.film < 1:
         raise PaigError(f"film = {config.film}: expected at least 1.")
-    data = episodes.load(config.data)
+    data = episodes.load(files.expanded(config.data))
     draws = augmentation.draw(config.augment, len(data.split(config.split)), config.seed)
     world.use_threads(config.threads)
 
     from paig_control import checkpoint, prediction
     from paig_control.report.evaluation import save_evaluation_pictures
 
-    loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
+    loaded = checkpoint.load(files.expanded(config.run), world.pick_device(config.device))
     world.set_constants(loaded, config, screen)
     notes = list(data.notes)
     films = _films(config, loaded, data, draws, notes)
@@ -97,9 +97,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     if adapted is not None:
         truth = {} if films.truth is None else films.truth.constants
         figures["adaptation"] = evaluate_figures.readapted(adapted, loaded, truth, draws, measured.later)
-    for note in notes:
-        screen.remark(note)
-    show(screen, figures)
+    files.remove(folder / output.SUMMARY)  # it would tell of other films
     output.write(folder / "films.csv", output.csv(evaluate_figures.rows(draws, films.cut, found, adapted)))
     shown = prediction.films(loaded.model, films.sequences, measured.reading, found, config.film)
     save_evaluation_pictures(shown, found, measured.distance, folder)
@@ -108,7 +106,11 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         "wall_seconds": time.monotonic() - wall,
         "peak_mb": output.peak_mb(),
     }
-    return output.summary(folder / output.SUMMARY, command, config, figures)
+    summary = output.summary(folder / output.SUMMARY, command, config, figures)
+    for note in notes:
+        screen.remark(note)
+    show(screen, figures)
+    return summary
 
 
 def _films(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paig_control import files
+from paig_control.cli.claims import claim
 from paig_control.errors import PaigError
 
 if TYPE_CHECKING:
@@ -32,14 +33,17 @@ def film(record: str | None, overwrite: bool, rate: float) -> Writer | None:
     """What films the window, at so many pictures a second, if a film is wanted.
 
     Raises:
-        PaigError: for a name that is taken or has no known form, or a form that needs what is not installed.
+        PaigError: for a name that is taken or has no known form, a form that needs what is not installed, or where
+            nothing can be written.
     """
     if record is None:
         return None
     from paig_control.viewer.recording import writer
 
-    path = Path(record).expanduser()
+    path = files.expanded(record)
     taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
     if taken and not overwrite:
         raise PaigError(f"{record} is there already: choose another record=..., or say overwrite=true.")
+    files.writable(path.parent if path.suffix else path)
+    claim(path)
     return writer(path, rate)

@@ -14,9 +14,12 @@ from collections.abc import Sequence
 from omegaconf import OmegaConf
 
 from paig_control import __version__
+from paig_control.cli.claims import claims
 from paig_control.cli.schema import COMMANDS
+from paig_control.cli.streams import steady
 from paig_control.errors import PaigError, nearest
 
+KEPT = "Nothing that was complete is lost."
 FLAGS = ("--help", "-h", "--version", "--multirun", "-m", "--cfg")
 
 
@@ -24,17 +27,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     _hush()
+    with steady() as out, claims():
+        code = _guarded(words)
+        out.flush()
+        if out.lost is not None and not isinstance(out.lost, BrokenPipeError):  # a reader may leave, as `| head` does
+            reason = getattr(out.lost, "strerror", None) or out.lost
+            print(f"error: Not all could be printed ({reason}); what belongs into files is there.", file=sys.stderr)
+            code = code or 1
+    return code
+
+
+def _guarded(words: list[str]) -> int:
+    """Run a command; what a user can mend becomes a sentence."""
     try:
         return _dispatch(words)
     except PaigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # whatever the system refuses where nothing more can be said about it
+        place = "" if error.filename is None else f" ({error.filename})"
+        print(f"error: The system refuses it: {error.strerror or error}{place}. {KEPT}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt as stop:
         print(f"\nstopped. {_consolation(words, str(stop))}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
 
 
 def _hush() -> None:
@@ -86,7 +102,7 @@ def _dispatch(words: list[str]) -> int:
 
 def _consolation(words: list[str], told: str) -> str:
     if words[:1] != ["train"]:
-        return "Nothing that was complete is lost."
+        return KEPT
     return told or "A checkpoint that was written is whole: go on from it with the same command and resume=true."
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from paig_control import __version__
+from paig_control import __version__, files
+from paig_control.cli.claims import claim
 from paig_control.errors import PaigError
 from paig_control.reading import Form, check_form, read_json
 
@@ -50,16 +50,17 @@ class Screen:
         if verbosity not in (0, 1, 2):
             raise PaigError(f"verbosity = {verbosity}: expected 0, 1 or 2.")
         self.verbosity = verbosity
-        self.out = Console(quiet=verbosity == 0, highlight=False)
-        self.err = Console(quiet=verbosity == 0, highlight=False, stderr=True)
+        plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}  # names may look like markup
+        self.out = Console(quiet=verbosity == 0, **plain)
+        self.err = Console(quiet=verbosity == 0, **plain, stderr=True)
 
     def say(self, text: str) -> None:
         """Print a line to stdout."""
-        self.out.print(text, markup=False, soft_wrap=True)
+        self.out.print(text, soft_wrap=True)
 
     def remark(self, text: str) -> None:
         """Print something that the user should know to stderr."""
-        self.err.print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
+        self.err.print(f"note: {text}", style="yellow", soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table."""
@@ -74,7 +75,7 @@ class Screen:
     def bar(self, name: str) -> Iterator[Tick]:
         """Show a progress bar, or one for each part."""
         with Progress(
-            TextColumn("{task.description:<12}"),
+            TextColumn("{task.description:<12}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
@@ -124,11 +125,11 @@ def folder(path: str, overwrite: bool, resume: bool = False) -> Path:
     """Make an output folder, empty unless ``overwrite`` or ``resume`` says otherwise; nothing in it is deleted.
 
     Raises:
-        PaigError: if it already holds something, or cannot be made.
+        PaigError: if it already holds something, cannot be made, or another process writes into it.
     """
     if not path:
         raise PaigError("out is empty: expected a folder to write into, for example out=runs/a.")
-    place = Path(path).expanduser()
+    place = files.expanded(path)
     if place.exists() and not place.is_dir():
         raise PaigError(f"out={path} is a file: expected a folder to write into.")
     held = [item.name for item in place.iterdir() if not item.name.startswith(".")] if place.is_dir() else []
@@ -137,14 +138,8 @@ def folder(path: str, overwrite: bool, resume: bool = False) -> Path:
             f"The folder {path} already holds {', '.join(sorted(held)[:3])}{' ...' if len(held) > 3 else ''}: "
             "choose another out=..., or write over it with overwrite=true."
         )
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place):
-            pass
-    except OSError as error:
-        raise PaigError(
-            f"Cannot write into {path}: {error.strerror}. Choose a folder that you may write to."
-        ) from error
+    files.writable(place)
+    claim(place)
     return place
 
 
@@ -152,15 +147,17 @@ def file(path: str, suffix: str, overwrite: bool) -> Path:
     """Check an output file.
 
     Raises:
-        PaigError: if it exists and may not be written over, or has another suffix.
+        PaigError: if it exists and may not be written over, has another suffix, or cannot be written.
     """
-    place = Path(path).expanduser()
+    place = files.expanded(path)
     if place.suffix.lower() != suffix:
         raise PaigError(f"out={path}: expected a file name that ends in {suffix}, for example out=name{suffix}.")
     if place.is_dir():
         raise PaigError(f"out={path} is a folder: expected a file name.")
     if place.exists() and not overwrite:
         raise PaigError(f"The file {path} is there already: choose another out=..., or say overwrite=true.")
+    files.writable(place.parent)
+    claim(place)
     return place
 
 
@@ -195,11 +192,8 @@ def read_summary(place: Path, form: Form = ENDED) -> dict[str, Any] | None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a text file under a temporary name and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, encoding="utf-8", errors="backslashreplace")  # names of files may be no text
-    os.replace(new, path)
+    """Write a text file, whole or not at all; bytes of a path that are no letters become codes, as JSON has them."""
+    files.write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def csv(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control import __version__, reading
+from paig_control import __version__, files, reading
 from paig_control.cli import output, world
 from paig_control.cli.output import Screen
 from paig_control.data import episodes
@@ -31,7 +31,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     if not config.run:
         raise PaigError("A report is on runs: give at least one, for example run=runs/spring.")
     world.use_threads(config.threads)
-    given = [folder for name in config.run for folder in _runs(Path(name).expanduser())]
+    given = [folder for name in config.run for folder in _runs(files.expanded(name))]
     names = _names(given)
     control = [_folder(name, "control", "episodes.csv") for name in config.control]
     evaluate = [_folder(name, "evaluate", "films.csv") for name in config.evaluate]
@@ -59,17 +59,19 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         for block in section.blocks
         if isinstance(block, page.Image)
     ]
+    files.remove(folder / output.SUMMARY)  # it would tell of another page
     for picture in pictures:
-        (folder / picture.name).write_bytes(picture.content)
+        files.write(folder / picture.name, picture.content)
     output.write(folder / PAGE, text)
-    screen.say(f"{count}, {len(pictures)} pictures and films: open {folder / PAGE}")
     figures = {
         "systems": {system.name: [one.name for one in system.runs] for system in systems},
         "pictures": [picture.name for picture in pictures],
         "wall_seconds": time.monotonic() - wall,
         "peak_mb": output.peak_mb(),
     }
-    return output.summary(folder / output.SUMMARY, command, config, figures)
+    summary = output.summary(folder / output.SUMMARY, command, config, figures)
+    screen.say(f"{count}, {len(pictures)} pictures and films: open {folder / PAGE}")
+    return summary
 
 
 def _runs(place: Path) -> list[Path]:
@@ -97,7 +99,7 @@ def _folder(name: str, command: str, holds: str) -> Folder:
     """What ``control`` or ``evaluate`` wrote."""
     from paig_control.report import sources
 
-    place = Path(name).expanduser()
+    place = files.expanded(name)
     summary: dict[str, Any] | None = None
     damage = ""
     try:
@@ -136,7 +138,7 @@ def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]
     else:
         missing = f"{path} has neither test nor validation films"
         try:
-            data = episodes.load(path)
+            data = episodes.load(files.expanded(path))
             system = data.filmed or system
             split = next((part for part in ("test", "valid") if part in data.splits), None)
             if split is not None:
@@ -193,5 +195,5 @@ def _systems(found: dict[str, list[Trained]], control: Sequence[Folder], evaluat
 
 def _same(first: Path, second: Path) -> bool:
     """Whether two paths are the same run, though one may have been written down in another folder."""
-    first, second = first.expanduser(), second.expanduser()
+    first, second = files.expanded(first), files.expanded(second)
     return first.resolve() == second.resolve() or (not first.exists() and first.name == second.name)

@@ -25,8 +25,14 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from paig_control import files
 from paig_control.cli import output, watching
+from paig_control.cli.claims import claims
 from paig_control.cli.compose import configure, freed, parse, reason
+from paig_control.cli.orphans import end_with
+from paig_control.cli.quoting import bare, in_quotes
+from paig_control.cli.schema import lists
+from paig_control.cli.streams import steady
 from paig_control.errors import PaigError
 from paig_control.reading import FLAG, NOTHING, NUMBER
 
@@ -51,7 +57,7 @@ def run(command: str, words: list[str]) -> int:
         PaigError: for what fits no command or no launcher, before anything runs.
     """
     line = shlex.join(["paig-control", command, "--multirun", *words])
-    overrides = parse(words, sweep=True)
+    overrides = parse(words, sweep=True, several=lists(command))
     own = [one for one in overrides if not str(one.key_or_group).startswith("hydra")]
     swept = {str(one.key_or_group): _values(one) for one in own if one.is_sweep_override()}
     shared = [str(one.input_line) for one in own if not one.is_sweep_override()]
@@ -88,7 +94,7 @@ def _launch(command: str, overrides: Sequence[Override], job: _Job, defaults: Ma
 
     with tempfile.TemporaryDirectory() as scratch:
         quiet = {
-            "hydra.sweep.dir": scratch,
+            "hydra.sweep.dir": in_quotes(scratch),
             "hydra.sweep.subdir": ".",
             "hydra.output_subdir": "null",
             "hydra/job_logging": "none",
@@ -129,6 +135,12 @@ class _Job:
 
     def __init__(self, command: str) -> None:
         self.command, self.__name__, self.__module__ = command, "paig_control", __name__
+        self.parent = os.getpid()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in another process."""
+        self.__dict__.update(state)
+        end_with(self.parent)
 
     def __call__(self, config: DictConfig) -> None:
         """Run the command."""
@@ -138,7 +150,8 @@ class _Job:
 
         words = [str(word) for word in HydraConfig.get().overrides.task]
         OmegaConf.resolve(config)
-        execute(self.command, config, shlex.join(["paig-control", self.command, *words]))
+        with steady(), claims():
+            execute(self.command, config, shlex.join(["paig-control", self.command, *words]))
 
 
 class _Training(_Job):
@@ -159,21 +172,21 @@ class _Training(_Job):
 
         given = dict(str(word).lstrip("+").split("=", 1) for word in HydraConfig.get().overrides.task)
         values = {key: given[key] for key in self.swept}
-        place = Path(config.out).expanduser() / name_of(values)
+        place = files.expanded(config.out) / name_of(values)
         speak, number = config.verbosity > 0, HydraConfig.get().job.num + 1
         config.out, config.verbosity = str(place), 0
         OmegaConf.resolve(config)
-        if config.resume and ended(place, config):
-            said = "had ended"
-        else:
-            (place / FAILED).unlink(missing_ok=True)
-            try:
+        try:
+            if config.resume and ended(place, config):
+                said = "had ended"
+            else:
+                files.remove(place / FAILED)
                 super().__call__(config)
                 said = "done"
-            except Exception as error:  # whatever it is, the other runs go on
-                said = str(error) if isinstance(error, PaigError) else traceback.format_exc()
-                output.write(place / FAILED, said + "\n")
-                said = f"failed: {last_line(said)}"
+        except Exception as error:  # whatever it is, the other runs go on
+            said = str(error) if isinstance(error, PaigError) else traceback.format_exc()
+            output.write(place / FAILED, said + "\n")
+            said = f"failed: {last_line(said)}"
         if speak:
             print(f"{number:4d} of {self.total}  {place.name}: {said}", file=sys.stderr, flush=True)
 
@@ -182,21 +195,25 @@ def name_of(values: Values) -> str:
     """Name of a run's folder: its own options in the order of the alphabet, the last part of a key if that is clear."""
     tails = [key.rpartition(".")[2] for key in values]
     keys = {key: tail if tails.count(tail) == 1 else key for key, tail in zip(values, tails, strict=True)}
-    full = ",".join(f"{keys[key]}={values[key]}" for key in sorted(values)) or "run"
-    clean = re.sub(r"[^\w.,=+-]", "_", full)[:120]
-    return clean if clean == full else f"{clean}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
+    full = ",".join(f"{keys[key]}={bare(values[key])}" for key in sorted(values)) or "run"
+    clean = re.sub(r"[^\w.,=+-]", "_", full).encode()[:120].decode(errors="ignore")  # names are limited in bytes
+    return clean if clean == full else f"{clean}-{hashlib.sha256(full.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def ended(place: Path, config: DictConfig) -> bool:
-    """Whether this very training has ended in its folder."""
+    """Whether this very training, with these options on these data, has ended in its folder."""
+    from paig_control.data import episodes
+
     try:
         found = output.read_summary(place)
     except PaigError:  # what cannot be read is trained again
         found = None
+    if found is None or found.get("data_sha256") != episodes.load(files.expanded(config.data)).identity:
+        return False
     wanted = OmegaConf.to_container(config, resolve=True)
     assert isinstance(wanted, dict)
     aside = ("out", "overwrite", "resume", "threads", "tracker", "verbosity", *watching.OPTIONS)
-    return found is not None and all(found["options"].get(k) == v for k, v in wanted.items() if k not in aside)
+    return all(found["options"].get(k) == v for k, v in wanted.items() if k not in aside)
 
 
 def last_line(text: str) -> str:
@@ -217,7 +234,7 @@ class _Trainings:
             )
         if config.resume and config.overwrite:
             raise PaigError("resume=true goes on with a sweep and overwrite=true begins it anew: choose one.")
-        episodes.load(config.data)  # refused here once, not in every run
+        episodes.load(files.expanded(config.data))  # refused here once, not in every run
         self.config, self.swept, self.line = config, swept, line
         self.runs = [dict(zip(swept, values, strict=True)) for values in itertools.product(*swept.values())]
         self.folder = output.folder(config.out, config.overwrite, config.resume)
@@ -239,9 +256,11 @@ class _Trainings:
 
     def conclude(self) -> int:
         """Write table, figure and summary; the exit code."""
+        from paig_control.report.style import png
         from paig_control.report.training import sweep_figure
 
         rows = [self.row(values) for values in self.runs]
+        files.remove(self.folder / output.SUMMARY)  # it would tell of other runs
         names = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names, restval="")
@@ -250,7 +269,7 @@ class _Trainings:
         output.write(self.folder / TABLE, text.getvalue())
         curves = [(self.setting(v), self.history(v)) for v, row in zip(self.runs, rows, strict=True) if row["ended"]]
         if curves:
-            sweep_figure(curves).savefig(self.folder / FIGURE, dpi=110)
+            files.write(self.folder / FIGURE, png(sweep_figure(curves)))
         output.summary(self.folder / output.SUMMARY, self.line, self.config, {"runs": rows})
         self.show(rows)
         return int(not all(row["ended"] for row in rows))
@@ -262,7 +281,12 @@ class _Trainings:
     def row(self, values: Values) -> dict[str, Any]:
         """What is known about a run."""
         place = self.place(values)
-        row: dict[str, Any] = {**values, "folder": place.name, "ended": False, "error": ""}
+        row: dict[str, Any] = {
+            **{key: bare(value) for key, value in values.items()},
+            "folder": place.name,
+            "ended": False,
+            "error": "",
+        }
         try:
             found = output.read_summary(place, ROW)
         except PaigError as error:
@@ -279,7 +303,8 @@ class _Trainings:
 
     def setting(self, values: Values) -> str:
         """What tells a run from others but its seed."""
-        return ", ".join(f"{key} = {value}" for key, value in values.items() if key != "seed") or "all seeds"
+        named = ", ".join(f"{key} = {bare(value)}" for key, value in values.items() if key != "seed") or "all seeds"
+        return named.replace("$", r"\$")  # or the figure would read mathematics between two of them
 
     def history(self, values: Values) -> dict[str, list[dict[str, float]]]:
         """Rows of figures by stage."""

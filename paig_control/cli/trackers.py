@@ -9,10 +9,11 @@ import importlib.util
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from paig_control import files
 from paig_control.cli import output
 from paig_control.errors import PaigError, nearest
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from paig_control.data.episodes import Sequences
     from paig_control.learning.identify import Estimate
-    from paig_control.learning.trainer import Moment, Run, Watch
+    from paig_control.learning.moments import Moment, Watch
+    from paig_control.learning.trainer import Run
     from paig_control.model import PAIG
     from paig_control.report.style import Picture
 
@@ -69,7 +71,7 @@ class Tracking:
 
     def end(self, run: Run) -> None:
         """Write what a finished run knows, whether it was watched or had ended before."""
-        self.metrics.write(run.history, {**self.metrics.found, "conclude": run.constants})
+        self.metrics.write(run.history, {**run.identified, "conclude": run.constants})
 
 
 class Metrics:
@@ -80,14 +82,11 @@ class Metrics:
 
     def __init__(self, path: Path) -> None:
         self.path, self.written = path, -math.inf
-        self.found: dict[str, Mapping[str, Estimate]] = {}
 
     def __call__(self, moment: Moment) -> None:
         """Write, if it is time to."""
-        if moment.ended and moment.constants and moment.constants not in self.found.values():
-            self.found[moment.stage] = moment.constants
         if moment.ended or time.monotonic() > self.written + 1:
-            self.write(moment.history, self.found)
+            self.write(moment.history, moment.identified)
             self.written = time.monotonic()
 
     def write(self, history: Rows, found: Mapping[str, Mapping[str, Estimate]]) -> None:
@@ -136,29 +135,40 @@ def steps_taken(history: Rows) -> int:
     return int(sum(rows[-1].get("step", 0) for rows in history.values() if rows))
 
 
+def by_stage(moment: Moment) -> Iterator[tuple[str, int, Mapping[str, Estimate]]]:
+    """Stages that have ended, with the steps taken and the constants as known by then, where they are known."""
+    history: dict[str, list[dict[str, float]]] = {}
+    constants: Mapping[str, Estimate] = {}
+    for stage in moment.stages[: moment.stages.index(moment.stage) + 1]:
+        history[stage] = moment.history.get(stage, [])
+        constants = moment.identified.get(stage, constants)
+        if constants:
+            yield stage, steps_taken(history), constants
+
+
 class Files:
     """The constants with their error bars in ``constants.csv``, and pictures and a film of every stage."""
 
     def __init__(self, folder: Path, films: Sequences) -> None:
         self.folder, self.films = folder, films
-        self.rows: list[dict[str, Any]] = []
 
     def __call__(self, moment: Moment) -> None:
         """Write when a stage has ended."""
         if not moment.ended or moment.model is None:
             return
-        from PIL import Image
+        from paig_control.report.style import png
 
-        self.folder.mkdir(parents=True, exist_ok=True)
         shown = look(moment.model, self.films)
-        shown.learned.savefig(self.folder / f"{moment.stage}_learned.png")
-        Image.fromarray(shown.strip).save(self.folder / f"{moment.stage}_films.png")
-        (self.folder / f"{moment.stage}.gif").write_bytes(shown.film)
-        at = {"stage": moment.stage, "step": steps_taken(moment.history)}
-        for name, one in moment.constants.items():
-            self.rows.append({**at, "name": name, "value": one.value, "std": one.std, "unit": one.unit})
-        if self.rows:
-            output.write(self.folder / "constants.csv", output.csv(self.rows))
+        files.write(self.folder / f"{moment.stage}_learned.png", png(shown.learned))
+        files.write(self.folder / f"{moment.stage}_films.png", png(shown.strip))
+        files.write(self.folder / f"{moment.stage}.gif", shown.film)
+        rows = [
+            {"stage": stage, "step": step, "name": name, "value": one.value, "std": one.std, "unit": one.unit}
+            for stage, step, constants in by_stage(moment)
+            for name, one in constants.items()
+        ]
+        if rows:
+            output.write(self.folder / "constants.csv", output.csv(rows))
 
 
 class TensorBoard:
@@ -174,6 +184,7 @@ class TensorBoard:
             old.unlink()
         self.writer, self.films = SummaryWriter(str(folder)), films
         self.done: Counter[str] = Counter()
+        self.told: set[str] = set()
 
     def __call__(self, moment: Moment) -> None:
         """Write what is new."""
@@ -192,11 +203,13 @@ class TensorBoard:
     def _constants(self, moment: Moment) -> None:
         """A chart with margins for each; TensorBoard draws the band between its second and third curve."""
         charts = {}
-        for name, one in moment.constants.items():
-            tags = [f"constants/{name}{end}" for end in ("", "_low", "_high")]
-            for tag, value in zip(tags, (one.value, one.value - 3 * one.std, one.value + 3 * one.std), strict=True):
-                self.writer.add_scalar(tag, value, steps_taken(moment.history))
-            charts[f"{name} {one.unit}".rstrip()] = ["Margin", tags]
+        for stage, step, constants in by_stage(moment):
+            for name, one in constants.items() if stage not in self.told else ():
+                tags = [f"constants/{name}{end}" for end in ("", "_low", "_high")]
+                for tag, value in zip(tags, (one.value, one.value - 3 * one.std, one.value + 3 * one.std), strict=True):
+                    self.writer.add_scalar(tag, value, step)
+                charts[f"{name} {one.unit}".rstrip()] = ["Margin", tags]
+            self.told.add(stage)
         if charts:
             self.writer.add_custom_scalars({"constants": charts})
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from paig_control import files
 from paig_control.cli import output, trackers, watching, world
 from paig_control.cli.output import Screen, Tick
 from paig_control.data import episodes
@@ -30,7 +31,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         raise PaigError("resume=true goes on with a run and overwrite=true begins it anew: choose one.")
     trackers.check(config.tracker)
     watching.check(config)
-    data = episodes.load(config.data)
+    data = episodes.load(files.expanded(config.data))
     model_settings = world.settings(config.model, "model", "model")
     recipe_settings = world.settings(config.recipe, "recipe", config.recipe.name)
     world.use_threads(config.threads)
@@ -42,7 +43,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     folder = output.folder(config.out, config.overwrite, config.resume)
 
     from paig_control.learning import recipe
-    from paig_control.learning.trainer import Stopped
+    from paig_control.learning.moments import Stopped
     from paig_control.prediction import evaluate_prediction
     from paig_control.report.training import save_training_pictures
 
@@ -91,6 +92,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         figures |= evaluate_prediction(learned.model, data.split(split), frames)
     figures |= {
         "filmed": data.filmed,
+        "data_sha256": data.identity,
         "evaluated_on": split,
         "frames": learned.frames,
         "converged": learned.converged,
@@ -100,14 +102,15 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         "wall_seconds": learned.wall_seconds,
         "peak_mb": output.peak_mb(),
     }
+    save_training_pictures(learned, pictures or folder, None if split is None else data.split(split))
+    summary = output.summary(folder / output.SUMMARY, command, config, figures)
     if split is None:
         screen.remark("The data have no test split: prediction was not evaluated.")
     for note in learned.notes:
         screen.remark(note)
-    save_training_pictures(learned, pictures or folder, None if split is None else data.split(split))
     show_constants(screen, figures["constants"])
     show_losses(screen, figures)
-    return output.summary(folder / output.SUMMARY, command, config, figures)
+    return summary
 
 
 def check_objects(objects: int, data: episodes.Episodes) -> None:

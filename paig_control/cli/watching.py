@@ -16,7 +16,7 @@ from paig_control.errors import PaigError, nearest
 
 if TYPE_CHECKING:
     from paig_control.data.episodes import Sequences
-    from paig_control.learning.trainer import Stopped, Watch
+    from paig_control.learning.moments import Stopped, Watch
 
 CHOICES = {"view": ("none", "live"), "on_close": ("continue", "stop")}
 OPTIONS = (*CHOICES, "record")

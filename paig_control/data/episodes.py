@@ -8,9 +8,9 @@ Training takes :meth:`Episodes.split`, which has no truth in it; only evaluation
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from paig_control.data import checks
 from paig_control.data.unpacking import unpack
 from paig_control.errors import PaigError
+from paig_control.files import whole
 
 SPLITS = ("train", "valid", "test")
 
@@ -48,6 +49,12 @@ class Sequences:
     def __len__(self) -> int:
         """Count the sequences."""
         return len(self.frames)
+
+    @property
+    def identity(self) -> str:
+        """What tells these from other sequences, whatever file they are in; the time step is left to who uses one."""
+        bounds = {"action_low": self.action_low, "action_high": self.action_high}
+        return _identity({"frames": self.frames, "actions": self.actions, **bounds})
 
     def actions_for(self, size: int) -> NDArray[np.float32]:
         """Actions ``(S, T - 1, size)`` for a physics that takes so many numbers; zeros where nothing acts."""
@@ -111,6 +118,11 @@ class Episodes:
         wrapped = env.get("kwargs", {}).get("env_id", "Pendulum-v1") if name.startswith("Pixels") else None
         return name if wrapped is None else f"{wrapped} through {name}"
 
+    @property
+    def identity(self) -> str:
+        """What tells this file's content from any other's."""
+        return _identity({**self.arrays, "meta": np.array(json.dumps(dict(self.meta), sort_keys=True))})
+
     def _require(self, split: str) -> None:
         if split not in self.splits:
             raise PaigError(f"The data has no split {split!r}: it has {', '.join(self.splits)}.")
@@ -144,23 +156,25 @@ class Episodes:
     def save(self, path: str | Path) -> Path:
         """Write the file under a temporary name and rename it, so that a kill leaves no half file."""
         path = Path(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        except OSError as error:
-            raise PaigError(f"Cannot write {path}: {error.strerror}. Choose a folder that you may write to.") from error
         arrays: dict[str, Any] = dict(self.arrays)
         if self.meta:
             arrays["meta"] = np.array(json.dumps(dict(self.meta)))
-        try:
-            with os.fdopen(handle, "wb") as file:
-                _write(file, arrays)
-            os.chmod(name, 0o666 & ~_umask())
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with whole(path) as new, new.open("wb") as file:
+            _write(file, arrays)
+            file.flush()
+            os.fsync(file.fileno())
         return path
+
+
+def _identity(arrays: Mapping[str, NDArray[Any] | None]) -> str:
+    """SHA-256 over names, types, shapes and bytes of arrays, in any order."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        value = arrays[name]
+        kind = None if value is None else (value.dtype.str, value.shape)
+        digest.update(repr((name, kind)).encode())
+        digest.update(b"" if value is None else np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
 
 
 def _write(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
@@ -169,12 +183,6 @@ def _write(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
         for name, value in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, np.asanyarray(value), allow_pickle=False)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def load(path: str | Path) -> Episodes:

@@ -20,11 +20,12 @@ from paig_control.errors import PaigError
 from paig_control.learning.discover import discover
 from paig_control.learning.foresee import foresee_loop, foreseen
 from paig_control.learning.identify import Identified, identify, scouts
+from paig_control.learning.moments import Watch
 from paig_control.learning.numbering import numbering
 from paig_control.learning.paper import Joint
 from paig_control.learning.refine import refine_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
-from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, Watch, finished_run
+from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, finished_run
 from paig_control.learning.warm_start import warm_start_loop
 from paig_control.model import PAIG
 from paig_control.physics.base import Physics
@@ -190,7 +191,7 @@ class Staged(Trainer[RecipeSettings]):
         model.kinematics.shift(found.offset)
         steps = model.physics.difference(coordinates[:, 1:], coordinates[:, :-1])
         self.motion = float(steps.square().mean().sqrt())
-        self.history[name], self.constants = found.history, found.constants
+        self.history[name], self.identified[name] = found.history, found.constants
         return found
 
     def _foresee(self) -> None:

@@ -8,13 +8,12 @@ the time that learning is said to take.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -24,6 +23,7 @@ from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
 from paig_control.learning.discover import check_motion
 from paig_control.learning.identify import Estimate
+from paig_control.learning.moments import Kept, Moment, Stopped, Watch
 from paig_control.learning.optimise import Loop, LoopState, run_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
 from paig_control.model import PAIG, to_images
@@ -32,59 +32,6 @@ from paig_control.vision.registry import LEAST, MOST
 
 Progress = Callable[[str, float, str], None]
 """Stage, fraction of it done, and a line of text."""
-
-
-class Moment(NamedTuple):
-    """What there is to watch while a model learns; nothing of it may be changed.
-
-    Attributes:
-        stages: names of all, in order.
-        stage: that is going on, or has just ended.
-        done: part of it, from 0 to 1.
-        ended: whether it has.
-        history: rows of figures by stage, those of this stage so far included.
-        constants: as last identified, with error bars; empty before.
-        model: as it stands; None before discovery has ended.
-    """
-
-    stages: tuple[str, ...]
-    stage: str
-    done: float
-    ended: bool
-    history: Mapping[str, list[dict[str, float]]]
-    constants: Mapping[str, Estimate]
-    model: PAIG | None
-
-
-Watch = Callable[[Moment], None]
-"""Called between two steps of any stage, and at the end of every stage; raising ``KeyboardInterrupt`` stops it."""
-
-
-class Kept(NamedTuple):
-    """From where a stopped training can go on.
-
-    Attributes:
-        stage: of the last checkpoint.
-        step: of that stage.
-        ended: stages that are done.
-    """
-
-    stage: str
-    step: int
-    ended: tuple[str, ...]
-
-
-class Stopped(KeyboardInterrupt):
-    """Training was stopped, by Ctrl-C or by a watcher.
-
-    Attributes:
-        stage: in which it was.
-        kept: what the last checkpoint holds; None where there is none of this training.
-    """
-
-    def __init__(self, stage: str, kept: Kept | None) -> None:
-        super().__init__(f"Stopped in {stage}.")
-        self.stage, self.kept = stage, kept
 
 
 CLOSE = 0.2
@@ -106,6 +53,7 @@ class Run:
         cpu_seconds: of the process but for watching, interrupted parts up to their last checkpoint included.
         wall_seconds: likewise.
         residual: root mean square of the identification's residuals, in coordinates' units.
+        identified: constants with error bars, by the stage that found them.
         record: what the checkpoint says.
     """
 
@@ -118,6 +66,7 @@ class Run:
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     residual: float = math.nan
+    identified: dict[str, dict[str, Estimate]] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
 
 
@@ -126,7 +75,7 @@ def finished_run(loaded: checkpoint.Loaded) -> Run:
     record = loaded.record
     return Run(
         loaded.model,
-        {name: Estimate(c["value"], c["std"], c["unit"]) for name, c in record["constants"].items()},
+        _estimates(record["constants"]),
         record["history"],
         record["converged"],
         record["notes"],
@@ -134,8 +83,17 @@ def finished_run(loaded: checkpoint.Loaded) -> Run:
         record["cpu_seconds"],
         record["wall_seconds"],
         record["residual"],
+        {stage: _estimates(found) for stage, found in record.get("identified", {}).items()},
         record,
     )
+
+
+def _estimates(plain: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
+    return {name: Estimate(one["value"], one["std"], one["unit"]) for name, one in plain.items()}
+
+
+def _plainly(found: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:
+    return {name: dataclasses.asdict(estimate) for name, estimate in found.items()}
 
 
 @dataclass(frozen=True)
@@ -186,7 +144,7 @@ class Trainer(Generic[R]):
             "action_high": bounds[1],
             "dt": physics.dt,
             "frames": sequences * frames,
-            "data": hashlib.sha256(data.frames.tobytes()).hexdigest()[:16],
+            "data": data.identity,
             "physics": physics.spec,
             "prediction_frames": recipe.prediction_frames,
             "settings": {"model": dataclasses.asdict(model), "recipe": dataclasses.asdict(recipe)},
@@ -196,7 +154,7 @@ class Trainer(Generic[R]):
         self.coordinates, self.chosen = torch.zeros(0), torch.zeros(0, dtype=torch.long)
         self.conclusion: Conclusion | None = None
         self.history: dict[str, list[dict[str, float]]] = {}
-        self.constants: dict[str, Estimate] = {}
+        self.identified: dict[str, dict[str, Estimate]] = {}
         self.notes: list[str] = notes
         self.spent = (0.0, 0.0)
         self.began = (time.process_time(), time.monotonic())
@@ -272,7 +230,7 @@ class Trainer(Generic[R]):
         begin = time.process_time()
         cuda = [self.device] if self.device.type == "cuda" else []
         with torch.no_grad(), torch.random.fork_rng(devices=cuda):
-            self.watch(Moment(self.stages, stage, done, ended, self.history, self.constants, self.model))
+            self.watch(Moment(self.stages, stage, done, ended, self.history, self.identified, self.model))
         self.watched += time.process_time() - begin
 
     def clock(self) -> float:
@@ -289,7 +247,8 @@ class Trainer(Generic[R]):
         model = self.trained.eval()
         cpu, wall = self._time()
         self.record |= {
-            "constants": {n: dataclasses.asdict(e) for n, e in found.constants.items()},
+            "constants": _plainly(found.constants),
+            "identified": {stage: _plainly(constants) for stage, constants in self.identified.items()},
             "converged": found.converged,
             "residual": found.residual,
             "history": self.history,
@@ -323,6 +282,7 @@ class Trainer(Generic[R]):
             "coordinates": self.coordinates,
             "chosen": self.chosen,
             "history": self.history,
+            "identified": {stage: _plainly(constants) for stage, constants in self.identified.items()},
             "notes": self.notes,
             "spent": self._time(),
         }
@@ -335,6 +295,11 @@ class Trainer(Generic[R]):
 
     def check_same(self, loaded: checkpoint.Loaded) -> None:
         """Refuse a checkpoint that belongs to another training."""
+        if len(str(loaded.record.get("data"))) != len(self.record["data"]):
+            raise PaigError(
+                "The checkpoint is of an older version, which did not note the actions that it was trained on: whether "
+                "these are the same data cannot be known. Train anew with overwrite=true, or into another folder."
+            )
         for key in ("seed", "settings", "data", "physics", "dt"):
             if _plain(loaded.record.get(key)) != _plain(self.record[key]):
                 raise PaigError(
@@ -351,6 +316,7 @@ class Trainer(Generic[R]):
             self.chosen = state["chosen"].to(self.device)
             self.loop_state = LoopState(**state["loop"])
             self.history, self.notes, self.spent = state["history"], state["notes"], tuple(state["spent"])
+            self.identified = {stage: _estimates(found) for stage, found in state.get("identified", {}).items()}
             self.kept = self._place()
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise PaigError(f"The checkpoint's trainer.pt is of another form ({error!r}): train again.") from None

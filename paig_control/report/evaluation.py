@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 
+from paig_control.files import write
 from paig_control.prediction import Prediction
 from paig_control.report.curves import band, over_frames
 from paig_control.report.strips import film_strip
-from paig_control.report.style import COLOURS, DOTS, Picture
+from paig_control.report.style import COLOURS, Picture, png
 
 
 def save_evaluation_pictures(
@@ -28,8 +28,8 @@ def save_evaluation_pictures(
         folder: to write into.
     """
     written = [folder / "films.png", folder / "accuracy.png"]
-    Image.fromarray(film_strip(films, prediction.inputs)).save(written[0])
-    accuracy_figure(prediction, distance).savefig(written[1], dpi=DOTS)
+    write(written[0], png(film_strip(films, prediction.inputs)))
+    write(written[1], png(accuracy_figure(prediction, distance)))
     return written
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,18 +16,8 @@ from PIL import Image
 from paig_control.model import PAIG, to_images
 from paig_control.report.curves import band, over_frames
 from paig_control.report.sources import Trained
-from paig_control.report.style import COLOURS, DOTS, Picture, bare, enlarge, plain
+from paig_control.report.style import COLOURS, Picture, bare, enlarge, plain
 from paig_control.vision.localizer import Localizer
-
-
-def png(figure: Figure | Picture) -> bytes:
-    """Content of a PNG file."""
-    made = io.BytesIO()
-    if isinstance(figure, Figure):
-        figure.savefig(made, format="png", dpi=DOTS)
-    else:
-        Image.fromarray(figure).save(made, "PNG")
-    return made.getvalue()
 
 
 def constants_figure(runs: Sequence[Trained]) -> Figure:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from paig_control.files import write
 from paig_control.playing import Film
 from paig_control.report.style import ACCENT, FAINT, INK, PAPER, Picture, enlarge
 
@@ -23,9 +24,8 @@ def save_control_film(film: Film, path: Path, scale: int = 6, every: int = 1) ->
         scale: screen pixels a pixel.
         every: only each so-many-th frame.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     pictures = [film_frame(film, t, scale) for t in range(0, len(film.camera), every)]
-    path.write_bytes(gif(pictures, (film.dt or 0.05) * every))
+    write(path, gif(pictures, (film.dt or 0.05) * every))
     return path
 
 

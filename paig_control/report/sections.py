@@ -15,7 +15,6 @@ from paig_control.reading import check_file
 from paig_control.report.figures import (
     constants_figure,
     heat_picture,
-    png,
     success_map,
     time_figure,
     varied,
@@ -24,7 +23,7 @@ from paig_control.report.films import side_by_side
 from paig_control.report.page import KINDS, Chapter, Image, Section, Table, Text
 from paig_control.report.sources import LOSSES, Folder, System, Trained
 from paig_control.report.strips import film_strip
-from paig_control.report.style import Picture
+from paig_control.report.style import Picture, png
 from paig_control.report.training import learned_figure, sweep_figure
 
 NONE = "—"

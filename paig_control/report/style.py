@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -35,6 +37,16 @@ def enlarge(image: Picture, scale: int) -> Image.Image:
 def plain(text: str) -> str:
     """Words from outside as they are: in figures, ``$`` would begin a formula, and half a character would fail."""
     return text.encode("utf-8", "backslashreplace").decode().replace("$", r"\$")
+
+
+def png(figure: Figure | Picture) -> bytes:
+    """Content of a PNG file."""
+    made = io.BytesIO()
+    if isinstance(figure, Figure):
+        figure.savefig(made, format="png", dpi=DOTS)
+    else:
+        Image.fromarray(figure).save(made, "PNG")
+    return made.getvalue()
 
 
 def bare(axis: Axes) -> None:

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 
 from paig_control.data.episodes import Sequences
+from paig_control.files import write
 from paig_control.learning.trainer import Run
 from paig_control.model import PAIG
 from paig_control.report.strips import rollout_strip
-from paig_control.report.style import COLOURS, DOTS, bare, colours, plain
+from paig_control.report.style import COLOURS, bare, colours, plain, png
 
 History = Mapping[str, Sequence[Mapping[str, float]]]
 """Rows of figures by stage, in the order of the stages."""
@@ -24,13 +24,12 @@ History = Mapping[str, Sequence[Mapping[str, float]]]
 
 def save_training_pictures(run: Run, folder: Path, unseen: Sequences | None = None) -> list[Path]:
     """Write ``learned.png``, ``curves.png`` and, given films that training did not see, ``rollout.png``."""
-    folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "learned.png", folder / "curves.png"]
-    learned_figure(run.model).savefig(written[0], dpi=DOTS)
-    curves_figure(run).savefig(written[1], dpi=DOTS)
+    write(written[0], png(learned_figure(run.model)))
+    write(written[1], png(curves_figure(run)))
     if unseen is not None:
         written.append(folder / "rollout.png")
-        Image.fromarray(rollout_strip(run.model, unseen)).save(written[-1])
+        write(written[-1], png(rollout_strip(run.model, unseen)))
     return written
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from paig_control.data.episodes import Sequences
-from paig_control.learning.trainer import Moment
+from paig_control.learning.moments import Moment
 from paig_control.model import PAIG, to_pictures
 from paig_control.report.strips import rollout
 from paig_control.types import State

@@ -9,7 +9,9 @@ from typing import Protocol
 
 from PIL import Image
 
+from paig_control import files
 from paig_control.errors import PaigError
+from paig_control.files import whole
 from paig_control.viewer.commands import Command
 from paig_control.viewer.session import Session
 from paig_control.viewer.snapshot import Frame
@@ -83,7 +85,8 @@ class Gif:
         if not self._pictures:
             return
         first, *others = self._pictures
-        first.save(self.path, save_all=True, append_images=others, duration=self.duration, loop=0, optimize=True)
+        with whole(self.path) as new:
+            first.save(new, save_all=True, append_images=others, duration=self.duration, loop=0, optimize=True)
 
 
 class Mp4:
@@ -93,21 +96,43 @@ class Mp4:
         self._ffmpeg = _ffmpeg()
         self.path, self.rate = path, rate
         self._pipe: Pipe | None = None
+        self._whole, self._count = whole(path), 0
 
     def add(self, picture: Frame) -> None:
         """Hand it to ffmpeg, an even number of pixels each way."""
         height, width = (n - n % 2 for n in picture.shape[:2])
-        if self._pipe is None:
-            self._pipe = self._ffmpeg.write_frames(
-                str(self.path), (width, height), fps=self.rate, macro_block_size=2, quality=8
-            )
-            self._pipe.send(None)
-        self._pipe.send(picture[:height, :width].tobytes())
+        try:
+            if self._pipe is None:
+                self._new = str(self._whole.__enter__())
+                self._pipe = self._ffmpeg.write_frames(
+                    self._new, (width, height), fps=self.rate, macro_block_size=2, quality=8
+                )
+                self._pipe.send(None)
+            self._pipe.send(picture[:height, :width].tobytes())
+        except OSError as error:  # with a page of ffmpeg's own words
+            raise self._failed() from error
+        self._count += 1
 
     def close(self) -> None:
         """Let ffmpeg finish."""
-        if self._pipe is not None:
-            self._pipe.close()
+        if self._pipe is None:
+            return
+        self._pipe.close()
+        try:
+            played: int = self._ffmpeg.count_frames_and_secs(self._new)[0]
+        except (OSError, RuntimeError) as error:
+            raise self._failed() from error
+        if played != self._count:
+            raise self._failed()
+        self._whole.__exit__(None, None, None)
+
+    def _failed(self) -> PaigError:
+        """Ffmpeg, which does not tell when the disk is full, has left less than was drawn; it is taken away."""
+        files.remove(Path(self._new))
+        return PaigError(
+            f"ffmpeg could not write {self.path} to its end: free some space, choose a folder that you may write to, "
+            "or record a .gif."
+        )
 
 
 class Pngs:
@@ -118,7 +143,8 @@ class Pngs:
 
     def add(self, picture: Frame) -> None:
         """Write the next."""
-        Image.fromarray(picture).save(self.folder / f"{self._count:05d}.png")
+        with whole(self.folder / f"{self._count:05d}.png") as new:
+            Image.fromarray(picture).save(new)
         self._count += 1
 
     def close(self) -> None:
@@ -139,7 +165,8 @@ class Last:
     def close(self) -> None:
         """Write the file."""
         if self._picture is not None:
-            Image.fromarray(self._picture).save(self.path)
+            with whole(self.path) as new:
+                Image.fromarray(self._picture).save(new)
 
 
 def _ffmpeg() -> ModuleType:
@@ -174,7 +201,7 @@ def writer(path: Path, rate: float) -> Writer:
     make = makers.get(path.suffix.lower())
     if make is None:
         raise PaigError(f"record={path}: expected a name that ends in {FORMS}.")
-    (path.parent if path.suffix else path).mkdir(parents=True, exist_ok=True)
+    files.writable(path.parent if path.suffix else path)
     return make()
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pygame
 
 from paig_control.data.episodes import Sequences
-from paig_control.learning.trainer import Moment
+from paig_control.learning.moments import Moment
 from paig_control.viewer import rim, study, theme
 from paig_control.viewer.canvas import Canvas
 from paig_control.viewer.glance import Glance, Observer
