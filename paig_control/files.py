@@ -16,6 +16,14 @@ from pathlib import Path
 from paig_control.errors import PaigError
 
 
+def expanded(path: str | Path) -> Path:
+    """A path, a leading ``~`` read as the home of a user, if there is such a user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def unwritable(path: Path, error: OSError) -> PaigError:
     """The sentence for what the system did not let us write."""
     return PaigError(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from paig_control.errors import PaigError
+from paig_control.files import expanded
 from paig_control.limits import check_size
 
 DEEPEST = 64
@@ -52,14 +53,14 @@ def place(text: str, what: str) -> Path:
     """The path that a user writes, ``~`` for a home folder; whether anything is there, or ever was, does not matter.
 
     Raises:
-        PaigError: for what can be no path here: no such user, a name too long, a folder into which one may not look.
+        PaigError: for what can be no path here: a name too long, a folder into which one may not look.
     """
     try:
-        path = Path(text).expanduser()
+        path = expanded(text)
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         pass
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise PaigError(
             f"{what}={_short(text)} can be no path here ({getattr(error, 'strerror', None) or error})."
         ) from None

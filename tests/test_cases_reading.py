@@ -114,7 +114,7 @@ def test_devices_and_pipes_are_not_opened(tmp_path: Path) -> None:
         reading.check_file(tmp_path)
 
 
-@pytest.mark.parametrize("word", ["a" * 300, "~nobody-of-this-name/x", "a\x00b"])
+@pytest.mark.parametrize("word", ["a" * 300, "a\x00b"])
 def test_what_can_be_no_path_is_refused_before_any_work(word: str) -> None:
     for command, key in (("train", "out"), ("report", "run"), ("evaluate", "data")):
         with pytest.raises(PaigError, match=f"^{key}=.* can be no path here"):
@@ -361,7 +361,7 @@ def test_a_state_that_is_none_is_damaged(tmp_path: Path, env: gym.Env[Any, Any],
         shown(tmp_path / "goal.png", env)
 
 
-@pytest.mark.parametrize("word", ["~nobody-of-this-name/x.png", "a" * 300 + ".png"])
+@pytest.mark.parametrize("word", ["a" * 300 + ".png", "a\x00.png"])
 def test_a_goal_that_can_be_no_path_is_refused(env: gym.Env[Any, Any], word: str) -> None:
     for wanted in (word, [word, word]):
         with pytest.raises(PaigError, match="can be no path here"):

@@ -7,7 +7,7 @@ before Hydra sees it, so that an unknown command, group choice or key is answere
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -26,14 +26,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from paig_control.cli.groups import OPEN, RECORDS, record
 from paig_control.cli.mirror import schema
+from paig_control.cli.quoting import PATHS, bare, in_quotes, is_list, quoted, split
 from paig_control.cli.schema import COMMANDS, lists
 from paig_control.cli.wording import expected
 from paig_control.errors import PaigError, nearest
 from paig_control.reading import place
 
 CONFIGS = "paig_control.configs"
-PATHS = ("data", "out", "run", "goal", "record")
-"""Keys whose values are paths and may hold characters that mean something to Hydra."""
 _USED: dict[str, dict[str, str | None]] = {}
 
 
@@ -60,18 +59,13 @@ def renamed(word: str) -> str:
     return f"constants.{word[len(BY_HAND) :]}" if word.startswith(BY_HAND) else word
 
 
-def quoted(word: str) -> str:
-    """Put an override's path in quotes, so that ``out=a=b,c`` needs none; a goal may be a list, too."""
-    key, sign, value = word.partition("=")
-    plain = re.fullmatch(r"[\w./:+-]*|null", value) is not None
-    if not sign or key not in PATHS or plain or value[:1] in ("'", '"') or (key == "goal" and value[:1] == "["):
-        return word
-    inner = re.sub(r"(\\*)(?=')", r"\1\1", value).replace("'", "\\'")
-    return f"{key}='{inner}'"
-
-
-def parse(words: Sequence[str], sweep: bool = False) -> list[Override]:
+def parse(words: Sequence[str], sweep: bool = False, several: Collection[str] = ()) -> list[Override]:
     """Parse ``key=value`` words.
+
+    Args:
+        words: as typed.
+        sweep: whether commas part values.
+        several: keys that take lists of paths.
 
     Raises:
         PaigError: for a word that is none.
@@ -82,7 +76,7 @@ def parse(words: Sequence[str], sweep: bool = False) -> list[Override]:
         if "=" not in word and not word.startswith("~"):
             raise PaigError(f"{word!r} is not understood: expected name=value, for example seed=1.")
         try:
-            found.append(parser.parse_override(word if sweep else quoted(word)))
+            found.append(parser.parse_override(quoted(word, sweep, ("goal", *several))))
         except HydraException as error:
             reason = str(error).splitlines()[0]
             raise PaigError(
@@ -100,18 +94,9 @@ def gathered(command: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
         key, sign, value = word.partition("=")
         if not sign or key not in found:
             others.append(word)
-        elif value.startswith("["):
-            items = parse([word], sweep=True)[0].value()
-            assert isinstance(items, list)
-            found[key] += map(str, items)
         else:
-            found[key].append(value)
-    return others, [f"{key}=[{','.join(map(_item, values))}]" for key, values in found.items() if values]
-
-
-def _item(value: str) -> str:
-    """A path as an item of a list, in quotes if it needs them."""
-    return quoted(f"{PATHS[0]}={value}").partition("=")[2]
+            found[key] += map(bare, map(str.strip, split(value[1:-1]))) if is_list(value) else [bare(value)]
+    return others, [f"{key}=[{','.join(map(in_quotes, values))}]" for key, values in found.items() if values]
 
 
 def choices(loader: ConfigLoader, group: str) -> list[str]:
@@ -128,7 +113,7 @@ def configure(command: str, words: Sequence[str]) -> DictConfig:
     """
     register_schemas()
     plain, several = gathered(command, words)
-    given = parse(plain) + parse(several, sweep=True)
+    given = parse(plain) + parse(several, several=lists(command))
     overrides = [one for one in given if (one.key_or_group, one.value()) != ("experiment", None)]
     GlobalHydra.instance().clear()
     with initialize_config_module(CONFIGS, version_base="1.3"):
@@ -145,13 +130,13 @@ def configure(command: str, words: Sequence[str]) -> DictConfig:
         OmegaConf.resolve(composed)
     except OmegaConfBaseException as error:
         raise PaigError(f"A ${{...}} cannot be resolved: {str(error).splitlines()[0]}") from None
-    _check_paths(command, composed)
+    _check_paths(composed)
     return composed
 
 
-def _check_paths(command: str, config: DictConfig) -> None:
+def _check_paths(config: DictConfig) -> None:
     """Refuse what can be no path, such as a name too long, before anything is done; a goal may be no path at all."""
-    for key in {*PATHS, *lists(command)} - {"goal"}:
+    for key in set(PATHS) - {"goal"}:
         value = config.get(key)
         for text in [value] if isinstance(value, str) else value or []:
             place(str(text), key)

@@ -47,7 +47,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     from paig_control.report.films import save_control_film
 
     disturb = build(DisturbSettings, world.plain(config.disturb))
-    loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
+    loaded = checkpoint.load(files.expanded(config.run), world.pick_device(config.device))
     if "constants" not in loaded.record:
         screen.remark(f"The training in {config.run} has not ended: this is its last checkpoint.")
     world.set_constants(loaded, config, screen)

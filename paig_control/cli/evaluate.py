@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,14 +56,14 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         raise PaigError(f"split = {config.split}: expected train, valid or test.")
     if config.film < 1:
         raise PaigError(f"film = {config.film}: expected at least 1.")
-    data = episodes.load(config.data)
+    data = episodes.load(files.expanded(config.data))
     draws = augmentation.draw(config.augment, len(data.split(config.split)), config.seed)
     world.use_threads(config.threads)
 
     from paig_control import checkpoint, prediction
     from paig_control.report.evaluation import save_evaluation_pictures
 
-    loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
+    loaded = checkpoint.load(files.expanded(config.run), world.pick_device(config.device))
     world.set_constants(loaded, config, screen)
     notes = list(data.notes)
     films = _films(config, loaded, data, draws, notes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paig_control import files
@@ -41,7 +40,7 @@ def film(record: str | None, overwrite: bool, rate: float) -> Writer | None:
         return None
     from paig_control.viewer.recording import writer
 
-    path = Path(record).expanduser()
+    path = files.expanded(record)
     taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
     if taken and not overwrite:
         raise PaigError(f"{record} is there already: choose another record=..., or say overwrite=true.")

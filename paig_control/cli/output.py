@@ -50,16 +50,17 @@ class Screen:
         if verbosity not in (0, 1, 2):
             raise PaigError(f"verbosity = {verbosity}: expected 0, 1 or 2.")
         self.verbosity = verbosity
-        self.out = Console(quiet=verbosity == 0, highlight=False)
-        self.err = Console(quiet=verbosity == 0, highlight=False, stderr=True)
+        plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}  # names may look like markup
+        self.out = Console(quiet=verbosity == 0, **plain)
+        self.err = Console(quiet=verbosity == 0, **plain, stderr=True)
 
     def say(self, text: str) -> None:
         """Print a line to stdout."""
-        self.out.print(text, markup=False, soft_wrap=True)
+        self.out.print(text, soft_wrap=True)
 
     def remark(self, text: str) -> None:
         """Print something that the user should know to stderr."""
-        self.err.print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
+        self.err.print(f"note: {text}", style="yellow", soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table."""
@@ -74,7 +75,7 @@ class Screen:
     def bar(self, name: str) -> Iterator[Tick]:
         """Show a progress bar, or one for each part."""
         with Progress(
-            TextColumn("{task.description:<12}"),
+            TextColumn("{task.description:<12}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
@@ -128,7 +129,7 @@ def folder(path: str, overwrite: bool, resume: bool = False) -> Path:
     """
     if not path:
         raise PaigError("out is empty: expected a folder to write into, for example out=runs/a.")
-    place = Path(path).expanduser()
+    place = files.expanded(path)
     if place.exists() and not place.is_dir():
         raise PaigError(f"out={path} is a file: expected a folder to write into.")
     held = [item.name for item in place.iterdir() if not item.name.startswith(".")] if place.is_dir() else []
@@ -148,7 +149,7 @@ def file(path: str, suffix: str, overwrite: bool) -> Path:
     Raises:
         PaigError: if it exists and may not be written over, has another suffix, or cannot be written.
     """
-    place = Path(path).expanduser()
+    place = files.expanded(path)
     if place.suffix.lower() != suffix:
         raise PaigError(f"out={path}: expected a file name that ends in {suffix}, for example out=name{suffix}.")
     if place.is_dir():

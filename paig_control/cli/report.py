@@ -31,7 +31,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     if not config.run:
         raise PaigError("A report is on runs: give at least one, for example run=runs/spring.")
     world.use_threads(config.threads)
-    given = [folder for name in config.run for folder in _runs(Path(name).expanduser())]
+    given = [folder for name in config.run for folder in _runs(files.expanded(name))]
     names = _names(given)
     control = [_folder(name, "control", "episodes.csv") for name in config.control]
     evaluate = [_folder(name, "evaluate", "films.csv") for name in config.evaluate]
@@ -99,7 +99,7 @@ def _folder(name: str, command: str, holds: str) -> Folder:
     """What ``control`` or ``evaluate`` wrote."""
     from paig_control.report import sources
 
-    place = Path(name).expanduser()
+    place = files.expanded(name)
     summary: dict[str, Any] | None = None
     damage = ""
     try:
@@ -138,7 +138,7 @@ def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]
     else:
         missing = f"{path} has neither test nor validation films"
         try:
-            data = episodes.load(path)
+            data = episodes.load(files.expanded(path))
             system = data.filmed or system
             split = next((part for part in ("test", "valid") if part in data.splits), None)
             if split is not None:
@@ -195,5 +195,5 @@ def _systems(found: dict[str, list[Trained]], control: Sequence[Folder], evaluat
 
 def _same(first: Path, second: Path) -> bool:
     """Whether two paths are the same run, though one may have been written down in another folder."""
-    first, second = first.expanduser(), second.expanduser()
+    first, second = files.expanded(first), files.expanded(second)
     return first.resolve() == second.resolve() or (not first.exists() and first.name == second.name)

@@ -30,6 +30,8 @@ from paig_control.cli import output, watching
 from paig_control.cli.claims import claims
 from paig_control.cli.compose import configure, freed, parse, reason
 from paig_control.cli.orphans import end_with
+from paig_control.cli.quoting import bare, in_quotes
+from paig_control.cli.schema import lists
 from paig_control.cli.streams import steady
 from paig_control.errors import PaigError
 from paig_control.reading import FLAG, NOTHING, NUMBER
@@ -55,7 +57,7 @@ def run(command: str, words: list[str]) -> int:
         PaigError: for what fits no command or no launcher, before anything runs.
     """
     line = shlex.join(["paig-control", command, "--multirun", *words])
-    overrides = parse(words, sweep=True)
+    overrides = parse(words, sweep=True, several=lists(command))
     own = [one for one in overrides if not str(one.key_or_group).startswith("hydra")]
     swept = {str(one.key_or_group): _values(one) for one in own if one.is_sweep_override()}
     shared = [str(one.input_line) for one in own if not one.is_sweep_override()]
@@ -92,7 +94,7 @@ def _launch(command: str, overrides: Sequence[Override], job: _Job, defaults: Ma
 
     with tempfile.TemporaryDirectory() as scratch:
         quiet = {
-            "hydra.sweep.dir": scratch,
+            "hydra.sweep.dir": in_quotes(scratch),
             "hydra.sweep.subdir": ".",
             "hydra.output_subdir": "null",
             "hydra/job_logging": "none",
@@ -170,7 +172,7 @@ class _Training(_Job):
 
         given = dict(str(word).lstrip("+").split("=", 1) for word in HydraConfig.get().overrides.task)
         values = {key: given[key] for key in self.swept}
-        place = Path(config.out).expanduser() / name_of(values)
+        place = files.expanded(config.out) / name_of(values)
         speak, number = config.verbosity > 0, HydraConfig.get().job.num + 1
         config.out, config.verbosity = str(place), 0
         OmegaConf.resolve(config)
@@ -193,9 +195,9 @@ def name_of(values: Values) -> str:
     """Name of a run's folder: its own options in the order of the alphabet, the last part of a key if that is clear."""
     tails = [key.rpartition(".")[2] for key in values]
     keys = {key: tail if tails.count(tail) == 1 else key for key, tail in zip(values, tails, strict=True)}
-    full = ",".join(f"{keys[key]}={values[key]}" for key in sorted(values)) or "run"
-    clean = re.sub(r"[^\w.,=+-]", "_", full)[:120]
-    return clean if clean == full else f"{clean}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
+    full = ",".join(f"{keys[key]}={bare(values[key])}" for key in sorted(values)) or "run"
+    clean = re.sub(r"[^\w.,=+-]", "_", full).encode()[:120].decode(errors="ignore")  # names are limited in bytes
+    return clean if clean == full else f"{clean}-{hashlib.sha256(full.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def ended(place: Path, config: DictConfig) -> bool:
@@ -206,7 +208,7 @@ def ended(place: Path, config: DictConfig) -> bool:
         found = output.read_summary(place)
     except PaigError:  # what cannot be read is trained again
         found = None
-    if found is None or found.get("data_sha256") != episodes.load(config.data).identity:
+    if found is None or found.get("data_sha256") != episodes.load(files.expanded(config.data)).identity:
         return False
     wanted = OmegaConf.to_container(config, resolve=True)
     assert isinstance(wanted, dict)
@@ -232,7 +234,7 @@ class _Trainings:
             )
         if config.resume and config.overwrite:
             raise PaigError("resume=true goes on with a sweep and overwrite=true begins it anew: choose one.")
-        episodes.load(config.data)  # refused here once, not in every run
+        episodes.load(files.expanded(config.data))  # refused here once, not in every run
         self.config, self.swept, self.line = config, swept, line
         self.runs = [dict(zip(swept, values, strict=True)) for values in itertools.product(*swept.values())]
         self.folder = output.folder(config.out, config.overwrite, config.resume)
@@ -279,7 +281,12 @@ class _Trainings:
     def row(self, values: Values) -> dict[str, Any]:
         """What is known about a run."""
         place = self.place(values)
-        row: dict[str, Any] = {**values, "folder": place.name, "ended": False, "error": ""}
+        row: dict[str, Any] = {
+            **{key: bare(value) for key, value in values.items()},
+            "folder": place.name,
+            "ended": False,
+            "error": "",
+        }
         try:
             found = output.read_summary(place, ROW)
         except PaigError as error:
@@ -296,7 +303,8 @@ class _Trainings:
 
     def setting(self, values: Values) -> str:
         """What tells a run from others but its seed."""
-        return ", ".join(f"{key} = {value}" for key, value in values.items() if key != "seed") or "all seeds"
+        named = ", ".join(f"{key} = {bare(value)}" for key, value in values.items() if key != "seed") or "all seeds"
+        return named.replace("$", r"\$")  # or the figure would read mathematics between two of them
 
     def history(self, values: Values) -> dict[str, list[dict[str, float]]]:
         """Rows of figures by stage."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from paig_control import files
 from paig_control.cli import output, trackers, watching, world
 from paig_control.cli.output import Screen, Tick
 from paig_control.data import episodes
@@ -30,7 +31,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         raise PaigError("resume=true goes on with a run and overwrite=true begins it anew: choose one.")
     trackers.check(config.tracker)
     watching.check(config)
-    data = episodes.load(config.data)
+    data = episodes.load(files.expanded(config.data))
     model_settings = world.settings(config.model, "model", "model")
     recipe_settings = world.settings(config.recipe, "recipe", config.recipe.name)
     world.use_threads(config.threads)

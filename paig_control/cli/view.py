@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control import goals
+from paig_control import files, goals
 from paig_control.cli import adapting, control, filming, world
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError
@@ -27,7 +26,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     from paig_control.viewer.window import Window
 
     target = filming.film(config.record, config.overwrite, config.rate)
-    loaded = checkpoint.load(Path(config.run).expanduser(), world.pick_device(config.device))
+    loaded = checkpoint.load(files.expanded(config.run), world.pick_device(config.device))
     session = make_session(config, loaded, screen)
     title, size = f"{config.env.id}   ·   {config.run}", (int(config.width), int(config.height))
     try:

@@ -34,6 +34,11 @@ def enlarge(image: Picture, scale: int) -> Image.Image:
     return Image.fromarray(image).resize((width * scale, height * scale), Image.Resampling.NEAREST)
 
 
+def plain(text: str) -> str:
+    """Words from outside as they are: in figures, ``$`` would begin a formula, and half a character would fail."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("$", r"\$")
+
+
 def png(figure: Figure | Picture) -> bytes:
     """Content of a PNG file."""
     made = io.BytesIO()
@@ -42,11 +47,6 @@ def png(figure: Figure | Picture) -> bytes:
     else:
         Image.fromarray(figure).save(made, "PNG")
     return made.getvalue()
-
-
-def plain(text: str) -> str:
-    """Words from outside as they are: in figures, ``$`` would begin a formula, and half a character would fail."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("$", r"\$")
 
 
 def bare(axis: Axes) -> None:
