@@ -110,9 +110,12 @@ def save(run: Path, model: PAIG, record: dict[str, Any], trainer: dict[str, Any]
         if new.exists() and _newest(run) == new:  # a kill came before it took its place
             _place(run)
         files.remove(new)
-        new.mkdir(parents=True)
-        for name, one in content.items():
-            files.write(new / name, one)
+        try:
+            for name, one in content.items():
+                files.write(new / name, one)
+        except BaseException:
+            files.remove(new)
+            raise
         _place(run)
     except OSError as error:
         raise files.unwritable(run / FOLDER, error) from error

@@ -72,9 +72,9 @@ def _try(lock: Path) -> tuple[IO[str] | None, str]:
     if not lock.exists() or not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
         file.close()  # who had it took the file away just now
         return None, "another process"
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    with suppress(OSError):  # on a full disk the lock holds without its number
+        os.truncate(file.fileno(), 0)
+        os.write(file.fileno(), f"{os.getpid()}\n".encode())
     return file, ""
 
 

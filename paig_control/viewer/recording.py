@@ -105,7 +105,7 @@ class Mp4:
             if self._pipe is None:
                 self._new = str(self._whole.__enter__())
                 self._pipe = self._ffmpeg.write_frames(
-                    self._new, (width, height), fps=self.rate, macro_block_size=2, quality=8
+                    self._new, (width, height), fps=self.rate, macro_block_size=2, quality=8, ffmpeg_log_level="quiet"
                 )
                 self._pipe.send(None)
             self._pipe.send(picture[:height, :width].tobytes())
