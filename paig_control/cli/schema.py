@@ -24,7 +24,8 @@ class Common:
     Attributes:
         seed: from which all random numbers are derived.
         overwrite: write over what is already there.
-        threads: CPU threads for torch.
+        threads: CPU threads for torch; another number adds up in another order, so what is learned may differ by a part
+            of its error bars.
         verbosity: 0 prints errors only, 1 progress and tables, 2 every warning too.
     """
 
