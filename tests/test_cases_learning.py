@@ -64,6 +64,7 @@ def test_what_has_left_the_picture_is_not_said_to_be_seen(name: str, objects: in
 def test_balls_that_are_pushed_out_of_the_picture_are_learned_as_well_as_balls_that_stay(pushed: Sequences) -> None:
     run = train(pushed, build_physics("spring", 0.3), recipe=QUICK)
     assert run.converged, run.notes
+    assert any("out of sight" in note for note in run.notes)
     for name, true in (("stiffness", 4.0), ("rest_length", 12.0), ("actuation", 1.0)):
         one = run.constants[name]
         assert abs(one.value - true) < min(0.01 * true, 5 * one.std), (name, one)

@@ -170,12 +170,16 @@ class Staged(Trainer[RecipeSettings]):
         """See which objects are in which frame, where discovery missed them in more than a few."""
         if self.loop_state.step:
             return
-        often = float(self.seen.double().mean()) < 1 - RARELY
-        self.seen = (
-            self.trained.seen(self.images)
-            if often
-            else torch.ones((*self.images.shape[:2], self.physics.objects), dtype=torch.bool, device=self.device)
-        )
+        missed = 1 - float(self.seen.double().mean())
+        if missed > RARELY:
+            self.notes.append(
+                f"Objects are out of sight in {100 * missed:.0f} % of what was looked at. Nothing is made of that, but "
+                "the losses of pictures count the place that is named for an object all the same."
+            )
+            self.seen = self.trained.seen(self.images)
+        else:
+            shape = (*self.images.shape[:2], self.physics.objects)
+            self.seen = torch.ones(shape, dtype=torch.bool, device=self.device)
 
     def _scouts(self) -> torch.Tensor:
         return scouts(len(self.images), self.recipe.identify.scouts).to(self.device)
