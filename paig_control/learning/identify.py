@@ -43,7 +43,7 @@ class Estimate:
 
     def __str__(self) -> str:
         """For example ``10.01 ± 0.03 m/s²``, or ``10.01 ± — m/s²`` without an error bar."""
-        if math.isnan(self.std):
+        if not math.isfinite(self.std):
             return f"{self.value:.4g} ± — {self.unit}".rstrip()
         digits = 2 if not self.std > 0 else max(0, 1 - math.floor(math.log10(self.std)))
         return f"{self.value:.{digits}f} ± {self.std:.{digits}f} {self.unit}".rstrip()
