@@ -168,8 +168,18 @@ def _restore(
     if state.restored > loop.restores:
         raise PaigError(
             f"{loop.stage}: the loss was not finite {state.restored} times, with ever smaller steps. "
-            "Lower the stage's learning_rate, and look at the data."
+            "Lower the stage's learning_rate, and look at the data and at dt."
         )
     model.load_state_dict(good[0])
     optimiser.load_state_dict(copy.deepcopy(good[1]))
     state.step, state.shrink = good[2], state.shrink / 3
+
+
+def lost(stage: str, dt: float, actions: Tensor) -> PaigError:
+    """What to say where nothing finite is left, or equations have no solution."""
+    largest = float(actions.abs().max()) if actions.numel() else 0.0
+    return PaigError(
+        f"{stage}: the numbers ran out of all bounds. Look whether dt = {dt:g} is the time between two frames in "
+        f"seconds, whether actions as large as {largest:.3g} are in units in which they are near 1, and whether a "
+        "learning_rate was set too high."
+    )

@@ -14,6 +14,15 @@ def check_positive(place: str, **values: float | None) -> None:
             raise PaigError(f"{place}.{name} = {value}: expected a number above 0.")
 
 
+def check_rate(place: str, learning_rate: float) -> None:
+    """Refuse a step size with which weights would run away, or stand."""
+    if not 0 < learning_rate <= 1:
+        raise PaigError(
+            f"{place}.learning_rate = {learning_rate}: expected a number above 0 and at most 1; each step moves every "
+            "weight by about so much."
+        )
+
+
 @dataclass(frozen=True)
 class ModelSettings:
     """The parts of the model.
@@ -141,8 +150,10 @@ class RecipeSettings:
     checkpoint_seconds: float = 10.0
 
     def __post_init__(self) -> None:
-        """Refuse a budget that is none."""
+        """Refuse a budget that is none, and steps with which nothing could be learned."""
         check_positive("recipe", cpu_seconds=self.cpu_seconds)
+        for stage in ("warm_start", "foresee", "refine"):
+            check_rate(f"recipe.{stage}", getattr(self, stage).learning_rate)
 
     @property
     def prediction_frames(self) -> int:
@@ -177,5 +188,6 @@ class PaperSettings:
 
     def __post_init__(self) -> None:
         """Refuse numbers with which nothing could be learned."""
-        names = ("epochs", "batch", "learning_rate", "prediction_frames", "cpu_seconds")
+        names = ("epochs", "batch", "prediction_frames", "cpu_seconds")
         check_positive("recipe", **{name: getattr(self, name) for name in names})
+        check_rate("recipe", self.learning_rate)

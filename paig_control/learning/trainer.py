@@ -24,7 +24,7 @@ from paig_control.errors import PaigError
 from paig_control.learning.discover import check_motion
 from paig_control.learning.identify import Estimate
 from paig_control.learning.moments import Kept, Moment, Stopped, Watch
-from paig_control.learning.optimise import Loop, LoopState, run_loop
+from paig_control.learning.optimise import Loop, LoopState, lost, run_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
 from paig_control.model import PAIG, to_images
 from paig_control.physics.base import Physics
@@ -180,12 +180,15 @@ class Trainer(Generic[R]):
         """All stages that are still to do.
 
         Raises:
+            PaigError: where the numbers run out of all bounds.
             Stopped: by Ctrl-C, or by a watcher; what was learned is in the last checkpoint.
         """
         try:
             self._perform_all()
         except KeyboardInterrupt as reason:
             raise Stopped(self.stages[self.stage], self.kept) from reason
+        except torch.linalg.LinAlgError as reason:  # type: ignore[attr-defined]
+            raise lost(self.stages[self.stage], self.physics.dt, self.actions) from reason
         assert self.conclusion is not None
         return self._finish(self.conclusion)
 
@@ -194,6 +197,8 @@ class Trainer(Generic[R]):
             name = self.stages[self.stage]
             self.tell(name, 0.0, "")
             self.perform(name)
+            if not all(bool(torch.isfinite(p).all()) for p in self.trained.parameters()):
+                raise lost(name, self.physics.dt, self.actions)
             self.progress(name, 1.0, "")
             self.show(name, 1.0, True)
             self.stage, self.loop_state = self.stage + 1, LoopState()
