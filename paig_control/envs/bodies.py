@@ -18,6 +18,8 @@ from paig_control.envs.painter import disc
 from paig_control.envs.scene import Scene
 from paig_control.envs.shell import Tolerance
 
+SMALLEST = 0.5
+"""Least radius of a body, px: what is smaller than a pixel can hardly be seen."""
 BLUE, GREEN, RED = (0.0, 0.0, 255.0), (0.0, 255.0, 0.0), (255.0, 0.0, 0.0)
 
 
@@ -54,7 +56,7 @@ class Bodies(Scene):
     ) -> None:
         self.size = checks.image_size(size)
         self.dt = checks.number("dt", dt, low=0.0, example=0.3)
-        self.radius = checks.number("radius", radius, low=0.0, example=2.0)
+        self.radius = checks.number("radius", radius, low=SMALLEST, closed=True, example=2.0)
         painted = checks.colours(colours, self.objects)
         self.count = len(painted)
         self.actuated = checks.bodies("actuated", actuated, self.count)

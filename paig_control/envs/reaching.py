@@ -133,7 +133,7 @@ def holdable(world: World, states: Array, drift: float) -> NDArray[np.bool_]:
     action = np.broadcast_to(middle, (count, size)).copy()
     now = speed(action)
     nudges = 0.1 * np.diag(half)
-    slope = np.stack([(speed(action + nudge) - now) / nudge.sum() for nudge in nudges], axis=-1)
+    slope = np.stack([(speed(action + nudge) - now) / (nudge.sum() or 1.0) for nudge in nudges], axis=-1)
     inverse = np.linalg.pinv(slope)
     for _ in range(4):
         action = action - (inverse @ now[..., None])[..., 0]

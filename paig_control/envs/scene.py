@@ -91,6 +91,20 @@ class Scene(ABC):
         """Images ``(B, h, w, 3)`` of states ``(B, 2, N, D)``."""
         return paint(self.background, self.sprites, self.poses(state))
 
+    def check_visible(self) -> None:
+        """Refuse a scene in which one of the things that move leaves the background as it is.
+
+        Raises:
+            PaigError: if it does.
+        """
+        poses, behind = self.poses(self.goal_state[None]), paint(self.background, (), np.zeros((1, 0, 3)))
+        for number, sprite in enumerate(self.sprites[: self.goal_state.shape[1]]):
+            if (paint(self.background, (sprite,), poses[:, number : number + 1]) == behind).all():
+                raise PaigError(
+                    f"Object {number} of {type(self).__name__} cannot be seen: it has the colour of what is behind it, or "
+                    "no ink. Give it another colour, or another picture."
+                )
+
     def check_state(self, name: str, value: Any) -> Array:
         """Return ``value`` as a state ``(2, N, D)`` or refuse it."""
         return checks.state(name, value, *self.goal_state.shape[1:])
@@ -124,7 +138,9 @@ def build(kind: type[Scene], arguments: dict[str, Any]) -> Scene:
     for name in arguments:
         if name not in names:
             raise PaigError(f"{kind.__name__} has no argument {name!r}; {nearest(name, names)}")
-    return kind(**arguments)
+    scene = kind(**arguments)
+    scene.check_visible()
+    return scene
 
 
 class SceneWorld:
