@@ -98,7 +98,7 @@ def test_training_writes_what_was_promised(home):
     assert found["frames"] == 12 * 14
     assert found["filmed"] == "Pendulum-v0"
     gravity = found["constants"]["gravity"]
-    assert gravity.keys() == {"value", "std", "unit", "truth"}
+    assert gravity.keys() == {"value", "std", "unit", "limit", "truth"}
     assert gravity["truth"] == 10.0
     assert abs(gravity["value"] - 10.0) < 1.0
     assert {path.name for path in (home / "pend").glob("*.png")} >= {"learned.png", "curves.png"}
