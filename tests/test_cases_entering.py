@@ -1,4 +1,4 @@
-"""What callers hand over where it enters: seeds of every kind, frames and bounds that change afterwards, grey frames."""
+"""What callers hand over where it enters: seeds of every kind, frames and bounds that change later, grey frames."""
 
 import gymnasium as gym
 import numpy as np
@@ -89,7 +89,7 @@ def test_wherever_a_seed_enters_what_is_none_is_refused_by_name(taker, value):
 
 @pytest.mark.parametrize("value", NO_SEEDS, ids=str)
 def test_what_is_no_seed_is_refused(value):
-    with pytest.raises(PaigError, match="mine = .*: expected a whole number"):
+    with pytest.raises(PaigError, match=r"mine = .*: expected a whole number"):
         seeds.whole(value, "mine")
 
 
