@@ -106,6 +106,12 @@ def spring_model() -> PAIG:
 
 
 @pytest.fixture
+def pushed_model() -> PAIG:
+    """A model of balls on a spring that are pushed, with the true constants."""
+    return discs("spring", 0.3, 32, {"stiffness": 4.0, "rest_length": 12.0, "actuation": 1.0})
+
+
+@pytest.fixture
 def bodies_model() -> PAIG:
     """A model of three bodies, with the true constants."""
     return discs("gravity", 0.5, 36, {"gravity": 60.0, "actuation": 1.0})

@@ -1,4 +1,4 @@
-"""What callers hand over where it enters: seeds of every kind, frames and bounds that change afterwards, grey frames."""
+"""What callers hand over where it enters: seeds of every kind, frames and bounds that change later, grey frames."""
 
 import gymnasium as gym
 import numpy as np
@@ -35,7 +35,9 @@ def test_seeds_of_64_bits_are_taken():
 def planner(seed):
     """What CEM draws from this seed."""
     one = paig.CEM(CEMSettings(samples=8, elites=2, iterations=1), seed)
-    return one.plan(lambda x: x.square().sum((2, 3)), torch.zeros(1, 2, 1), torch.tensor([-1.0]), torch.tensor([1.0]))[3]
+    return one.plan(lambda x: x.square().sum((2, 3)), torch.zeros(1, 2, 1), torch.tensor([-1.0]), torch.tensor([1.0]))[
+        3
+    ]
 
 
 def reseeded(seed):
@@ -52,7 +54,9 @@ def resown(seed):
 
 BOX = gym.spaces.Box(-1, 1, (1,), np.float32)
 TAKERS = {
-    "collect": lambda s: collect("paig/Pendulum-v0", 1, 2, s, valid=0, test=0, env_kwargs={"size": 8}).arrays["train_u"],
+    "collect": lambda s: collect("paig/Pendulum-v0", 1, 2, s, valid=0, test=0, env_kwargs={"size": 8}).arrays[
+        "train_u"
+    ],
     "scene": lambda s: gym.make("paig/Spring-v0").reset(seed=s)[0],
     "camera": lambda s: gym.make("paig/Pixels-v0").reset(seed=s)[0],
     "goals": lambda s: gym.make("paig_goal/Spring-v0").reset(seed=s)[0]["desired_goal"],
@@ -85,7 +89,7 @@ def test_wherever_a_seed_enters_what_is_none_is_refused_by_name(taker, value):
 
 @pytest.mark.parametrize("value", NO_SEEDS, ids=str)
 def test_what_is_no_seed_is_refused(value):
-    with pytest.raises(PaigError, match="mine = .*: expected a whole number"):
+    with pytest.raises(PaigError, match=r"mine = .*: expected a whole number"):
         seeds.whole(value, "mine")
 
 
@@ -110,7 +114,9 @@ def test_the_command_line_refuses_a_seed_by_name(capsys, tmp_path):
 
 def acted(model, goal, frames, shade=lambda frame: frame, reuse=False):
     """What an agent does that is shown these frames, in an array of their own or in one that is written anew."""
-    agent = paig.MPCAgent(model, paig.CEM(CEMSettings(samples=16, elites=4, iterations=1, horizon=4)), [-2] * 4, [2] * 4)
+    agent = paig.MPCAgent(
+        model, paig.CEM(CEMSettings(samples=16, elites=4, iterations=1, horizon=4)), [-2] * 4, [2] * 4
+    )
     buffer = shade(goal).copy()
     agent.reset(buffer, seed=0, examine=False)
     actions = []
@@ -127,13 +133,6 @@ def acted(model, goal, frames, shade=lambda frame: frame, reuse=False):
 def shown():
     films = collect("paig/Spring-v0", 1, 6, 5, valid=0, test=0).split("train").frames[0]
     return films[-1], films[:5]
-
-
-@pytest.fixture
-def pushed_model():
-    from conftest import discs
-
-    return discs("spring", 0.3, 32, {"stiffness": 4.0, "rest_length": 12.0, "actuation": 1.0})
 
 
 def test_an_agent_keeps_neither_its_frames_nor_its_goal_by_reference(pushed_model, shown):
@@ -184,12 +183,9 @@ def test_a_goal_that_changes_afterwards_is_not_the_environments():
     assert env.goal_state.ravel().tolist() == [1.0, 0.0]
 
 
-def test_without_actions_nothing_is_controlled():
-    from conftest import discs
-
-    passive = discs("spring", 0.3, 32, {"stiffness": 4.0, "rest_length": 12.0}, force=False)
+def test_without_actions_nothing_is_controlled(spring_model):
     with pytest.raises(PaigError, match="There are no actions, so nothing can be controlled"):
-        paig.MPCAgent(passive, paig.CEM(), [], [])
+        paig.MPCAgent(spring_model, paig.CEM(), [], [])
 
 
 @pytest.mark.parametrize("planner", [paig.CEM, paig.ICEM, paig.MPPI, paig.Gradient, paig.CEMGradient])
