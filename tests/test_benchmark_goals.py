@@ -43,7 +43,7 @@ def test_a_kept_model_is_taken_and_another_is_trained(
             Path(options["out"]).write_bytes(b"films")
         else:
             Path(options["out"]).mkdir()
-            (Path(options["out"]) / "summary.json").write_text(json.dumps({"seed": options["seed"]}))
+            (Path(options["out"]) / "summary.json").write_text(json.dumps({"seed": options["seed"], "options": {}}))
 
     monkeypatch.setattr(importlib.import_module("common"), "command", command)
     assert goals.train("spring_one", 3, tmp_path) == goals.train("spring_one", 3, tmp_path) == tmp_path / "spring_one3"
