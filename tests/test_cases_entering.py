@@ -131,7 +131,7 @@ def acted(model, goal, frames, shade=lambda frame: frame, reuse=False):
 
 @pytest.fixture
 def shown():
-    """A goal, and frames of balls that fly together: a frame that seems to stand still would be taken for a frozen one."""
+    """A goal, and frames of balls that fly together, so that a frame which seems to repeat is taken for frozen."""
     env = gym.make("paig/Spring-v0")
     frame, info = env.reset(seed=0, options={"state": [[[6.0, 16.0], [26.0, 16.0]], [[0.0, 0.0], [0.0, 0.0]]]})
     return info["goal"], [frame, *(env.step(np.zeros(4))[0] for _ in range(4))]
