@@ -149,7 +149,7 @@ def draw_many(
             "goal=PICTURE.png."
         )
     found = sample(np.stack(starts), list(seeds), steps, distance, split)
-    targets = Targets(found.pictures, found.states)
+    targets = Targets(np.stack([world.seen(picture) for picture in found.pictures]), found.states)
     return Drawn(targets, found.held, found.distance, found.within, found.drawn, found.refused)
 
 

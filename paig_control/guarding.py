@@ -157,6 +157,11 @@ def known_state(value: Any) -> NDArray[np.float64] | None:
     return state if state.ndim == 3 and len(state) == 2 and state.size and np.isfinite(state).all() else None
 
 
+def layers(env: gym.Env[Any, Any]) -> list[gym.Env[Any, Any]]:
+    """An environment's wrappers, from the outside in, and itself."""
+    return [env, *layers(env.env)] if isinstance(env, gym.Wrapper) else [env]
+
+
 class Guarded(gym.Wrapper[Image, Any, Any, Any]):
     """A single pixel environment as the rest of the library sees it.
 
@@ -214,6 +219,18 @@ class Guarded(gym.Wrapper[Image, Any, Any, Any]):
         """Steps after which an episode is cut off, if that is known."""
         own = attribute(self.env, "time_limit")
         return own if own is not None else None if self.env.spec is None else self.env.spec.max_episode_steps
+
+    @property
+    def draw(self) -> Callable[[Any], Image]:
+        """Paints a state ``(2, N, D)`` as it would be observed; an AttributeError where the environment cannot."""
+        paint = self.env.get_wrapper_attr("draw")
+        return lambda state: self.seen(paint(state))
+
+    def seen(self, image: Any) -> Image:
+        """An image that the unwrapped environment painted, as it is observed through its wrappers: in grey, perhaps."""
+        for layer in reversed(layers(self.env)):
+            image = layer.observation(image) if isinstance(layer, gym.ObservationWrapper) else image
+        return self._look(image)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Image, dict[str, Any]]:
         """Begin an episode: a frame ``(h, w, 3)`` and info, with a ``state`` ``(2, N, D)`` if one is known."""

@@ -16,6 +16,8 @@ from paig_control.disturbances import Camera, DisturbSettings
 from paig_control.envs.reaching import generators
 from paig_control.errors import PaigError
 from paig_control.evaluation import ControlSettings
+from paig_control.goals import draw_many
+from paig_control.guarding import guarded
 from paig_control.types import State
 
 FIVE = [5, np.int64(5), np.uint8(5), np.array(5), np.array([5])[0]]
@@ -131,8 +133,10 @@ def acted(model, goal, frames, shade=lambda frame: frame, reuse=False):
 
 @pytest.fixture
 def shown():
-    films = collect("paig/Spring-v0", 1, 6, 5, valid=0, test=0).split("train").frames[0]
-    return films[-1], films[:5]
+    """A goal, and frames of balls that fly together, so that a frame which seems to repeat is taken for frozen."""
+    env = gym.make("paig/Spring-v0")
+    frame, info = env.reset(seed=0, options={"state": [[[6.0, 16.0], [26.0, 16.0]], [[0.0, 0.0], [0.0, 0.0]]]})
+    return info["goal"], [frame, *(env.step(np.zeros(4))[0] for _ in range(4))]
 
 
 def test_an_agent_keeps_neither_its_frames_nor_its_goal_by_reference(pushed_model, shown):
@@ -195,6 +199,18 @@ def test_an_action_whose_bounds_meet_is_planned_as_what_it_is(planner):
     plan = planner().plan(lambda actions: (actions - 0.5).square().sum((2, 3)), init, low, high)
     assert (plan.actions[..., 1] == 0.25).all()
     assert (plan.actions[..., 0] - 0.5).square().mean() < 0.1
+
+
+@pytest.mark.parametrize("keep_dim", [True, False])
+def test_goals_are_drawn_in_the_shades_in_which_the_environment_is_seen(keep_dim):
+    inner = gym.make("paig/Pendulum-v0", disable_env_checker=True)
+    env = guarded(gym.wrappers.GrayscaleObservation(inner, keep_dim=keep_dim))
+    state = np.array([[[1.0]], [[0.0]]])
+    frame, _ = env.reset(seed=0, options={"state": state})
+    assert np.ptp(frame, axis=-1).max() == 0
+    np.testing.assert_array_equal(env.get_wrapper_attr("draw")(state), frame)
+    drawn = draw_many(env, [0, 1], 20).targets
+    np.testing.assert_array_equal(drawn.pictures, [env.reset(options={"state": one})[0] for one in drawn.states])
 
 
 # -- scenes in which nothing is seen --------------------------------------------------------------------------------

@@ -294,13 +294,13 @@ class Pixels(PixelEnv):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy begins with: the inner environment in layers, its screen left behind."""
-        return super().__getstate__() | {"_easel": None, "inner": [self._held(layer) for layer in _layers(self.inner)]}
+        return super().__getstate__() | {"_easel": None, "inner": [self._held(layer) for layer in guarding.layers(self.inner)]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the inner environment anew, and bring it to where it was."""
         vars(self).update(state)
         self.inner = self._make()
-        for layer, held in zip(_layers(self.inner), state["inner"], strict=True):
+        for layer, held in zip(guarding.layers(self.inner), state["inner"], strict=True):
             vars(layer).update(held)
 
     def _held(self, layer: gym.Env[Any, Any]) -> dict[str, Any]:
@@ -327,11 +327,6 @@ class Pixels(PixelEnv):
         if self._easel is not None:
             self._easel.close()
             self._easel = None
-
-
-def _layers(env: gym.Env[Any, Any]) -> list[gym.Env[Any, Any]]:
-    """An environment's wrappers, from the outside in, and itself."""
-    return [env, *_layers(env.env)] if isinstance(env, gym.Wrapper) else [env]
 
 
 def _indices(name: str, value: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.intp]]:
