@@ -11,6 +11,7 @@ needs Linux.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import random
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,22 +95,29 @@ def alive(session: int) -> list[int]:
     return found
 
 
+def claimed(folder: Path) -> bool:
+    """Whether a command has begun to work for this folder, or a file in it."""
+    return any(folder.glob(".*lock"))
+
+
 def contents(path: Path) -> Any:
-    """Read a file to its end, which fails if it is not whole; gives what does not depend on time."""
+    """Read a file to its end, which fails if it is not whole; gives what must be the same in every run."""
     if path.suffix == ".npz":
         return episodes.load(path).identity
     if path.suffix == ".json":
         json.loads(path.read_text(encoding="utf-8"))
         return None
     if path.suffix == ".csv":
-        with path.open(newline="", encoding="utf-8") as file:
-            head, *rows = csv.reader(file)
+        text = path.read_bytes().decode()
+        head, *rows = csv.reader(io.StringIO(text, newline=""))
         assert rows, f"{path} has no rows"
+        assert text.endswith("\n"), f"{path} is cut short"
         assert {len(row) for row in rows} == {len(head)}, f"{path} is cut short"
         return None if path.name == "sweep.csv" else (head, rows)
     if path.suffix in (".png", ".gif"):
         with Image.open(path) as picture:
-            return [frame.convert("RGB").tobytes() for frame in ImageSequence.Iterator(picture)]
+            pictures = [frame.convert("RGB").tobytes() for frame in ImageSequence.Iterator(picture)]
+        return len(pictures) if "view" in str(path) else pictures  # the window shows how quick the agent is
     if path.suffix == ".mp4":
         import imageio_ffmpeg
 
@@ -161,7 +170,7 @@ class Trials:
         start, writes = time.monotonic(), None
         running = begin(COMMANDS[name], self.home)
         while running.poll() is None:
-            if writes is None and (self.home / "out").exists():
+            if writes is None and claimed(self.home / "out"):
                 writes = time.monotonic() - start
             time.sleep(0.02)
         assert running.returncode == 0, running.communicate()[1]
@@ -177,12 +186,14 @@ class Trials:
             shutil.copytree(self.home / name, out)
             before = self.whole[name]
         early = self.random.random() < EARLY
-        moment = self.random.uniform(0.0, writes) if early else self.random.uniform(writes, end)
+        moment = self.random.uniform(0.0, writes if early else end - writes)
         victim = begin(COMMANDS[name], self.home)
+        while not early and not claimed(out) and victim.poll() is None:
+            time.sleep(0.01)
         time.sleep(moment)
         tally.kills += 1
         tally.after_its_end += victim.poll() is not None
-        tally.while_writing += victim.poll() is None and out.exists()
+        tally.while_writing += victim.poll() is None and claimed(out)
         victim.send_signal(signal.SIGKILL)
         died = time.monotonic()
         victim.communicate()
@@ -212,16 +223,14 @@ class Trials:
         tally.longest_orphan_seconds = max(tally.longest_orphan_seconds, lived)
 
 
-def trials(kills: int, seed: int, names: list[str]) -> dict[str, Tally]:
-    """So many kills, spread over commands."""
+def trials(kills: int, seed: int, names: list[str]) -> Iterator[dict[str, Tally]]:
+    """So many kills, spread over commands; the tallies after each."""
     with tempfile.TemporaryDirectory() as place:
         run = Trials(Path(place), names, seed)
         turns = [name for name in names for _ in range(3 if name in RESUMED else 1)]
         for number in range(kills):
-            name = turns[number % len(turns)]
-            run.kill(name)
-            print(f"{number + 1:4d} of {kills}  {name}", file=sys.stderr, flush=True)
-        return run.tallies
+            run.kill(turns[number % len(turns)])
+            yield run.tallies
 
 
 def main() -> None:
@@ -231,14 +240,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=list(COMMANDS), help="which (default all)")
     options = parser.parse_args()
-    tallies = trials(options.kills, options.seed, options.commands)
-    print(f"{'command':<12} {'kills':>5} {'writing':>8} {'lost or torn':>13} {'went on wrongly':>16} {'orphans':>8}")
+    about = {"seed": options.seed, "machine": machine(), "versions": versions()}
+    tallies: dict[str, Tally] = {}
+    for tallies in trials(options.kills, options.seed, options.commands):
+        done = sum(one.kills for one in tallies.values())
+        print(f"\r{done:4d} of {options.kills}", end="", file=sys.stderr, flush=True)
+        save(options.out, {"kills": done, **about, "commands": {name: asdict(one) for name, one in tallies.items()}})
+    print(f"\n{'command':<12} {'kills':>5} {'writing':>8} {'lost or torn':>13} {'went on wrongly':>16} {'orphans':>8}")
     for name, one in tallies.items():
         wrong = (len(one.lost_or_torn), len(one.went_on_wrongly), one.orphans)
         print(f"{name:<12} {one.kills:>5} {one.while_writing:>8} {wrong[0]:>13} {wrong[1]:>16} {wrong[2]:>8}")
-    found = {name: asdict(one) for name, one in tallies.items()}
-    about = {"kills": options.kills, "seed": options.seed, "machine": machine(), "versions": versions()}
-    save(options.out, {**about, "commands": found})
     print(f"\nAll figures: {options.out.name}")
 
 

@@ -1,0 +1,48 @@
+"""The benchmark of kills in short: nothing saved is lost or torn, what was killed goes on, what is torn is seen."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from paig_control.data.episodes import Episodes
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+@pytest.fixture
+def kills(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    return importlib.import_module("kills")
+
+
+def test_a_killed_collection_and_a_killed_sweep_lose_nothing_and_leave_nobody(kills: ModuleType) -> None:
+    *_, tallies = kills.trials(2, 1, ["collect", "sweep"])
+    for tally in tallies.values():
+        assert tally.kills == 1
+        assert tally.lost_or_torn == []
+        assert tally.went_on_wrongly == []
+        assert tally.longest_orphan_seconds < 15  # two, where nothing else keeps the machine busy
+
+
+def test_what_is_torn_is_seen(kills: ModuleType, tmp_path: Path) -> None:
+    Episodes({"train_x": np.zeros((2, 3, 8, 8, 3), np.uint8)}).save(tmp_path / "a.npz")
+    Image.new("RGB", (64, 64)).save(tmp_path / "b.png")
+    (tmp_path / "c.csv").write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "d.json").write_text('{"a": 1}')
+    (tmp_path / ".e.new.json").write_text('{"a"')
+    whole = kills.look(tmp_path)
+    assert set(whole) == {"a.npz", "b.png", "c.csv", "d.json"}
+    for name in whole:
+        path = tmp_path / name
+        kept = path.read_bytes()
+        path.write_bytes(kept[: len(kept) // 2])
+        with pytest.raises((AssertionError, OSError, ValueError)):
+            kills.look(tmp_path)
+        path.write_bytes(kept)
