@@ -196,7 +196,7 @@ class Trials:
         tally.while_writing += victim.poll() is None and claimed(out)
         victim.send_signal(signal.SIGKILL)
         died = time.monotonic()
-        victim.communicate()
+        victim.wait()  # and not for the end of its words, which its children could go on with
         try:
             found = look(out)
             gone = [key for key in before if key not in found and not key.endswith("summary.json")]
@@ -205,6 +205,7 @@ class Trials:
             tally.lost_or_torn.append(f"{type(error).__name__}: {error}")
         again = begin(COMMANDS[name], self.home, *(["resume=true"] if name in RESUMED else []))
         self._orphans(victim.pid, died, tally)
+        victim.communicate()
         said = again.communicate()[1]
         if again.returncode != 0:
             tally.went_on_wrongly.append(said.strip()[-500:])

@@ -27,8 +27,8 @@ def expanded(path: str | Path) -> Path:
 def unwritable(path: Path, error: OSError) -> PaigError:
     """The sentence for what the system did not let us write."""
     return PaigError(
-        f"Cannot write {path}: {error.strerror or error}. What was there before is whole. Free some space, or choose a "
-        "folder that you may write to."
+        f"Cannot write {path}: {error.strerror or error}. What was there before is whole. Choose a folder that you may "
+        "write to, or free some space."
     )
 
 

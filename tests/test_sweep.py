@@ -12,6 +12,7 @@ import pytest
 from paig_control.cli import sweep, train
 from paig_control.cli.main import main
 from paig_control.cli.output import summary
+from paig_control.data.episodes import load
 from paig_control.report.training import sweep_figure
 
 HASTY = [
@@ -74,7 +75,8 @@ def test_a_run_that_ended_with_other_options_is_not_taken_for_this_one(monkeypat
         trained.append((config.seed, config.recipe.refine.alpha))
         if config.seed == 2 and config.recipe.refine.alpha == 3.0:
             raise RuntimeError("out of luck")
-        figures = {"converged": True, "cpu_seconds": 1.0, "constants": {}} | dict.fromkeys(sweep.LOSSES, 0.5)
+        figures = {"converged": True, "cpu_seconds": 1.0, "constants": {}, "data_sha256": load("pend.npz").identity}
+        figures |= dict.fromkeys(sweep.LOSSES, 0.5)
         return summary(Path(config.out) / "summary.json", command, config, figures)
 
     monkeypatch.setattr(train, "run", learn)

@@ -250,7 +250,7 @@ def test_a_constant_has_its_error_bar_only_where_it_is_as_identified(
     window: TrainingWindow, spring_model: PAIG
 ) -> None:
     found = {"stiffness": Estimate(4.0, 0.1, "1/s²"), "rest_length": Estimate(11.9, 0.1, "px")}
-    window(moment(spring_model)._replace(constants=found))
+    window(moment(spring_model)._replace(identified={"identify": found}))
     assert window._glance is not None
     stiffness, length = window._glance.constants
     assert (stiffness.value, stiffness.std) == (pytest.approx(4.0), 0.1)

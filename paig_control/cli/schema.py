@@ -85,7 +85,7 @@ class Train(Common):
     Attributes:
         data: data file, as written by collect, or PAIG's own.
         out: folder of the run.
-        resume: go on from the last checkpoint in the folder.
+        resume: go on from the last checkpoint in the folder, with the same options on the same data.
         objects: number of things that move; null takes physics.objects, or the physics' own number.
         dt: seconds between frames; null takes the data's.
         device: cpu, cuda, or auto for cuda where there is one.
