@@ -56,7 +56,7 @@ def test_derivatives_agree_with_autograd() -> None:
     line = linearise(physics, pack(start), actions, step=1e-4, constants=True)
 
     def path(vector: torch.Tensor, gravity: torch.Tensor, actuation: torch.Tensor) -> torch.Tensor:
-        with physics.using({"gravity": gravity.exp(), "actuation": actuation.exp()}):
+        with physics.using({"gravity": gravity.sinh(), "actuation": actuation.sinh()}):
             return trajectory(physics, unpack(vector, physics), actions).flatten()
 
     free = physics.free.detach()

@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, spring_films: Episodes) -> 
         model = PAIG(build_physics("spring", 0.3, force=False), Planar(2), Localizer(2), renderer)
         checkpoint.save(home / f"spring{seed}", model, {"seed": seed})
         found = {"stiffness": {"value": stiffness, "std": 0.02, "unit": "1/s²", "truth": 4.0}}
-        summary = {"frames": 4 * 12, "constants": found, "machine": {}, "versions": {}}
+        summary = {"options": {}, "frames": 4 * 12, "constants": found, "machine": {}, "versions": {}}
         (home / f"spring{seed}" / "summary.json").write_text(json.dumps(summary))
         spring_films.save(home / f"spring{seed}.npz")
     return home
