@@ -119,3 +119,26 @@ def test_more_in_the_pictures_than_the_objects_is_no_convergence() -> None:
     run = train(films, build_physics("bouncing", 0.3, objects=2, force=False), recipe=QUICK)
     assert not run.converged
     assert any("unexplained in the pictures" in note for note in run.notes)
+
+
+def test_six_balls_after_a_short_training_have_not_converged() -> None:
+    """Their flights are found from what discovery saw, but the eyes have hardly begun to see."""
+    films = collect(
+        "paig_control:paig/BouncingBalls-v0",
+        sequences=10,
+        steps=6,
+        seed=0,
+        valid=0,
+        test=0,
+        policy="zero",
+        env_kwargs={"colours": COLOURS},
+    ).split("train")
+    hasty = RecipeSettings(
+        DiscoverSettings(frames=60, rounds=0, steps=40),
+        WarmStartSettings(steps=10, batch=4),
+        IdentifySettings(integrators=("euler-1",), iterations=3),
+        refine=RefineSettings(steps=2, batch=2, prediction_frames=4),
+    )
+    run = train(films, build_physics("bouncing", 0.3, objects=6, force=False), recipe=hasty)
+    assert not run.converged
+    assert any("unexplained in the pictures" in note for note in run.notes)
