@@ -166,17 +166,17 @@ class Trials:
         assert running.returncode == 0, said
 
     def _time(self, name: str) -> tuple[float, float]:
-        """Seconds until a command begins to write, and until it ends; what it leaves is kept to compare with."""
-        start, writes = time.monotonic(), None
+        """Seconds until a command begins to write, and until it has written; what it leaves is kept to compare with."""
+        start, times = time.monotonic(), list[float]()
         running = begin(COMMANDS[name], self.home)
         while running.poll() is None:
-            if writes is None and claimed(self.home / "out"):
-                writes = time.monotonic() - start
-            time.sleep(0.02)
+            if claimed(self.home / "out"):
+                times.append(time.monotonic() - start)
+            time.sleep(0.01)
         assert running.returncode == 0, running.communicate()[1]
         self.whole[name] = look(self.home / "out")
         shutil.move(self.home / "out", self.home / name)
-        return writes or 0.0, time.monotonic() - start
+        return times[0], times[-1]
 
     def kill(self, name: str) -> None:
         """Kill a command once, look, and let it go on or begin anew."""
