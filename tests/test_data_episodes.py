@@ -248,5 +248,5 @@ def test_a_failed_save_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(PaigError, match="(?i)choose a folder that you may write to"):
+    with pytest.raises(PaigError, match=r"(?i)choose a folder that you may write to"):
         Episodes(arrays(), META).save(tmp_path / "file" / "a.npz")
