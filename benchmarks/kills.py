@@ -97,7 +97,7 @@ def alive(session: int) -> list[int]:
 
 def claimed(folder: Path) -> bool:
     """Whether a command has begun to work for this folder, or a file in it."""
-    return any(folder.glob(".*lock"))
+    return any(folder.rglob(".*lock"))
 
 
 def contents(path: Path) -> Any:
