@@ -11,8 +11,8 @@ SECONDS ?= 1200
 demo: $(READY)  ## From nothing to a swung-up pendulum: films, training, control, pictures in demo/
 	$(BIN)/paig-control demo out=demo overwrite=true
 
-test: $(READY) lint  ## Lint, types and the whole test suite
-	$(BIN)/python -m pytest
+test: $(READY) lint  ## Lint, types and the whole test suite, on all cores
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
-from paig_control.inference import best_start, linearise, pack, trajectory, unpack
+from paig_control.inference import believed, best_start, linearise, pack, trajectory, unpack
 from paig_control.model import PAIG, to_images
 from paig_control.physics.base import Physics
 from paig_control.types import Reading, State
@@ -252,7 +252,7 @@ class _Problem:
         self.trust = None
         self.weight = observed.new_ones(batch, observed[0].numel())
         if trust is not None and bool((trust > 0).any()):
-            self.trust = (trust / trust[trust > 0].median()).clamp(max=1.0).to(observed)
+            self.trust = believed(trust).to(observed)
             self.weight = self.trust.flatten(1)
 
     def first(self, frames: int) -> _Problem:

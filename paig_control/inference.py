@@ -169,6 +169,12 @@ def relative(trust: Tensor) -> Tensor:
     return trust / trust.amax(1, keepdim=True).clamp(min=1e-30)
 
 
+def believed(trust: Tensor) -> Tensor:
+    """Trust in parts of what is usual among the readings that are trusted at all, and at most 1."""
+    some = trust[trust > 0]
+    return (trust / some.median()).clamp(max=1.0) if len(some) else trust
+
+
 def infer(
     physics: Physics,
     coordinates: Tensor,

@@ -254,7 +254,7 @@ STRANGE = [
 
 
 @pytest.mark.parametrize("num_envs", [1, 2])
-@pytest.mark.parametrize("state", STRANGE, ids=str)
+@pytest.mark.parametrize("state", STRANGE, ids=lambda value: type(value).__name__)
 def test_a_state_of_another_form_is_left_out_and_that_is_said(state, num_envs):
     with pytest.warns(UserWarning, match=r"info\['state'\] is not of the form \(2, objects, coordinates\)") as said:
         strange = film(num_envs, env_kwargs={"habit": "state", "value": state})
@@ -269,7 +269,11 @@ def test_a_state_of_another_form_leaves_play_without_states():
         assert play([env], [0], lambda frames, states, t: np.zeros((1, 2)), 2).states is None
 
 
-@pytest.mark.parametrize("truth", ["spring", {"constants": {"g": "high"}}, {"constants": [1]}, lambda: {}], ids=str)
+@pytest.mark.parametrize(
+    "truth",
+    ["spring", {"constants": {"g": "high"}}, {"constants": [1]}, lambda: {}],
+    ids=["text", "words", "list", "function"],
+)
 def test_constants_of_another_form_are_left_out_and_that_is_said(truth):
     with pytest.warns(UserWarning, match="Spot-v0's truth is not of the form"):
         assert film(env_kwargs={"habit": "truth", "value": truth}).meta["truth"] == {"constants": {}, "physics": {}}

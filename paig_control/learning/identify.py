@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from paig_control.errors import PaigError
-from paig_control.inference import best_start, linearise, trajectory, unpack
+from paig_control.inference import believed, best_start, linearise, trajectory, unpack
 from paig_control.learning.settings import IdentifySettings
 from paig_control.physics.base import Constant, Physics
 from paig_control.physics.integrators import CONVERGENT, integrate_by
@@ -130,8 +130,8 @@ class _Problem:
 
     def scale(self, start: Tensor, shifts: Tensor) -> float:
         """Where the loss turns from square to absolute: three robust standard deviations."""
-        believed = self.residuals(start, shifts)[self.trust.flatten(1) > BELIEVED]
-        return max(3 * 1.4826 * float(believed.abs().median()), 1e-6)
+        usual = self.residuals(start, shifts)[self.trust.flatten(1) > BELIEVED]
+        return max(3 * 1.4826 * float(usual.abs().median()), 1e-6)
 
     def loss(self, start: Tensor, shifts: Tensor, scale: float) -> float:
         """Mean pseudo-Huber loss."""
@@ -207,8 +207,7 @@ def identify(
         gauge = eye.reshape(physics.objects, physics.dims, size).expand(*observed.shape, size)
     if trust is None:
         trust = torch.ones_like(observed)
-    believed = (trust / trust[trust > 0].median()).clamp(max=1.0).double()
-    whole = _Problem(physics, observed, actions, gauge.detach().double(), believed)
+    whole = _Problem(physics, observed, actions, gauge.detach().double(), believed(trust).double())
     few = scouts(batch, settings.scouts).to(observed.device)
     tell = progress or (lambda fraction, text: None)
 

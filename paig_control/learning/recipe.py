@@ -17,6 +17,7 @@ from paig_control import checkpoint
 from paig_control.blackbox import BlackBox
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
+from paig_control.inference import believed
 from paig_control.learning.discover import discover
 from paig_control.learning.foresee import foresee_loop, foreseen
 from paig_control.learning.identify import Identified, identify, scouts
@@ -262,14 +263,14 @@ class Staged(Trainer[RecipeSettings]):
         reading = model.read_images(images, steps=2 * model.polish)
         path = model.unroll(reading.position, self.actions[films], reading.trust)
         error = model.physics.difference(path, reading.position)[:, model.input_frames :].square()
-        trust = reading.trust[:, model.input_frames :].clamp(max=float(reading.trust.median()))
-        each = ((error * trust).sum((1, 2, 3)) / trust.sum((1, 2, 3)).clamp(min=1e-12)).sqrt()
+        trust = believed(reading.trust)[:, model.input_frames :]
+        each = ((error * trust).sum((1, 2, 3)) / trust.sum((1, 2, 3))).sqrt()
         pictures = images.flatten(0, 1)
         found = find(
             model.renderer, model.kinematics.pose(reading.position).flatten(0, 1), pictures, model.weight
         ).found
         told = model.kinematics.pose(torch.cat([model.see(part) for part in pictures.split(256)]))
-        return float(each.median()), unexplained_part(model.renderer, told, found, pictures, model.weight)
+        return float(each.nanmedian()), unexplained_part(model.renderer, told, found, pictures, model.weight)
 
     def _judge(self) -> Conclusion:
         missed, motion = foreseen(self.trained, self._look().position, self.actions)
