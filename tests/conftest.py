@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 import pytest
 import torch
+from hasty import FILMS, HASTY
 from torch import Tensor, nn
 
+from paig_control.cli.main import main
 from paig_control.data.collection import collect
 from paig_control.data.episodes import Episodes
 from paig_control.learning.settings import (
@@ -41,6 +44,15 @@ def films() -> Episodes:
         test_steps=24,
         env_kwargs={"size": 24},
     )
+
+
+@pytest.fixture(scope="session")
+def hardly_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with films, ``pend.npz``, and a run that was hardly trained on them, ``run``; to be copied."""
+    folder = tmp_path_factory.mktemp("hardly_trained")
+    assert main(["collect", *FILMS, f"out={folder / 'pend.npz'}", "verbosity=0"]) == 0
+    assert main(["train", f"data={folder / 'pend.npz'}", f"out={folder / 'run'}", *HASTY, "verbosity=0"]) == 0
+    return folder
 
 
 @pytest.fixture(scope="session")

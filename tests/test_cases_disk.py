@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import hasty
 import numpy as np
 import pytest
+from hasty import FILMS, PLANNED
 
 from paig_control import checkpoint, files
 from paig_control.cli import claims
@@ -19,20 +22,8 @@ from paig_control.cli.main import main
 from paig_control.errors import PaigError
 from paig_control.viewer import recording
 
-HASTY = [
-    "recipe.discover.frames=24",
-    "recipe.discover.rounds=0",
-    "recipe.discover.steps=2",
-    "recipe.warm_start.steps=2",
-    "recipe.warm_start.batch=4",
-    "recipe.identify.iterations=1",
-    "recipe.refine.steps=2",
-    "recipe.refine.batch=2",
-    "recipe.checkpoint_seconds=0",
-]
-FILMS = ["env=pendulum", "sequences=4", "steps=8", "valid=0", "test=1", "test_steps=10", "env.kwargs.size=24"]
-PLANNED = ["objective=reward", "planner.samples=10", "planner.elites=2", "planner.iterations=1", "planner.horizon=3"]
-CONTROL = ["env=pendulum", "env.kwargs.size=24", "steps=4", "hold=1", "baselines=false", "timing_steps=0", "episodes=1"]
+HASTY = [*hasty.HASTY, "recipe.checkpoint_seconds=0"]
+CONTROL = [*hasty.CONTROL, "episodes=1"]
 VIEW = ["env=pendulum", "env.kwargs.size=24", "seconds=0.4", "rate=5", *PLANNED]
 COMMANDS = {
     "collect": ["collect", *FILMS, "out=new/a.npz"],
@@ -49,12 +40,9 @@ COMMANDS = {
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(hardly_trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Films and a run that was hardly trained."""
-    folder = tmp_path_factory.mktemp("disk")
-    assert main(["collect", *FILMS, f"out={folder / 'pend.npz'}", "verbosity=0"]) == 0
-    assert main(["train", f"data={folder / 'pend.npz'}", f"out={folder / 'run'}", *HASTY, "verbosity=0"]) == 0
-    return folder
+    return shutil.copytree(hardly_trained, tmp_path_factory.mktemp("disk") / "home")
 
 
 @pytest.fixture(autouse=True)

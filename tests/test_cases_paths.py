@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from hasty import FILMS
 
 from paig_control.cli import sweep
 from paig_control.cli.compose import configure, parse
@@ -13,7 +14,6 @@ from paig_control.cli.main import main
 from paig_control.cli.output import Screen
 from paig_control.cli.quoting import bare, in_quotes, split
 
-FILMS = ["env=pendulum", "sequences=4", "steps=8", "valid=0", "test=1", "test_steps=10", "env.kwargs.size=24"]
 NAMES = [
     "läufe/ziel.png",
     "目标.png",

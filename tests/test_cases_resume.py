@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hasty
 import numpy as np
 import pytest
+from hasty import FILMS
 
 from paig_control import checkpoint
 from paig_control.cli import trackers
@@ -17,18 +19,12 @@ from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes, load
 
 HASTY = [
-    "recipe.discover.frames=24",
-    "recipe.discover.rounds=0",
-    "recipe.discover.steps=2",
+    *hasty.HASTY,
     "recipe.warm_start.steps=20",
-    "recipe.warm_start.batch=4",
-    "recipe.identify.iterations=1",
     "recipe.refine.steps=20",
-    "recipe.refine.batch=2",
     "recipe.checkpoint_seconds=0",
     "verbosity=0",
 ]
-FILMS = ["env=pendulum", "sequences=4", "steps=8", "valid=0", "test=1", "test_steps=10", "env.kwargs.size=24"]
 
 
 @pytest.fixture(scope="module")

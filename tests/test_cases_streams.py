@@ -5,38 +5,23 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hasty import CONTROL, FILMS, HASTY, PLANNED
 
 from paig_control.cli import output
 from paig_control.cli.main import main
 from paig_control.cli.streams import steady
 
-HASTY = [
-    "recipe.discover.frames=24",
-    "recipe.discover.rounds=0",
-    "recipe.discover.steps=2",
-    "recipe.warm_start.steps=2",
-    "recipe.warm_start.batch=4",
-    "recipe.identify.iterations=1",
-    "recipe.refine.steps=2",
-    "recipe.refine.batch=2",
-]
-FILMS = ["env=pendulum", "sequences=4", "steps=8", "valid=0", "test=1", "test_steps=10", "env.kwargs.size=24"]
-PLANNED = ["objective=reward", "planner.samples=10", "planner.elites=2", "planner.iterations=1", "planner.horizon=3"]
-CONTROL = ["env=pendulum", "env.kwargs.size=24", "steps=4", "hold=1", "baselines=false", "timing_steps=0"]
-
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(hardly_trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Films and a run that was hardly trained."""
-    folder = tmp_path_factory.mktemp("streams")
-    assert main(["collect", *FILMS, f"out={folder / 'pend.npz'}", "verbosity=0"]) == 0
-    assert main(["train", f"data={folder / 'pend.npz'}", f"out={folder / 'run'}", *HASTY, "verbosity=0"]) == 0
-    return folder
+    return shutil.copytree(hardly_trained, tmp_path_factory.mktemp("streams") / "home")
 
 
 def narrow(monkeypatch: pytest.MonkeyPatch, encoding: str) -> io.BytesIO:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hasty import HASTY
 
 from paig_control.cli import sweep, train
 from paig_control.cli.main import main
@@ -15,23 +17,11 @@ from paig_control.cli.output import summary
 from paig_control.data.episodes import load
 from paig_control.report.training import sweep_figure
 
-HASTY = [
-    "recipe.discover.frames=24",
-    "recipe.discover.rounds=0",
-    "recipe.discover.steps=2",
-    "recipe.warm_start.steps=2",
-    "recipe.warm_start.batch=4",
-    "recipe.identify.iterations=1",
-    "recipe.refine.steps=2",
-    "recipe.refine.batch=2",
-]
-
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(hardly_trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    films = ["env=pendulum", "sequences=4", "steps=8", "valid=0", "test=1", "test_steps=10", "env.kwargs.size=24"]
-    assert main(["collect", *films, "out=pend.npz", "verbosity=0"]) == 0
+    shutil.copy(hardly_trained / "pend.npz", tmp_path)
     return tmp_path
 
 
