@@ -12,7 +12,7 @@ demo: $(READY)  ## From nothing to a swung-up pendulum: films, training, control
 	$(BIN)/paig-control demo out=demo overwrite=true
 
 test: $(READY) lint  ## Lint, types and the whole test suite, on all cores
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

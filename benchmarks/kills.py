@@ -153,7 +153,8 @@ class Trials:
     def __init__(self, home: Path, names: list[str], seed: int) -> None:
         self.home, self.random = home, random.Random(seed)
         self.ends(COMMANDS["collect"], "out=films.npz")
-        self.ends(COMMANDS["train"], "out=run")
+        if any("run=run" in COMMANDS[name] for name in names):
+            self.ends(COMMANDS["train"], "out=run")
         self.whole: dict[str, dict[str, Any]] = {}
         self.times = {name: self._time(name) for name in names}
         self.tallies = {name: Tally() for name in names}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from hasty import HASTY
 from PIL import Image
 
+from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -22,13 +26,34 @@ def kills(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("kills")
 
 
-def test_a_killed_collection_and_a_killed_sweep_lose_nothing_and_leave_nobody(kills: ModuleType) -> None:
-    *_, tallies = kills.trials(2, 1, ["collect", "sweep"])
+def test_a_killed_collection_and_a_killed_training_lose_nothing_and_leave_nobody(kills: ModuleType) -> None:
+    *_, tallies = kills.trials(2, 1, ["collect", "train"])
     for tally in tallies.values():
         assert tally.kills == 1
         assert tally.lost_or_torn == []
         assert tally.went_on_wrongly == []
         assert tally.longest_orphan_seconds < 15  # two, where nothing else keeps the machine busy
+
+
+def test_a_killed_sweep_takes_its_workers_along_and_is_gone_on_with(
+    kills: ModuleType, hardly_trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(hardly_trained / "pend.npz", tmp_path)
+    words = ["train", "--multirun", "data=pend.npz", "out=swept", "seed=1,2", *HASTY]
+    victim = kills.begin([*words, "hydra.launcher.n_jobs=2"], tmp_path)
+    while len(list((tmp_path / "swept").rglob(".*lock"))) < 2 and victim.poll() is None:  # its own, and a worker's
+        time.sleep(0.01)
+    assert len(kills.alive(victim.pid)) > 1
+    victim.kill()
+    victim.communicate()
+    for _ in range(300):  # of a tenth of a second; the workers have work for longer
+        if not kills.alive(victim.pid):
+            break
+        time.sleep(0.1)
+    assert not kills.alive(victim.pid)
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, "hydra/launcher=basic", "resume=true"]) == 0
+    assert len(list((tmp_path / "swept").glob("seed=*/summary.json"))) == 2
 
 
 def test_what_is_torn_is_seen(kills: ModuleType, tmp_path: Path) -> None:

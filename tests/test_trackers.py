@@ -22,8 +22,9 @@ from paig_control.learning.moments import Moment
 
 STAGES = [
     "recipe.discover.rounds=1",
-    "recipe.discover.steps=40",
-    "recipe.warm_start.steps=60",
+    "recipe.discover.frames=100",
+    "recipe.discover.steps=20",
+    "recipe.warm_start.steps=30",
     "recipe.refine.steps=10",
     "recipe.refine.batch=4",
     "recipe.identify.integrators=[pefrl-2]",
