@@ -71,10 +71,8 @@ class ConstantsFilter:
     def __init__(self, physics: Physics) -> None:
         self.physics = physics
         values = physics.values()
-        self.reference = torch.tensor(
-            [values[c.name] - (0.0 if c.signed else c.low) for c in physics.constants], dtype=torch.float64
-        )
         self.low = torch.tensor([0.0 if c.signed else c.low for c in physics.constants], dtype=torch.float64)
+        self.reference = torch.tensor([values[c.name] for c in physics.constants], dtype=torch.float64) - self.low
         self.places = physics.objects * physics.dims
         self.size = 2 * self.places + len(values)
 

@@ -176,6 +176,10 @@ def test_what_is_not_known_is_refused_with_the_nearest_that_is(capsys, words, sa
         (["train", "model.channels=null"], "expected a whole number"),
         (["train", "dt=fast"], "expected a number or null"),
         (["train", "recipe.identify.integrators=2"], "a list"),
+        (["train", f"seed={'9' * 5000}"], "cannot be read"),
+        (["train", f"seed={'[' * 500}{']' * 500}"], "cannot be read"),
+        (["control", "run=run", "constants.gravity.a=x"], "constants.gravity.a = x: expected a number"),
+        (["view", "run=run", "constants.gravity.a=x"], "constants.gravity.a = x: expected a number"),
     ],
 )
 def test_wrong_types_are_refused(capsys, words, said):

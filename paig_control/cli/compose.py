@@ -77,7 +77,7 @@ def parse(words: Sequence[str], sweep: bool = False, several: Collection[str] = 
             raise PaigError(f"{word!r} is not understood: expected name=value, for example seed=1.")
         try:
             found.append(parser.parse_override(quoted(word, sweep, ("goal", *several))))
-        except HydraException as error:
+        except (HydraException, ValueError, RecursionError) as error:  # numbers, and lists in lists, of thousands
             reason = str(error).splitlines()[0]
             raise PaigError(
                 f"{word} cannot be read ({reason}): expected name=value; put special characters in quotes, "
@@ -218,9 +218,10 @@ def reason(error: Exception, base: DictConfig | None) -> str:
     if match is None:
         return text
     key, value = match.groups()
+    parent = None if base is None else OmegaConf.select(base, key.rpartition(".")[0])
     node = None
-    if base is not None:
-        node = OmegaConf.select(base, key.rpartition(".")[0])._get_node(key.rpartition(".")[2], validate_access=False)
+    if isinstance(parent, DictConfig):
+        node = parent._get_node(key.rpartition(".")[2], validate_access=False)
     if node is None:
         kinds = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
         kind = next((words for name, words in kinds.items() if name.lower()[:4] in text.lower()), "")
