@@ -14,6 +14,11 @@ class PaigError(ValueError):
     """A mistake that the user can mend; the message says how."""
 
 
+def brief(text: str) -> str:
+    """What was found, in no more letters than a line has room for."""
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Ask for the nearest known word, or name all of them."""
     known = list(known)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from paig_control.errors import PaigError
+from paig_control.errors import PaigError, brief
 from paig_control.files import whole
 from paig_control.limits import check_size
 from paig_control.reading import check_file, parse_json
@@ -84,14 +84,14 @@ def read_array(path: Path, size: tuple[int, int]) -> tuple[list[Frame], tuple[st
         ) from error
     if len(shape) not in (3, 4) or shape[-1] != 3 or 0 in shape or (len(shape) == 4 and shape[0] != 2):
         raise PaigError(
-            f"{path} holds an array of shape {_words(shape)}: expected one image (height, width, 3), or two that "
+            f"{path} holds an array of shape {brief(str(shape))}: expected one image (height, width, 3), or two that "
             "follow each other, (2, height, width, 3)."
         )
     if dtype != np.uint8:
-        raise PaigError(f"{path} holds {_words(dtype)}: expected uint8, values from 0 to 255, not scaled.")
+        raise PaigError(f"{path} holds {brief(str(dtype))}: expected uint8, values from 0 to 255, not scaled.")
     if size_said > size_there:
         raise PaigError(f"{path} is cut short: its header says {size_said:.3g} bytes, there are {size_there}.")
-    check_size(f"{path}, {_words(shape)},", PIXEL * math.prod(shape[:-1]), MOST)
+    check_size(f"{path}, {brief(str(shape))},", PIXEL * math.prod(shape[:-1]), MOST)
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -115,12 +115,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 def _reason(error: Exception) -> str:
     """What an error of others says, in one short line."""
-    return _words(f"{error}".partition("\n")[0] or type(error).__name__)
-
-
-def _words(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 120 else f"{text[:120]}..."
+    return brief(f"{error}".partition("\n")[0] or type(error).__name__)
 
 
 def _fitted(picture: Image.Image, path: Path, size: tuple[int, int], notes: list[str]) -> Frame:

@@ -29,7 +29,7 @@ from paig_control.cli.mirror import schema
 from paig_control.cli.quoting import PATHS, bare, in_quotes, is_list, quoted, split
 from paig_control.cli.schema import COMMANDS, lists
 from paig_control.cli.wording import expected
-from paig_control.errors import PaigError, nearest
+from paig_control.errors import PaigError, brief, nearest
 from paig_control.reading import place
 
 CONFIGS = "paig_control.configs"
@@ -78,9 +78,9 @@ def parse(words: Sequence[str], sweep: bool = False, several: Collection[str] = 
         try:
             found.append(parser.parse_override(quoted(word, sweep, ("goal", *several))))
         except (HydraException, ValueError, RecursionError) as error:  # numbers, and lists in lists, of thousands
-            reason = str(error).splitlines()[0]
+            reason = brief(str(error).splitlines()[0])
             raise PaigError(
-                f"{word} cannot be read ({reason}): expected name=value; put special characters in quotes, "
+                f"{brief(word)} cannot be read ({reason}): expected name=value; put special characters in quotes, "
                 'for example "\'out=\\"a, b\\"\'".'
             ) from None
     return found
@@ -217,7 +217,7 @@ def reason(error: Exception, base: DictConfig | None) -> str:
     match = re.match(r"Error merging override \+*(.*?)=(.*)", str(error).splitlines()[0])
     if match is None:
         return text
-    key, value = match.groups()
+    key, value = match[1], brief(match[2])
     parent = None if base is None else OmegaConf.select(base, key.rpartition(".")[0])
     node = None
     if isinstance(parent, DictConfig):
