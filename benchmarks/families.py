@@ -319,77 +319,18 @@ def use_goal(name: str, place: Path, env: Any) -> None:
 
 COMMANDS = ["collect", "train", "control", "view", "evaluate", "report", "goal", "demo"]
 KEYS = [
-    "seed",
-    "dt",
-    "data",
-    "out",
-    "run",
-    "goal",
-    "physics",
-    "env",
-    "env.kwargs",
-    "env.id",
-    "planner",
-    "recipe",
-    "threads",
-]
-KEYS += [
-    "recipe.refine.steps",
-    "objects",
-    "physics.objects",
-    "physics.length",
-    "model.input_frames",
-    "experiment",
-    "hydra",
-]
-KEYS += [
-    "constants",
-    "run.physics.gravity",
-    "state",
-    "control",
-    "evaluate",
-    "steps",
-    "agent.frames",
-    "sequences",
-    "x",
-    "",
+    *["seed", "dt", "data", "out", "run", "goal", "physics", "env", "env.kwargs", "env.id", "planner", "recipe"],
+    *["threads", "recipe.refine.steps", "objects", "physics.objects", "physics.length", "model.input_frames"],
+    *["experiment", "hydra", "constants", "run.physics.gravity", "state", "control", "evaluate", "steps"],
+    *["agent.frames", "sequences", "x", ""],
 ]
 SHARED = ["seed", "threads", "verbosity", "overwrite", "out", "device"]
 MARKS = ["=", "=", "=", "=", "==", "", "+=", "~", ".a=", ":="]
 SAID = [
-    "[",
-    "]",
-    "{",
-    "}",
-    "{a:1}",
-    "[1,2]",
-    "${seed}",
-    "${oc.env:HOME}",
-    "${x}",
-    "${",
-    "'",
-    '"',
-    "\\",
-    ",",
-    "a,b",
-    "null",
-    "1e400",
-    "nan",
-]
-SAID += [
-    "spring",
-    "9" * 5000,
-    "[" * 200,
-    "[" * 200 + "]" * 200,
-    "{_target_: os.system}",
-    "ü=#",
-    "1_0",
-    "0x10",
-    "true",
-    "",
-    " ",
-    "\t",
-    "range(1,3)",
+    *["[", "]", "{", "}", "{a:1}", "[1,2]", "${seed}", "${oc.env:HOME}", "${x}", "${", "'", '"', "\\", ",", "a,b"],
+    *["null", "1e400", "nan", "spring", "ü=#", "1_0", "0x10", "true", "range(1,3)", "{_target_: os.system}", ""],
+    *[" ", "\t"],
+    *["9" * 5000, "[" * 200, "[" * 200 + "]" * 200],
 ]
 
 
