@@ -47,6 +47,18 @@ def test_what_is_saved_comes_back(tmp_path):
         assert loaded.arrays[name].dtype == value.dtype
 
 
+def test_what_was_handed_over_may_be_changed():
+    arrays = {"train_x": np.zeros((2, 3, 8, 8, 3), np.uint8), "train_u": np.zeros((2, 2, 1), np.float32)}
+    meta = {"dt": 0.1, "action_low": [-1.0], "action_high": [1.0]}
+    episodes = Episodes(arrays, meta)
+    before = episodes.identity
+    for array in arrays.values():
+        array += 1
+    meta["action_low"][0] = 5.0
+    del meta["dt"]
+    assert episodes.identity == before
+
+
 def test_training_sees_frames_actions_and_bounds_but_no_truth(tmp_path):
     part = load(write(tmp_path / "a.npz", arrays())).split("train")
     assert (len(part), part.dt) == (3, 0.05)

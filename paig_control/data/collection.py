@@ -98,7 +98,7 @@ def collect(
         meta = _meta(lanes, env_id, kwargs, seed, policy)
     finally:
         lanes.close()
-    return Episodes(arrays, meta)
+    return Episodes(arrays, meta, copy=False)
 
 
 def _sources(seed: int, split: int) -> Iterator[tuple[int, np.random.SeedSequence]]:

@@ -13,7 +13,8 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -90,16 +91,23 @@ class Episodes:
         meta: ``env`` (id and kwargs), ``dt``, ``action_low``, ``action_high``, ``seeds``, ``policy``,
             ``version`` and ``truth`` (constants and physics); empty for PAIG's own files.
         notes: what had to be converted in loading, in words.
+        copy: whether what is given is copied, so that whoever gave it may change it; without, it is this object's now.
     """
 
     arrays: Mapping[str, NDArray[Any]]
     meta: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    copy: InitVar[bool] = True
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, copy: bool) -> None:
         """Check every array against every other; the checked arrays replace the given ones."""
-        checked, notes = checks.arrays(dict(self.arrays))
+        given = dict(self.arrays)
+        checked, notes = checks.arrays(given)
         checks.meta(self.meta, checked)
+        if copy:
+            kept = {name: array.copy() for name, array in checked.items() if np.may_share_memory(array, given[name])}
+            checked |= kept
+            object.__setattr__(self, "meta", deepcopy(dict(self.meta)))
         object.__setattr__(self, "arrays", checked)
         object.__setattr__(self, "notes", (*self.notes, *notes))
 
@@ -196,6 +204,6 @@ def load(path: str | Path) -> Episodes:
         raise PaigError(f"There is no data file {path}: make one with `paig-control collect out={path}`.")
     arrays = unpack(path, checks.wanted)
     try:
-        return Episodes(arrays, checks.parse_meta(arrays.pop("meta", None)))
+        return Episodes(arrays, checks.parse_meta(arrays.pop("meta", None)), copy=False)
     except PaigError as error:
         raise PaigError(f"{path}: {error}") from error
