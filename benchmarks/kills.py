@@ -217,10 +217,12 @@ class Trials:
         shutil.rmtree(out, ignore_errors=True)
 
     def _orphans(self, session: int, died: float, tally: Tally) -> None:
-        """Wait for what a killed command has left running."""
+        """Wait for what a killed command has left running, and end it where that takes too long."""
         while alive(session) and time.monotonic() < died + 30:
             time.sleep(0.02)
         lived = time.monotonic() - died
+        for process in alive(session):
+            os.kill(process, signal.SIGKILL)
         tally.orphans += lived > SOON
         tally.longest_orphan_seconds = max(tally.longest_orphan_seconds, lived)
 

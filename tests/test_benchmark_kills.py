@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +17,7 @@ from hasty import HASTY
 from PIL import Image
 
 from paig_control.cli.main import main
+from paig_control.cli.orphans import PARENT
 from paig_control.data.episodes import Episodes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -54,6 +57,15 @@ def test_a_killed_sweep_takes_its_workers_along_and_is_gone_on_with(
     monkeypatch.chdir(tmp_path)
     assert main([*words, "hydra/launcher=basic", "resume=true"]) == 0
     assert len(list((tmp_path / "swept").glob("seed=*/summary.json"))) == 2
+
+
+def test_a_worker_ends_though_its_parent_was_gone_before_it_looked() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    script = "import multiprocessing as m, time; m.current_process().name = 'LokyProcess-1'\n"
+    script += "import paig_control.cli.main; time.sleep(300)"
+    given = os.environ | {PARENT: str(gone.pid)}
+    assert subprocess.run([sys.executable, "-c", script], env=given, timeout=120).returncode == 1
 
 
 def test_what_is_torn_is_seen(kills: ModuleType, tmp_path: Path) -> None:

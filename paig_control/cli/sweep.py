@@ -29,7 +29,7 @@ from paig_control import files
 from paig_control.cli import output, watching
 from paig_control.cli.claims import claims
 from paig_control.cli.compose import configure, freed, parse, reason
-from paig_control.cli.orphans import end_with
+from paig_control.cli.orphans import PARENT, end_with_parent
 from paig_control.cli.quoting import bare, in_quotes
 from paig_control.cli.schema import lists
 from paig_control.cli.streams import steady
@@ -107,7 +107,7 @@ def _launch(command: str, overrides: Sequence[Override], job: _Job, defaults: Ma
         configs = str(Path(__file__).parents[1] / "configs")
         before, sys.argv = sys.argv, ["paig-control", "--multirun", *words]
         try:
-            with _environment(HYDRA_FULL_ERROR="1", OMP_NUM_THREADS="1"):
+            with _environment(**{"HYDRA_FULL_ERROR": "1", "OMP_NUM_THREADS": "1", PARENT: str(os.getpid())}):
                 hydra.main(version_base="1.3", config_path=configs, config_name=command)(job)()
         except HydraException as error:
             raise PaigError(reason(error, None)) from None
@@ -135,12 +135,11 @@ class _Job:
 
     def __init__(self, command: str) -> None:
         self.command, self.__name__, self.__module__ = command, "paig_control", __name__
-        self.parent = os.getpid()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Arrive in another process."""
         self.__dict__.update(state)
-        end_with(self.parent)
+        end_with_parent()
 
     def __call__(self, config: DictConfig) -> None:
         """Run the command."""
