@@ -29,7 +29,11 @@ def kills(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("kills")
 
 
-def test_a_killed_collection_and_a_killed_training_lose_nothing_and_leave_nobody(kills: ModuleType) -> None:
+def test_a_killed_collection_and_a_killed_training_lose_nothing_and_leave_nobody(
+    kills: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ["recipe.warm_start.steps=15", "recipe.refine.steps=15"]
+    monkeypatch.setitem(kills.COMMANDS, "train", [*kills.COMMANDS["train"], *few])
     *_, tallies = kills.trials(2, 1, ["collect", "train"])
     for tally in tallies.values():
         assert tally.kills == 1

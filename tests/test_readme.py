@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(path for path in DOCS.rglob("*.md") if path.name != "commands.md")]
 STAGES = [
+    "recipe.discover.frames=150",
     "recipe.discover.rounds=1",
     "recipe.discover.steps=40",
     "recipe.warm_start.steps=60",
