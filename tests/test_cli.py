@@ -76,6 +76,13 @@ def test_help_of_nested_settings_shows_the_defaults_that_hold(capsys):
     assert f"recipe.refine.steps={RecipeSettings().refine.steps} " in text
 
 
+def test_help_says_that_another_number_of_threads_gives_other_digits(capsys):
+    for command in ("train", "control"):
+        main([command, "--help"])
+        text = " ".join(capsys.readouterr().out.split())
+        assert re.search(r"threads=1 CPU threads for torch; another number adds up in another order.*error bars", text)
+
+
 def test_the_configuration_can_be_printed(capsys):
     assert main(["train", "--cfg", "job", "seed=3"]) == 0
     assert OmegaConf.create(capsys.readouterr().out).seed == 3

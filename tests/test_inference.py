@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from paig_control.inference import best_start, first_guess, infer, linearise, pack, trajectory, unpack
+from paig_control.inference import believed, best_start, first_guess, infer, linearise, pack, trajectory, unpack
 from paig_control.physics.particles import Bouncing, Spring
 from paig_control.physics.pendulum import Pendulum
 from paig_control.types import State
@@ -159,3 +159,10 @@ def test_what_one_world_is_trusted_says_nothing_of_another() -> None:
     trust[1] = 1e-10  # hidden throughout, and yet the best that there is
     found, alike = infer(pendulum(), path, actions, trust), infer(pendulum(), path, actions)
     torch.testing.assert_close(found.velocity, alike.velocity, rtol=0, atol=1e-6)
+
+
+def test_trust_is_measured_by_what_is_trusted_at_all() -> None:
+    """Where most is out of sight, what is seen counts as much as ever."""
+    trust = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 2.0, 6.0])
+    assert believed(trust).tolist() == [0.0, 0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0]
+    assert believed(torch.zeros(3)).tolist() == [0.0, 0.0, 0.0]
