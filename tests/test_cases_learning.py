@@ -11,17 +11,19 @@ import torch
 
 from paig_control.data.collection import collect
 from paig_control.data.episodes import Episodes, Sequences
-from paig_control.learning.recipe import train
+from paig_control.learning.recipe import Staged, train
 from paig_control.learning.settings import (
     DiscoverSettings,
     IdentifySettings,
+    ModelSettings,
     RecipeSettings,
     RefineSettings,
     WarmStartSettings,
 )
-from paig_control.learning.trainer import Run
-from paig_control.model import to_images
+from paig_control.learning.trainer import CLOSE, Run
+from paig_control.model import PAIG, to_images
 from paig_control.physics.registry import build_physics
+from paig_control.types import Reading
 from paig_control.vision.pursuit import discover_planar
 
 QUICK = RecipeSettings(
@@ -109,6 +111,28 @@ def fails(run: Run, because: str) -> None:
     assert not run.converged
     assert all(math.isnan(one.std) and one.limit is None for one in run.constants.values())
     assert any(because in note and "no error bars" in note for note in run.notes)
+
+
+@pytest.mark.parametrize(("stiffness", "holds"), [(4.0, True), (2.0, False)])
+def test_predictions_are_judged_where_most_is_out_of_sight(
+    pushed_model: PAIG, monkeypatch: pytest.MonkeyPatch, stiffness: float, holds: bool
+) -> None:
+    """Two thirds of the readings, a whole film among them, are not trusted: the others tell all the same."""
+    films = collect("paig_control:paig/Spring-v0", sequences=6, steps=12, seed=2, valid=0, test=0)
+    truth = films.truth("train")
+    assert truth is not None
+    assert truth.position is not None
+    position = torch.from_numpy(truth.position).float()
+    trust = torch.zeros_like(position)
+    trust[1:, 1:4], trust[1:, 10:] = 1.0, 1.0
+    monkeypatch.setattr(PAIG, "read_images", lambda self, images, steps=None: Reading(position, trust))
+    pushed_model.physics.set_values({"stiffness": stiffness})
+    settings = RecipeSettings(), films.split("train"), pushed_model.physics, ModelSettings()
+    trainer = Staged(*settings, 0, torch.device("cpu"), None, None)
+    trainer.model = pushed_model
+    missed, _ = trainer._missed(torch.arange(6))
+    motion = float((position[:, 1:] - position[:, :-1]).square().mean().sqrt())
+    assert (missed < CLOSE * motion) == holds
 
 
 def test_a_fit_that_fails_has_no_error_bars_and_says_why(pushed: Sequences) -> None:
