@@ -15,12 +15,10 @@ from omegaconf import OmegaConf
 
 from paig_control import __version__
 from paig_control.cli.claims import claims
-from paig_control.cli.orphans import end_with_parent
 from paig_control.cli.schema import COMMANDS
 from paig_control.cli.streams import steady
 from paig_control.errors import PaigError, nearest
 
-end_with_parent()  # a worker of a sweep imports this module first of all
 KEPT = "Nothing that was complete is lost."
 FLAGS = ("--help", "-h", "--version", "--multirun", "-m", "--cfg")
 

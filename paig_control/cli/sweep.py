@@ -19,6 +19,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from paig_control import files
 from paig_control.cli import output, watching
 from paig_control.cli.claims import claims
 from paig_control.cli.compose import configure, freed, parse, reason
-from paig_control.cli.orphans import PARENT, end_with_parent
+from paig_control.cli.orphans import end_with
 from paig_control.cli.quoting import bare, in_quotes
 from paig_control.cli.schema import lists
 from paig_control.cli.streams import steady
@@ -107,12 +108,25 @@ def _launch(command: str, overrides: Sequence[Override], job: _Job, defaults: Ma
         configs = str(Path(__file__).parents[1] / "configs")
         before, sys.argv = sys.argv, ["paig-control", "--multirun", *words]
         try:
-            with _environment(**{"HYDRA_FULL_ERROR": "1", "OMP_NUM_THREADS": "1", PARENT: str(os.getpid())}):
+            with _environment(HYDRA_FULL_ERROR="1", OMP_NUM_THREADS="1"), _watchful_workers():
                 hydra.main(version_base="1.3", config_path=configs, config_name=command)(job)()
         except HydraException as error:
             raise PaigError(reason(error, None)) from None
         finally:
             sys.argv = before
+
+
+@contextmanager
+def _watchful_workers() -> Iterator[None]:
+    """Let joblib's workers look for their parent from their first moment on, and not from their first job on."""
+    from joblib import parallel, register_parallel_backend  # type: ignore[import-untyped]
+
+    usual = parallel.BACKENDS["loky"]
+    register_parallel_backend("loky", partial(usual, initializer=end_with, initargs=(os.getpid(),)))
+    try:
+        yield
+    finally:
+        register_parallel_backend("loky", usual)
 
 
 @contextmanager
@@ -135,11 +149,6 @@ class _Job:
 
     def __init__(self, command: str) -> None:
         self.command, self.__name__, self.__module__ = command, "paig_control", __name__
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Arrive in another process."""
-        self.__dict__.update(state)
-        end_with_parent()
 
     def __call__(self, config: DictConfig) -> None:
         """Run the command."""
