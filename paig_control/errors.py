@@ -19,6 +19,11 @@ def brief(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def quoted(value: object) -> str:
+    """A value that was found, as Python writes it, in no more letters than a line has room for."""
+    return brief(repr(value))
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Ask for the nearest known word, or name all of them."""
     known = list(known)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from paig_control.errors import PaigError, brief
+from paig_control.errors import PaigError, quoted
 from paig_control.files import expanded
 from paig_control.limits import check_size
 
@@ -62,7 +62,7 @@ def place(text: str, what: str) -> Path:
         pass
     except (OSError, ValueError) as error:
         raise PaigError(
-            f"{what}={brief(repr(text))} can be no path here ({getattr(error, 'strerror', None) or error})."
+            f"{what}={quoted(text)} can be no path here ({getattr(error, 'strerror', None) or error})."
         ) from None
     return path
 
@@ -132,16 +132,16 @@ def check_form(path: Path, value: Any, form: Form) -> None:
 def misfit(value: Any, form: Form, at: str = "it") -> str:
     """What is wrong with a value, in words; nothing if it is of the form."""
     if isinstance(form, Kind):
-        return "" if form.holds(value) else f"{at} is {brief(repr(value))}, expected {form.words}"
+        return "" if form.holds(value) else f"{at} is {quoted(value)}, expected {form.words}"
     if isinstance(form, tuple):
         reasons = [misfit(value, one, at) for one in form]
         return reasons[-1] if all(reasons) else ""
     if isinstance(form, list):
         if not isinstance(value, list):
-            return f"{at} is {brief(repr(value))}, expected a list"
+            return f"{at} is {quoted(value)}, expected a list"
         return next(filter(None, (misfit(one, form[0], f"{at}[{n}]") for n, one in enumerate(value))), "")
     if not isinstance(value, Mapping):
-        return f"{at} is {brief(repr(value))}, expected names with values"
+        return f"{at} is {quoted(value)}, expected names with values"
     lead = "" if at == "it" else f"{at}."
     for name, inner in form.items():
         key = name.removesuffix("?")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
+import gymnasium as gym
 import pytest
 import torch
 from hasty import FILMS, HASTY
+from spots import Spot
 from torch import Tensor, nn
 
 from paig_control.cli.main import main
@@ -64,6 +67,14 @@ def quick() -> RecipeSettings:
         refine=RefineSettings(steps=6, batch=4, prediction_frames=6),
         checkpoint_seconds=0.2,
     )
+
+
+@pytest.fixture
+def spot() -> Iterator[None]:
+    """``spots/Spot-v0`` is an environment."""
+    gym.register("spots/Spot-v0", entry_point=Spot, max_episode_steps=30)
+    yield
+    del gym.registry["spots/Spot-v0"]
 
 
 CHANNELS = (2, 1, 0)

@@ -4,7 +4,6 @@ import copy
 
 import gymnasium as gym
 import numpy as np
-import pytest
 
 from paig_control.data.collection import collect
 
@@ -92,13 +91,6 @@ class Spot(gym.Env):
         if self.habit == "render raises":
             raise OSError("no screen")
         return self._look()
-
-
-@pytest.fixture(autouse=True)
-def spot():
-    gym.register("spots/Spot-v0", entry_point=Spot, max_episode_steps=30)
-    yield
-    del gym.registry["spots/Spot-v0"]
 
 
 def film(num_envs=None, **settings):

@@ -3,11 +3,13 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from spots import BOXES, Spot, film, same, spot  # noqa: F401
+from spots import Spot, film, same
 
 from paig_control.data.collection import collect
 from paig_control.errors import PaigError
 from paig_control.playing import play
+
+pytestmark = pytest.mark.usefixtures("spot")
 
 # -- nothing is kept by reference --------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paig_control.errors import PaigError, brief
+from paig_control.errors import PaigError, quoted
 
 MOST_ACTION = 1e15
 """Actions beyond it overflow single precision where they are squared and added up."""
@@ -179,24 +179,24 @@ def meta(value: Mapping[str, Any], checked: Mapping[str, NDArray[Any]]) -> None:
         ) from None
     dt = value.get("dt")
     if dt is not None and not (_finite(dt) and dt > 0):
-        raise PaigError(f"meta has dt = {brief(repr(dt))}: expected the positive time between two frames, in seconds.")
+        raise PaigError(f"meta has dt = {quoted(dt)}: expected the positive time between two frames, in seconds.")
     _env(value.get("env"))
     _known(value.get("truth", {}))
     bounds = {name: value.get(name) for name in ("action_low", "action_high")}
     for name, bound in bounds.items():
         if bound is not None and not (isinstance(bound, list | tuple) and bound and all(map(_finite, bound))):
             raise PaigError(
-                f"meta has {name} = {brief(repr(bound))}: expected a list of finite numbers, one for each number of an "
+                f"meta has {name} = {quoted(bound)}: expected a list of finite numbers, one for each number of an "
                 "action, or leave it out."
             )
         if bound is not None and "train_u" in checked and np.shape(bound) != checked["train_u"].shape[2:]:
             raise PaigError(
-                f"meta's {name} = {brief(repr(bound))} does not fit actions of size {checked['train_u'].shape[2]}."
+                f"meta's {name} = {quoted(bound)} does not fit actions of size {checked['train_u'].shape[2]}."
             )
     low, high = bounds.values()
     if low and high and (len(low) != len(high) or any(a > b for a, b in zip(low, high, strict=True))):
         raise PaigError(
-            f"meta has action_low = {brief(repr(low))} and action_high = {brief(repr(high))}: expected that no lower "
+            f"meta has action_low = {quoted(low)} and action_high = {quoted(high)}: expected that no lower "
             "bound is above its upper one."
         )
 
@@ -212,9 +212,7 @@ def _env(env: Any) -> None:
         and isinstance(kwargs, Mapping)
         and isinstance(kwargs.get("env_id", ""), str)
     ):
-        raise PaigError(
-            f"meta has env = {brief(repr(env))}: expected {{'id': name, 'kwargs': {{...}}}}, or leave it out."
-        )
+        raise PaigError(f"meta has env = {quoted(env)}: expected {{'id': name, 'kwargs': {{...}}}}, or leave it out.")
 
 
 def _known(truth: Any) -> None:
@@ -226,12 +224,11 @@ def _known(truth: Any) -> None:
     for name, constant in truth.get("constants", {}).items():
         if not _finite(constant):
             raise PaigError(
-                f"meta's truth has the constant {brief(repr(name))} = {brief(repr(constant))}: expected a finite "
-                "number."
+                f"meta's truth has the constant {quoted(name)} = {quoted(constant)}: expected a finite number."
             )
     objects = truth.get("physics", {}).get("objects")
     if objects is not None and not (_finite(objects) and objects == int(objects) > 0):
-        raise PaigError(f"meta's truth has objects = {brief(repr(objects))}: expected how many the films show.")
+        raise PaigError(f"meta's truth has objects = {quoted(objects)}: expected how many the films show.")
 
 
 def _finite(value: Any) -> bool:
