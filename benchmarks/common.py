@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -41,7 +42,13 @@ def judge(constants: dict[str, dict[str, float]]) -> None:
     """Add to each constant how far it is off its truth: in percent, and in its own standard deviations."""
     for constant in constants.values():
         error = constant["value"] - constant["truth"]
-        constant |= {"percent_off": 100 * abs(error) / constant["truth"], "std_off": abs(error) / constant["std"]}
+        percent = 100 * abs(error / constant["truth"])
+        constant |= {"percent_off": percent, "std_off": deviations(error, constant["std"])}
+
+
+def deviations(error: float, std: float | None) -> float:
+    """How many standard deviations an error is; infinitely many where there is no error bar, as after a failed fit."""
+    return abs(error) / std if std else math.inf
 
 
 def figures_file(text: str) -> Path:

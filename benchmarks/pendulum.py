@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from common import arguments, command, save, summary
+from common import arguments, command, deviations, save, summary
 
 TRUTH = {"gravity": 10.0, "actuation": 1.0}
 
@@ -30,7 +30,7 @@ def one_seed(seed: int, sequences: int, steps: int, folder: Path) -> dict[str, A
         estimate = found["constants"][name]
         row[name], row[f"{name}_std"] = estimate["value"], estimate["std"]
         row[f"{name}_percent"] = 100 * (estimate["value"] / truth - 1)
-        row[f"{name}_sigmas"] = abs(estimate["value"] - truth) / estimate["std"]
+        row[f"{name}_sigmas"] = deviations(estimate["value"] - truth, estimate["std"])
     for key in ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss", "cpu_seconds", "wall_seconds", "peak_mb"):
         row[key] = found[key]
     return row

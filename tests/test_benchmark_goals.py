@@ -31,6 +31,18 @@ def test_what_is_required_follows_the_oracle(goals: ModuleType, name: str, oracl
     assert goals.required(name, oracle) == pytest.approx(rate)
 
 
+def test_constants_are_judged_whatever_their_sign_and_without_an_error_bar_none_is_near(goals: ModuleType) -> None:
+    found = {
+        "gravity": {"value": -9.9, "truth": -10.0, "std": 0.05},
+        "actuation": {"value": 1.0, "truth": 1.0, "std": None},
+    }
+    goals.judge(found)
+    assert found["gravity"]["percent_off"] == pytest.approx(1.0)
+    assert found["gravity"]["std_off"] == pytest.approx(2.0)
+    assert found["actuation"]["percent_off"] == 0.0
+    assert not found["actuation"]["std_off"] <= 3
+
+
 def test_a_kept_model_is_taken_and_another_is_trained(
     goals: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
