@@ -50,7 +50,7 @@ def test_a_command_is_followed_to_its_end(tmp_path: Path) -> None:
     assert (tmp_path / "goal.png").is_file()
     entered = json.loads((tmp_path / "way.json").read_text())["entered"]
     assert {"cli/main.py", "cli/goal.py", "envs/pendulum.py"} <= set(entered)
-    assert not any(room.startswith(("learning", "agents")) for room in entered)
+    assert not any(room.startswith(("vision", "learning/trainer", "cli/control")) for room in entered)
 
 
 def test_files_lines_and_names_are_counted(benchmarks: None, tmp_path: Path) -> None:
