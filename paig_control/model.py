@@ -22,7 +22,7 @@ from paig_control.types import Finding, Reading, State
 from paig_control.vision.alignment import align
 from paig_control.vision.kinematics import Kinematics
 from paig_control.vision.localizer import Eyes
-from paig_control.vision.presence import away, find, inside, shown
+from paig_control.vision.presence import away, find, found_at, inside, shown
 from paig_control.vision.renderer import Renderer
 
 
@@ -182,7 +182,7 @@ class PAIG(nn.Module):
     def seen(self, images: Tensor) -> Tensor:
         """Whether each object is seen where it is read in images ``(*B, 3, h, w)`` of the model's size: ``(*B, N)``."""
         pose = self.kinematics.pose(self.read_images(images).position)
-        found = find(self.renderer, pose.flatten(0, -3), images.flatten(0, -4), self.weight).found
+        found = found_at(self.renderer, pose.flatten(0, -3), images.flatten(0, -4), self.weight)
         return found.reshape(pose.shape[:-1])
 
     def inside(self, position: Tensor) -> Tensor:

@@ -11,12 +11,12 @@ import torch
 from paig_control.data.episodes import Episodes
 from paig_control.errors import PaigError
 from paig_control.learning.optimise import step_generator
-from paig_control.model import to_images
+from paig_control.model import PAIG, to_images
 from paig_control.vision.alignment import align
 from paig_control.vision.discovery import discover_rotary
 from paig_control.vision.kinematics import Planar, Rotary
 from paig_control.vision.localizer import Localizer, soft_argmax
-from paig_control.vision.presence import present, shown
+from paig_control.vision.presence import find, found_at, present, shown
 from paig_control.vision.renderer import SpriteRenderer
 
 
@@ -200,3 +200,28 @@ def test_what_is_whole_keeps_its_margin_to_the_border_and_is_seen() -> None:
     assert present(renderer, poses, images, margin=0).flatten().tolist() == [True, True, True, False]
     assert present(renderer, poses, images, margin=1).flatten().tolist() == [False, True, False, False]
     assert not present(renderer, poses, torch.zeros_like(images), margin=0).any()
+
+
+def test_objects_are_looked_for_in_a_few_images_at_once_however_many_there_are(
+    spring_model: PAIG, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer, weight, drawn = spring_model.renderer, spring_model.weight, []
+    place = torch.rand(50, 2, 2, generator=torch.Generator().manual_seed(0)) * 40 - 4  # some of them outside
+    poses = spring_model.kinematics.pose(place)
+    with torch.no_grad():
+        images = renderer(poses)
+    at_once = find(renderer, poses, images, weight, chunk=50)
+    forward = SpriteRenderer.forward
+
+    def noted(self: SpriteRenderer, pose: torch.Tensor) -> torch.Tensor:
+        drawn.append(pose.shape[:-2].numel())
+        return forward(self, pose)
+
+    monkeypatch.setattr(SpriteRenderer, "forward", noted)
+    few = find(renderer, poses, images, weight, chunk=4)
+    assert max(drawn) <= 4 * (2 * 2 + 2)  # each without an object, with it alone, with all and with none
+    torch.testing.assert_close(few.inside, at_once.inside)
+    torch.testing.assert_close(few.error, at_once.error)
+    assert few.found.equal(at_once.found)
+    assert few.found.equal(found_at(renderer, poses, images, weight))
+    assert 0 < few.found.float().mean() < 1

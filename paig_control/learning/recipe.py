@@ -37,7 +37,7 @@ from paig_control.types import Reading
 from paig_control.vision.alignment import pixel_weight
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer
-from paig_control.vision.presence import UNEXPLAINED, find, unexplained_part
+from paig_control.vision.presence import UNEXPLAINED, found_at, unexplained_part
 from paig_control.vision.renderer import SpriteRenderer
 
 
@@ -266,9 +266,8 @@ class Staged(Trainer[RecipeSettings]):
         trust = believed(reading.trust)[:, model.input_frames :]
         each = ((error * trust).sum((1, 2, 3)) / trust.sum((1, 2, 3))).sqrt()
         pictures = images.flatten(0, 1)
-        found = find(
-            model.renderer, model.kinematics.pose(reading.position).flatten(0, 1), pictures, model.weight
-        ).found
+        pose = model.kinematics.pose(reading.position).flatten(0, 1)
+        found = found_at(model.renderer, pose, pictures, model.weight)
         told = model.kinematics.pose(torch.cat([model.see(part) for part in pictures.split(256)]))
         return float(each.nanmedian()), unexplained_part(model.renderer, told, found, pictures, model.weight)
 

@@ -87,26 +87,35 @@ def shown(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chu
 
 
 @torch.no_grad()
-def find(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor) -> Finding:
-    """Whether objects are where they were read, in each of some images.
+def find(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chunk: int = 64) -> Finding:
+    """Whether objects are where they were read, in each of some images, and how much of them lies inside.
 
     Args:
         renderer: of the sprites.
         poses: ``(M, N, 3)`` as read.
         images: ``(M, 3, h, w)`` in [0, 1].
         weight: ``(h, w)`` weights of the pixels.
+        chunk: images handled at once.
     """
-    parts = [_find(renderer, p, i, weight) for p, i in zip(poses.split(64), images.split(64), strict=True)]
-    return Finding(
-        torch.cat([found for found, _ in parts]),
-        inside(renderer, poses),
-        torch.cat([left for _, left in parts]),
-        unexplained(weight),
-    )
+    found, left = _find(renderer, poses, images, weight, chunk)
+    return Finding(found, inside(renderer, poses, chunk), left, unexplained(weight))
 
 
-def _find(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Which objects are found in some images, and what is left unexplained of these."""
+@torch.no_grad()
+def found_at(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chunk: int = 64) -> Tensor:
+    """Which objects ``(M, N)`` are where they were read; arguments as of :func:`find`."""
+    return _find(renderer, poses, images, weight, chunk)[0]
+
+
+def _find(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
+    """Which objects are found in images, and what is left unexplained of these."""
+    parts = zip(poses.split(chunk), images.split(chunk), strict=True)
+    found, left = zip(*[_find_some(renderer, pose, image, weight) for pose, image in parts], strict=True)
+    return torch.cat(found), torch.cat(left)
+
+
+def _find_some(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The same for a few images at once."""
     seen = _shown(renderer, poses, images, weight)
     _, alone, whole, empty = _one_by_one(renderer, poses)
     own = (weight * (alone - empty).square()).sum((2, 3, 4)).T
@@ -122,16 +131,22 @@ def away(renderer: Renderer, pose: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def inside(renderer: Renderer, poses: Tensor) -> Tensor:
+def inside(renderer: Renderer, poses: Tensor, chunk: int = 64) -> Tensor:
     """How much of what is painted at poses ``(M, N, 3)`` lies inside the frame: ``(M, N)`` from 0 to 1.
 
-    Where sprites cannot be painted beyond the frame, 1 if their middle is inside and 0 if not.
+    Where sprites cannot be painted beyond the frame, 1 if their middle is inside and 0 if not. So many poses as
+    ``chunk`` says are handled at once.
     """
     if not isinstance(renderer, SpriteRenderer):
         height, width = renderer.image_size
         limit = poses.new_tensor([width, height])
         return ((poses[..., :2] >= 0) & (poses[..., :2] <= limit)).all(-1).to(poses)
     wide, poses, room = _with_room(renderer, poses)
+    return torch.cat([_inside(wide, some, room) for some in poses.split(chunk)])
+
+
+def _inside(wide: SpriteRenderer, poses: Tensor, room: int) -> Tensor:
+    """The same for a few poses, with renderer and poses that have room around."""
     _, alone, _, empty = _one_by_one(wide, poses)
     change = (alone - empty).square().sum(2)
     part: Tensor = _inner(change, room).sum((2, 3)) / change.sum((2, 3)).clamp(min=1e-6)
