@@ -9,8 +9,10 @@ import torch
 
 import paig_control  # noqa: F401
 from paig_control.agents.cem import CEM
+from paig_control.agents.goal_checks import examines
 from paig_control.agents.mpc import MPCAgent
 from paig_control.agents.objectives import Goal, Passing
+from paig_control.agents.picturing import draws
 from paig_control.agents.regions import KeepOut
 from paig_control.agents.settings import CEMSettings, GoalSettings, PictureSettings, TermSettings
 from paig_control.errors import PaigError
@@ -115,3 +117,22 @@ def test_an_agent_counts_what_its_settings_and_its_user_add(agent, env):
         assert terms[-1] is lazy
         own.reset()
         assert own.act(drawn(env)).shape == (4,)
+
+
+class Wrapped:
+    """A model in another's hands, which passes on all that it is asked for."""
+
+    def __init__(self, model: PAIG) -> None:
+        self.model = model
+
+    def __getattr__(self, name: str):
+        return getattr(self.model, name)
+
+
+def test_what_a_model_passes_on_from_another_is_its_own(spring_model: PAIG):
+    model = Wrapped(spring_model)
+    assert examines(model)
+    assert draws(model)
+    assert draws(spring_model)  # its weights are a buffer
+    assert not examines(spring_model.physics)
+    assert not draws(spring_model.renderer)

@@ -6,7 +6,7 @@ an agent's model that cannot draw is believed.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 import torch
 from torch import Tensor
@@ -19,7 +19,6 @@ WHOLE, HALF = 0.97, 0.5
 """Parts of an object's picture that must be inside the frame: of a goal that is shown, and of one that is told."""
 
 
-@runtime_checkable
 class Examines(Protocol):
     """A model that can tell whether what it reads off a picture is there."""
 
@@ -32,13 +31,18 @@ class Examines(Protocol):
         ...
 
 
+def examines(model: object) -> TypeGuard[Examines]:
+    """Whether a model can tell, what it hands on from another included."""
+    return hasattr(model, "examine") and hasattr(model, "inside")
+
+
 def check_shown(model: object, frames: Tensor, position: Tensor) -> None:
     """Refuse goal images ``(B, h, w, 3)`` that do not show every object, read at ``(B, N, D)``, wholly.
 
     Raises:
         PaigError: if they do not.
     """
-    if not isinstance(model, Examines):
+    if not examines(model):
         return
     finding = model.examine(frames, position)
     missing, cut = ~finding.found, finding.inside < WHOLE
@@ -66,7 +70,7 @@ def check_told(model: object, physics: Physics, target: State, batch: int) -> St
     except (TypeError, ValueError, RuntimeError):
         raise PaigError("The goal's coordinates are no numbers: expected State(position, velocity).") from None
     target = check_state(physics, State(*(part.to(physics.free.device) for part in told)), batch)
-    if isinstance(model, Examines):
+    if examines(model):
         outside = model.inside(target.position) < HALF
         if bool(outside.any()):
             places = ", ".join(f"{value:g}" for value in target.position[outside][0].tolist())

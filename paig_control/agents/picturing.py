@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 import torch
 from torch import Tensor
@@ -28,7 +28,6 @@ CHUNK = 256
 """Frames drawn at once."""
 
 
-@runtime_checkable
 class Draws(Protocol):
     """A model that can draw what it imagines."""
 
@@ -40,6 +39,11 @@ class Draws(Protocol):
     def render(self, state: State) -> Tensor:
         """Frames ``(n, 3, h, w)`` in [0, 1] of states ``(n, N, D)``; differentiable, if a planner takes gradients."""
         ...
+
+
+def draws(model: object) -> TypeGuard[Draws]:
+    """Whether a model can draw, its buffers and what it hands on from another included."""
+    return hasattr(model, "weight") and hasattr(model, "render")
 
 
 
@@ -115,7 +119,7 @@ def picture_objective(model: object, physics: Physics, goal: Tensor | State, set
     Raises:
         PaigError: for a model that cannot draw.
     """
-    if not isinstance(model, Draws):
+    if not draws(model):
         raise PaigError(
             f"{type(model).__name__} cannot draw what it imagines: expected a model with render and weight, or a goal "
             "in coordinates, with GoalSettings."
