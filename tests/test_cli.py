@@ -287,3 +287,15 @@ def test_an_interrupted_training_says_how_to_go_on(capsys, monkeypatch):
     monkeypatch.setattr(train, "run", stopped)
     assert main(["train"]) == 130
     assert "resume=true" in capsys.readouterr().err
+
+
+def test_meanings_are_read_whether_or_not_python_has_taken_a_docstrings_indentation_away() -> None:
+    class Base:
+        pass
+
+    class Record(Base):
+        pass
+
+    Base.__doc__ = "A base.\n\n        Attributes:\n            size: how large.\n        "  # as before Python 3.13
+    Record.__doc__ = "A record.\n\nAttributes:\n    count: how many,\n        in all.\n    kind: which: one.\n"
+    assert documented(Record) == {"size": "how large.", "count": "how many, in all.", "kind": "which: one."}

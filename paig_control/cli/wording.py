@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import types
 import typing
@@ -12,8 +13,8 @@ def documented(kind: type[Any]) -> dict[str, str]:
     """Meaning of each field of a record, from its docstring and those of the records it extends."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        text = (base.__dict__.get("__doc__") or "").partition("Attributes:")[2]
-        for name, meaning in re.findall(r"^ {8}(\w+): (.*(?:\n {9,}\S.*)*)", text, re.MULTILINE):
+        text = inspect.cleandoc(base.__dict__.get("__doc__") or "").partition("Attributes:")[2]
+        for name, meaning in re.findall(r"^ {4}(\w+): (.*(?:\n {5,}\S.*)*)", text, re.MULTILINE):
             found[name] = " ".join(meaning.split())
     return found
 
