@@ -50,7 +50,7 @@ def _state(states: Array) -> State:
 def optimal_agent(truth: Truth, low: NDArray[Any], high: NDArray[Any], steps: int) -> Act | None:
     """Solve for the best return possible on the true physics; None where dynamic programming cannot."""
     physics = truth.physics
-    if physics is None or truth.reward not in REWARDS or not physics.periodic or physics.objects != 1:
+    if physics is None or truth.reward not in REWARDS or not physics.turns_alone:
         return None
     oracle = DynamicProgrammingOracle(physics, REWARDS[truth.reward], float(low[0]), float(high[0]), steps)
     return lambda frames, states, t: oracle.act(_state(_known(states)), t)

@@ -131,7 +131,7 @@ def draw_many(
         env: a single pixel environment whose states are known.
         seeds: of the episodes.
         steps: of an episode.
-        distance: least distance between start and goal; None takes 6 px, or 0.3 rad.
+        distance: least distance between start and goal; None takes the world's.
         split: ``"test"``, or ``"train"`` for goals to learn from; they share none.
 
     Raises:

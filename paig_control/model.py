@@ -25,6 +25,9 @@ from paig_control.vision.localizer import Eyes
 from paig_control.vision.presence import away, find, found_at, inside, shown
 from paig_control.vision.renderer import Renderer
 
+WIDTH = 0.1
+"""Step by which the renderer is differentiated, in scales of each coordinate."""
+
 
 def to_images(frames: Tensor) -> Tensor:
     """Frames as cameras give them, ``(*B, h, w, 3)`` uint8, to images ``(*B, 3, h, w)`` in [0, 1].
@@ -136,8 +139,7 @@ class PAIG(nn.Module):
             return Reading(seen, torch.ones_like(seen))
         shape = seen.shape[1:]
         flat = seen.flatten(1)
-        width = 0.02 if self.physics.periodic else 0.1
-        widths = flat.new_full((flat.shape[1],), width)
+        widths = WIDTH * self.physics.scale.flatten().to(flat)
         moved, trust = align(
             self.renderer,
             lambda v: self.kinematics.pose(v.unflatten(-1, shape)),

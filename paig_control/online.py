@@ -30,20 +30,20 @@ from paig_control.types import Reading
 
 RANGE = 10.0
 """No constant changes by more than this factor at once."""
-SWIFT = {False: 30.0, True: 8.0}
-"""Standard deviation of a velocity of which nothing is known: px/s, or rad/s where positions are angles."""
+SWIFT = 80.0
+"""Standard deviation of a velocity of which nothing is known, in scales of the coordinate a second."""
 SHOCK, CALM = 16.0, 2
 """Squared misfit, in parts of what was expected, of a frame that ends what was, if so many frames before it fitted."""
-LEAST = {False: 0.01, True: 0.001}
-"""Least standard deviation of a reading: px, or rad where positions are angles."""
+LEAST = 0.01
+"""Least standard deviation of a reading, in scales of the coordinate."""
 FAINT, STEEP = 1e-4, 3.0
 """Trust, in parts of the usual, below which nothing is seen, and the power by which the variance grows as trust falls.
 
 Trust says how a reading scatters, but where balls pass before one another they are also drawn aside: on recorded
 episodes the error grew as the power 1.5 of the trust that was lost, not 0.5, up to half a pixel.
 """
-WILD = {False: 0.5, True: 0.1}
-"""Largest standard deviation of a reading of what is seen at all: px, or rad where positions are angles."""
+WILD = 0.5
+"""Largest standard deviation of a reading of what is seen at all, in scales of the coordinate."""
 MEMORY = 30.0
 """Frames over which the scale of the noise and the usual trust are averaged, and a change is still fresh."""
 
@@ -109,7 +109,8 @@ class OnlineAdapter:
         if not (0 < noise < math.inf):
             raise PaigError(f"noise = {noise}: expected the positive standard deviation of a reading.")
         self.physics, self.settings = physics, settings or OnlineSettings()
-        self.noise = max(noise, LEAST[physics.periodic])
+        self.unit = physics.scale.flatten().cpu()
+        self.noise = (LEAST * self.unit).clamp(min=noise)
         self.filter = ConstantsFilter(physics)
         errors = torch.tensor([(std or {}).get(name, 0.0) for name in physics.names], dtype=torch.float64)
         if not bool((self.filter.reference != 0).all()):
@@ -206,14 +207,14 @@ class OnlineAdapter:
         self.usual = torch.where(count > 0, moved, self.usual)
         part = (trust / self.usual.clamp(min=1e-30)).clamp(max=1.0)
         sigma = self.noise**2 * self.scale[:, None]
-        each = (sigma / part.clamp(min=FAINT) ** STEEP).clamp(max=WILD[self.physics.periodic] ** 2)
+        each = (sigma / part.clamp(min=FAINT) ** STEEP).minimum((WILD * self.unit) ** 2)
         return torch.where(part > FAINT, each, math.inf)
 
     def _follow(self, seen: Tensor, variance: Tensor, action: Tensor) -> None:
         """Every filter takes in the frame; evidence adds up, and where it is enough another leads."""
         rough, half = self.settings.roughness * self.noise, self.filter.places
         drift = torch.zeros_like(self.belief.mean)
-        drift[..., :half] = (self.scale * rough**2)[:, None, None]
+        drift[..., :half] = (self.scale[:, None] * rough**2)[:, None]
         drift[..., half : 2 * half] = drift[..., :half] / self.physics.dt**2
         drift[..., 2 * half :] = self.settings.wander**2 * self.loose
         told = self.filter.follow(self.belief, action, seen, variance, drift)
@@ -236,7 +237,8 @@ class OnlineAdapter:
         best = self.evidence.flatten(1).argmax(-1, keepdim=True)
         ratio = surprise.gather(1, best)[:, 0].clamp(max=4.0)
         known = self.begun & ~variance.isinf().any(-1)
-        scaled = (self.scale * (1 + (ratio - 1) / MEMORY)).clamp(min=(LEAST[self.physics.periodic] / self.noise) ** 2)
+        least = float((LEAST * self.unit / self.noise).amax() ** 2)
+        scaled = (self.scale * (1 + (ratio - 1) / MEMORY)).clamp(min=least)
         self.scale = torch.where(known, scaled, self.scale)
 
     def _dismiss(self, rivals: Tensor) -> None:
@@ -321,7 +323,7 @@ class OnlineAdapter:
         mean = _taken(self.belief, self.lead[:, None].expand(-1, count)).mean
         mean[..., :half] = seen[:, None]
         mean[..., 2 * half :] = constants.mean
-        swift = torch.full_like(seen, SWIFT[self.physics.periodic] ** 2)
+        swift = (SWIFT * self.unit).square().expand_as(seen)
         place = torch.where(variance.isinf(), 1.0, variance)
         block = mean.new_zeros(*mean.shape, self.filter.size)
         block[..., : 2 * half, : 2 * half] = torch.diag_embed(torch.cat([place, swift], -1))[:, None]

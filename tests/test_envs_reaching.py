@@ -33,9 +33,9 @@ def test_goals_are_at_rest_apart_from_the_start_and_drawn_as_the_environment_dra
     assert found.held
     assert (found.states[:, 1] == 0).all()
     offset = found.states[:, 0] - begun[:, 0]
-    if env.angular:
+    if env.tolerance.angular:
         offset = np.abs(np.exp(1j * offset) - 1)  # the chord, a little shorter than the arc
-    assert (np.abs(offset).max((1, 2)) > (0.29 if env.angular else 6.0)).all()
+    assert (np.abs(offset).max((1, 2)) > (0.29 if env.tolerance.angular else 6.0)).all()
     for picture, state in zip(found.pictures, found.states, strict=True):
         np.testing.assert_array_equal(picture, env.draw(state))
 

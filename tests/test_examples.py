@@ -15,6 +15,7 @@ from torch import Tensor
 from paig_control.agents.dynamics import Dynamics
 from paig_control.errors import PaigError
 from paig_control.learning.settings import RecipeSettings
+from paig_control.physics.coordinates import PLANE
 from paig_control.types import State
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -48,7 +49,7 @@ def test_dynamics_that_return_another_shape_are_refused() -> None:
     state = State(torch.zeros(3, 1, 2), torch.zeros(3, 1, 2))
     for step, message in ((forgets, "returned Tensor for a state of"), (mixes, r"\(3, 2\)\] for a state of")):
         with pytest.raises(PaigError, match=message):
-            Dynamics(step, objects=1, dims=2, action_size=2).step(state, torch.zeros(3, 2))
+            Dynamics(step, [PLANE], action_size=2).step(state, torch.zeros(3, 2))
 
 
 def test_a_world_and_a_law_of_ones_own_are_learned_from_pixels(quick: RecipeSettings) -> None:

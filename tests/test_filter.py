@@ -47,7 +47,7 @@ def film(physics: Physics, worlds: int, steps: int, seed: int = 0) -> tuple[Stat
     """True states ``(B, T, N, D)`` under random actions ``(B, T - 1, A)``."""
     random = torch.Generator().manual_seed(seed)
     shape = (worlds, physics.objects, physics.dims)
-    if physics.periodic:
+    if physics.turns_alone:
         start = State(torch.rand(shape, generator=random) * 6, torch.randn(shape, generator=random))
     else:
         place = torch.tensor([[11.0, 14.0], [21.0, 17.0]])
@@ -83,14 +83,14 @@ def run(
 @pytest.mark.parametrize("physics", [spring(), pendulum()], ids=["spring", "pendulum"])
 def test_errors_are_as_large_as_the_filter_says(physics: Physics) -> None:
     truth, actions = film(physics, 40, 30)
-    _, errors, stds = run(physics, truth, actions, noise=5 * NOISE[physics.periodic])
+    _, errors, stds = run(physics, truth, actions, noise=5 * NOISE * float(physics.scale[0, 0]))
     ratio = (errors / stds)[8:].square().mean((0, 1, 3, 4)).sqrt()
     assert bool(((ratio > 0.5) & (ratio < 1.3)).all()), ratio
 
 
 @pytest.mark.parametrize("physics", [spring(), pendulum()], ids=["spring", "pendulum"])
 def test_it_knows_more_than_the_last_four_frames_tell(physics: Physics) -> None:
-    noise = 5 * NOISE[physics.periodic]
+    noise = 5 * NOISE * float(physics.scale[0, 0])
     truth, actions = film(physics, 40, 30)
     _, errors, _ = run(physics, truth, actions, noise)
     random = torch.Generator().manual_seed(1)

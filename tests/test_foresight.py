@@ -20,6 +20,7 @@ from paig_control.agents.receding import RecedingHorizon
 from paig_control.agents.settings import CEMSettings, RewardSettings
 from paig_control.agents.terms import Sum
 from paig_control.errors import PaigError
+from paig_control.physics.coordinates import Coordinate
 from paig_control.physics.particles import Spring
 from paig_control.physics.pendulum import Pendulum
 from paig_control.types import State
@@ -74,7 +75,7 @@ def test_the_cost_to_go_of_a_linear_system_is_what_riccati_says() -> None:
         return motion.sum((-1, -2)) + 5.0 * action.square().sum(-1)
 
     grid = Grid([Axis(-6.0, 6.0, 121), Axis(-3.0, 3.0, 61)])
-    cart = Dynamics(glide, objects=1, dims=1, action_size=1)
+    cart = Dynamics(glide, [[Coordinate("x", "m")]], action_size=1)
     value = CostToGo(cart, judge, torch.tensor([-1.0]), torch.tensor([1.0]), steps=60, grid=grid)
     states = state_of((2.4, 0.0), (-2.0, 1.4), (2.4, -0.4))
     plans = State(*(x[:, None, None] for x in states))

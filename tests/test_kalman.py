@@ -11,6 +11,7 @@ from torch import Tensor
 from paig_control.kalman import Belief, ConstantsFilter
 from paig_control.online import OnlineAdapter, OnlineSettings
 from paig_control.physics.base import Constant, Physics
+from paig_control.physics.coordinates import Coordinate
 from paig_control.physics.pendulum import Pendulum
 from paig_control.types import Reading, State
 
@@ -19,7 +20,9 @@ class Lifted(Physics):
     """A mass that falls no slower than at 2 px/s²."""
 
     def __init__(self) -> None:
-        super().__init__(0.1, 1, 1, 1, 1, (Constant("fall", "px/s²", start=5.0, low=2.0), Constant("push")))
+        super().__init__(
+            0.1, 1, [[Coordinate("y", "px")]], 1, (Constant("fall", "px/s²", start=5.0, low=2.0), Constant("push"))
+        )
 
     def acceleration(self, state: State, action: Tensor) -> Tensor:
         return self.constant("fall") + self.constant("push") * action[..., None]

@@ -28,6 +28,7 @@ from paig_control.agents.terms import Effort, Smoothness, Sum, Term, after, obje
 from paig_control.errors import PaigError
 from paig_control.model import PAIG
 from paig_control.physics.base import Physics
+from paig_control.physics.coordinates import PLANE
 from paig_control.physics.pendulum import Pendulum
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
@@ -40,7 +41,7 @@ def puck(objects: int = 1) -> Dynamics:
         velocity = 0.9 * state.velocity + 0.5 * action.unflatten(-1, (objects, 2))
         return State(state.position + 0.5 * velocity, velocity)
 
-    return Dynamics(step, objects, 2, 2 * objects)
+    return Dynamics(step, [PLANE] * objects, 2 * objects)
 
 
 def still(position: Tensor) -> State:

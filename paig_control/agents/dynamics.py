@@ -7,30 +7,30 @@ dynamics, but want the objectives, :func:`~paig_control.agents.objectives.cost_f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
+from paig_control.physics.coordinates import Coordinate
 from paig_control.types import State
 
 
 class Dynamics(Physics):
     """A step function in the place of a physics; nothing about it is learned.
 
-    Positions that are angles need a subclass with ``periodic = True``.
-
     Args:
         step: from a :class:`~paig_control.types.State` of ``(*B, N, D)`` and actions ``(*B, A)`` to the next state; in
             torch operations if a planner is to take gradients.
-        objects: N.
-        dims: D.
+        coordinates: of each object: N times D of them, for example ``[PLANE] * 2`` for two places in the plane.
         action_size: A.
     """
 
-    def __init__(self, step: Callable[[State, Tensor], State], objects: int, dims: int, action_size: int) -> None:
-        super().__init__(1.0, 1, objects, dims, action_size, ())
+    def __init__(
+        self, step: Callable[[State, Tensor], State], coordinates: Sequence[Sequence[Coordinate]], action_size: int
+    ) -> None:
+        super().__init__(1.0, 1, coordinates, action_size, ())
         self.own_step = step
 
     def step(self, state: State, action: Tensor) -> State:

@@ -20,10 +20,10 @@ from paig_control.inference import pack, unpack
 from paig_control.physics.base import Physics
 from paig_control.types import Reading, State
 
-NOISE = {False: 0.01, True: 0.001}
-"""Least standard deviation of a reading: px, or rad where positions are angles."""
-PACE = {False: 5.0, True: 0.5}
-"""Standard deviation of the motion in a frame, before anything is known of it: px or rad."""
+NOISE = 0.01
+"""Least standard deviation of a reading, in scales of the coordinate."""
+PACE = 5.0
+"""Standard deviation of the motion in a frame, before anything is known of it, in scales of the coordinate."""
 CRUDE = 0.01
 """The physics is believed to know a step's change of velocity to this part of it."""
 CREEP = 0.1
@@ -54,7 +54,7 @@ class StateFilter:
 
     def __init__(self, physics: Physics, estimate: Estimates, values: int, history: int = 4) -> None:
         self.physics, self.estimate, self.values = physics, estimate, values
-        self.noise = NOISE[physics.periodic]
+        self.noise = NOISE * physics.scale.flatten()
         self._first: deque[tuple[Reading, Tensor]] = deque(maxlen=history)
         self.reset()
 
@@ -117,7 +117,7 @@ class StateFilter:
         seen = (reading.trust > 0).flatten(1).any(-1)
         if self.mean is None:
             self.mean = pack(State(here, torch.zeros_like(here)))
-            pace = variance.new_full(variance.shape, (PACE[self.physics.periodic] / self.physics.dt) ** 2)
+            pace = (PACE / self.physics.dt * self.physics.scale.flatten()).square().expand_as(variance)
             self.covariance = torch.diag_embed(torch.cat([variance, pace], -1))
             self._astray = torch.zeros(shape[:2], dtype=torch.long, device=here.device)
             self._action = here.new_zeros(shape[0], self.physics.action_size)
@@ -174,7 +174,7 @@ class StateFilter:
     def _variance(self, reading: Reading) -> Tensor:
         """Variances ``(B, N D)`` of a reading."""
         each = 1 / (reading.trust.double() * self.values).clamp(min=1 / UNSEEN)
-        return (each + self.noise**2).flatten(1)
+        return each.flatten(1) + self.noise**2
 
     def _own_noise(self, before: Tensor) -> Tensor:
         """Variances ``(B, 2 N D)`` of what the physics does not know of a step."""

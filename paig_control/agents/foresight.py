@@ -33,7 +33,7 @@ def bounded_grid(physics: Physics) -> Grid:
         PaigError: if there is no end to them, or they have more than one coordinate.
     """
     speed = float(physics.limit(torch.tensor(math.inf)))
-    if not physics.periodic or not math.isfinite(speed) or physics.objects * physics.dims != 1:
+    if not physics.turns_alone or not math.isfinite(speed):
         raise PaigError(
             f"The states of {type(physics).__name__} fill no small bounded region: the cost beyond the horizon is known "
             "for one angle of limited speed, or on a grid of your own (CostToGo(..., grid=...)). Plan with objective.beyond=0."

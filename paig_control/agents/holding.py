@@ -16,10 +16,10 @@ from torch import Tensor
 from paig_control.physics.base import Physics
 from paig_control.types import State
 
-DRIFT = {False: 0.01, True: 1e-4}
-"""What is held moves less than this from rest in a step: px, or rad where positions are angles."""
-STRIDE = {False: 2.0, True: 0.2}
-"""Longest step of the search, px or rad."""
+DRIFT = 0.0015
+"""What is held moves less than this from rest in a step, in scales of the coordinate."""
+STRIDE = 2.0
+"""Longest step of the search, in scales of the coordinates."""
 STEPS, HALVINGS = 100, 20
 """Of the search, and of the way back."""
 
@@ -69,24 +69,27 @@ def unbalanced(physics: Physics, position: Tensor, low: Tensor, high: Tensor) ->
 @torch.no_grad()
 def holding(physics: Physics, position: Tensor, low: Tensor, high: Tensor) -> Held:
     """Find out whether ``position`` ``(N, D)`` can be held by actions between ``low`` and ``high`` ``(A,)``."""
-    least = DRIFT[physics.periodic] / (0.5 * physics.dt**2)
-    place = position.detach().double()
+    least = DRIFT / (0.5 * physics.dt**2)
+    scale = physics.scale.to(position.device)
+    place = position.detach().double() / scale
     shape = place.shape
 
     def rest(flat: Tensor) -> tuple[Tensor, Tensor]:
-        return unbalanced(physics, flat.reshape(-1, *shape), low, high)
+        """What no action cancels, in scales, at positions ``(B, N D)`` in scales; and the best action."""
+        left, action = unbalanced(physics, flat.reshape(-1, *shape) * scale, low, high)
+        return left / scale.flatten(), action
 
     now = place.flatten()
     left, action = rest(now[None])
     possible = bool(left.abs().max() < least)
-    damping, width = 1e-3, 1e-4
+    damping, width = 1e-3, 1e-3
     for _ in range(0 if possible else STEPS):
         nudged = rest(now + width * torch.eye(len(now)).to(now))[0]
         slope = ((nudged - left) / width).T
         square = slope @ slope.T
         trace = square.diagonal().mean() + 1e-9
         step = -slope.T @ torch.linalg.solve(square + damping * trace * torch.eye(len(square)).to(now), left[0])
-        step = step * (STRIDE[physics.periodic] / step.norm().clamp(min=1e-12)).clamp(max=1.0)
+        step = step * (STRIDE / step.norm().clamp(min=1e-12)).clamp(max=1.0)
         tried, _ = rest((now + step)[None])
         better = bool(tried.square().sum() < left.square().sum())
         now, left = (now + step, tried) if better else (now, left)
@@ -101,4 +104,4 @@ def holding(physics: Physics, position: Tensor, low: Tensor, high: Tensor) -> He
         held = bool(rest((place.flatten() + middle * (now - place.flatten()))[None])[0].abs().max() < least)
         near, far = (near, middle) if held else (middle, far)
     nearest = place if possible else place + far * (now.reshape(shape) - place)
-    return Held(possible, action[0], nearest.to(position))
+    return Held(possible, action[0], (nearest * scale).to(position))

@@ -45,7 +45,7 @@ class Goal(Term):
         position, velocity = (x[:, None, None] for x in self.target)
         error = self.physics.difference(states.position, position).square()
         error = error + self.time_scale**2 * (states.velocity - velocity).square()
-        distance = error.sum(dim=(-1, -2))
+        distance = (error * self.physics.weight.to(error)).sum(dim=(-1, -2))
         return distance.sum(dim=-1) + self.terminal * distance[..., -1]
 
 
@@ -72,7 +72,7 @@ class Passing(Term):
         error = self.physics.difference(states.position, self.position[:, None, None]).square()
         if self.velocity is not None:
             error = error + self.time_scale**2 * (states.velocity - self.velocity[:, None, None]).square()
-        return error.sum(dim=(-1, -2)).amin(dim=-1)
+        return (error * self.physics.weight.to(error)).sum(dim=(-1, -2)).amin(dim=-1)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class DynamicProgrammingOracle:
         steps: int = 200,
         resolution: Resolution | None = None,
     ) -> None:
-        if (physics.objects, physics.dims, physics.action_size) != (1, 1, 1) or not physics.periodic:
+        if not physics.turns_alone or physics.action_size != 1:
             raise PaigError("The dynamic-programming oracle solves one angle driven by one action: use PlannerOracle.")
         if not low < high:
             raise PaigError(f"The bounds cross: low {low}, high {high}; expected low < high.")

@@ -21,8 +21,8 @@ from paig_control.physics.base import Physics
 from paig_control.types import Reading, State
 
 Frames = NDArray[np.uint8]
-STANDS = {False: 0.5, True: 0.05}
-"""A frame that repeats the one before it is no news if something should have moved by more: px, or rad for angles."""
+STANDS = 0.5
+"""A frame that repeats the one before it is no news if something should have moved by more scales of its coordinate."""
 
 
 class Model(Protocol):
@@ -129,7 +129,8 @@ class Perception:
         physics = self.model.physics
         expected = self.state.position if self.filter.begun else None
         if frames is not None and expected is not None and len(self._last):
-            moved = physics.difference(expected, self._place).abs().flatten(1).amax(1) > STANDS[physics.periodic]
+            way = physics.difference(expected, self._place).abs() / physics.scale.to(expected)
+            moved = way.flatten(1).amax(1) > STANDS
             absent |= moved.cpu() & (frames == self._last).flatten(1).all(1)
         place = physics.free.new_zeros(self.batch, physics.objects, physics.dims).float()
         place = place if expected is None else expected.clone()

@@ -128,7 +128,7 @@ def picture_objective(model: object, physics: Physics, goal: Tensor | State, set
     with torch.no_grad():
         images = model.render(goal) if isinstance(goal, State) else goal.to(weight.device).movedim(-1, -3).float() / 255
     alike = Picture(model.render, images, settings.frames, settings.blurs, weight)
-    if physics.periodic or physics.dims != 2:
+    if physics.dims != 2 or bool(physics.periodic.any()):
         return alike
     height, width = images.shape[-2:]
     return alike + Walls(physics, (0, 0), (width, height), margin=0.0, penalty=settings.penalty)

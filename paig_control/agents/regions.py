@@ -30,9 +30,9 @@ class Disc:
     centre: tuple[float, ...]
     radius: float
 
-    def beyond(self, physics: Physics, position: Tensor) -> Tensor:
-        """Distance ``(*B)`` of positions ``(*B, D)`` from the edge, negative inside."""
-        away = physics.difference(position, position.new_tensor(self.centre))
+    def beyond(self, physics: Physics, position: Tensor, objects: Sequence[int] | None = None) -> Tensor:
+        """Distance ``(*B, n)`` of positions ``(*B, n, D)`` of some objects, or all, from the edge, negative inside."""
+        away = physics.difference(position, position.new_tensor(self.centre), objects)
         distance: Tensor = away.norm(dim=-1) - self.radius
         return distance
 
@@ -44,10 +44,10 @@ class Box:
     low: tuple[float, ...]
     high: tuple[float, ...]
 
-    def beyond(self, physics: Physics, position: Tensor) -> Tensor:
-        """Distance ``(*B)`` of positions ``(*B, D)`` from the edge, negative inside."""
+    def beyond(self, physics: Physics, position: Tensor, objects: Sequence[int] | None = None) -> Tensor:
+        """Distance ``(*B, n)`` of positions ``(*B, n, D)`` of some objects, or all, from the edge, negative inside."""
         low, high = position.new_tensor(self.low), position.new_tensor(self.high)
-        out = physics.difference(position, (low + high) / 2).abs() - (high - low) / 2
+        out = physics.difference(position, (low + high) / 2, objects).abs() - (high - low) / 2
         distance: Tensor = out.clamp(min=0).norm(dim=-1) + out.amax(dim=-1).clamp(max=0)
         return distance
 
@@ -89,7 +89,7 @@ class Bound(Term):
 
     Args:
         physics: says how positions differ, and how many objects there are.
-        margin: distance to keep; None takes 1 px, or 0.1 rad.
+        margin: distance to keep; None takes the largest scale of the coordinates: 1 px, or 0.1 rad.
         penalty: cost of being one px or rad too far, for one step; None takes 100, or 10000 for angles.
         objects: numbers of the objects that it is for; None for all.
 
@@ -101,16 +101,17 @@ class Bound(Term):
         self, physics: Physics, margin: float | None, penalty: float | None, objects: Sequence[int] | None = None
     ) -> None:
         self.physics = physics
-        self.margin = (0.1 if physics.periodic else 1.0) if margin is None else margin
-        self.penalty = (1e4 if physics.periodic else 100.0) if penalty is None else penalty
         self.objects = list(range(physics.objects)) if objects is None else list(objects)
-        for name, value in (("margin", self.margin), ("penalty", self.penalty)):
-            if not value >= 0:
-                raise PaigError(f"{name} = {value}: expected a number not below 0.")
         if not self.objects or any(n not in range(physics.objects) for n in self.objects):
             raise PaigError(
                 f"objects = {self.objects}: expected numbers from 0 to {physics.objects - 1}, or null for all objects."
             )
+        unit = float(physics.scale[self.objects].amax())
+        self.margin = unit if margin is None else margin
+        self.penalty = 100.0 / unit**2 if penalty is None else penalty
+        for name, value in (("margin", self.margin), ("penalty", self.penalty)):
+            if not value >= 0:
+                raise PaigError(f"{name} = {value}: expected a number not below 0.")
 
 
 class KeepOut(Bound):
@@ -142,14 +143,15 @@ class KeepOut(Bound):
         places = self._way(states.position[..., self.objects, :])
         cost = actions.new_zeros(actions.shape[:2])
         for one in self.regions:
-            depth = (self.margin - one.beyond(self.physics, places)).clamp(min=0)
+            depth = (self.margin - one.beyond(self.physics, places, self.objects)).clamp(min=0)
             deep = depth.square().sum(dim=-1)
             cost = cost + deep[..., 0] + deep[..., 1:].sum(dim=-1) / BETWEEN
         return self.penalty * cost
 
     def _way(self, position: Tensor) -> Tensor:
         """The first of positions ``(B, K, H, n, D)``, then those on the way to each of the others."""
-        before, step = position[:, :, :-1], self.physics.difference(position[:, :, 1:], position[:, :, :-1])
+        before = position[:, :, :-1]
+        step = self.physics.difference(position[:, :, 1:], before, self.objects)
         way = [before + step * (k / BETWEEN) for k in range(1, BETWEEN + 1)]
         return torch.cat([position[:, :, :1], *way], dim=2)
 
@@ -186,7 +188,8 @@ class Walls(Bound):
                 f"walls = {limits}: expected {2 * dims} numbers, the lowest of each coordinate and then the highest, "
                 "-inf or inf where there is no wall."
             )
-        if physics.periodic and not all(math.isfinite(value) for value in limits):
+        turning = physics.periodic[self.objects].any(0).tolist() * 2
+        if not all(math.isfinite(value) for value, turns in zip(limits, turning, strict=True) if turns):
             raise PaigError(f"walls = {limits}: expected finite angles; between which two does it move?")
         if not all(a + 2 * self.margin < b for a, b in zip(limits[:dims], limits[dims:], strict=True)):
             raise PaigError(
@@ -199,7 +202,10 @@ class Walls(Bound):
         """Costs ``(B, K)``."""
         position = states.position[..., self.objects, :]
         low, high = (position.new_tensor(limit) for limit in (self.low, self.high))
-        if self.physics.periodic:
-            position = (low + high) / 2 + self.physics.difference(position, (low + high) / 2)
+        turning = self.physics.periodic[self.objects].to(position.device)
+        if bool(turning.any()):
+            middle = torch.where(turning, (low + high) / 2, 0.0)
+            around = middle + self.physics.difference(position, middle, self.objects)
+            position = torch.where(turning, around, position)
         too_far = (low + self.margin - position).clamp(min=0) + (position - high + self.margin).clamp(min=0)
         return self.penalty * too_far.square().sum(dim=(-1, -2, -3))

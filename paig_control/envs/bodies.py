@@ -16,7 +16,7 @@ from paig_control.envs import checks
 from paig_control.envs.checks import Array, Colour
 from paig_control.envs.painter import disc
 from paig_control.envs.scene import Scene
-from paig_control.envs.shell import Tolerance
+from paig_control.envs.reaching import Tolerance
 
 SMALLEST = 0.5
 """Least radius of a body, px: what is smaller than a pixel can hardly be seen."""
@@ -66,6 +66,8 @@ class Bodies(Scene):
             position=checks.number("position_tolerance", position_tolerance, low=0.0, example=1.5),
             velocity=checks.number("velocity_tolerance", velocity_tolerance, low=0.0, example=2.0),
             angular=False,
+            distance=6.0,
+            within=1.5,
         )
         self.background = np.zeros((*self.size, 3))
         self.sprites = tuple(disc(self.radius, one) for one in painted)

@@ -44,8 +44,8 @@ class GoalEnv(gym.Wrapper[dict[str, Any], Any, Any, Any]):
         goal: ``"state"`` or ``"image"``.
         reward: ``"sparse"`` or ``"dense"``; ``None`` takes ``"sparse"``, and ``"dense"`` for goals as images.
         steps: of the random play that a goal is reached by, as long as an episode should be.
-        distance: least distance between start and goal; ``None`` takes 6 px, or 0.3 rad.
-        within: how near is at the goal; ``None`` takes 1.5 px, or 0.15 rad.
+        distance: least distance between start and goal; ``None`` takes the environment's.
+        within: how near is at the goal; ``None`` takes the environment's.
         split: ``"train"``, or ``"test"`` for the goals of an evaluation.
     """
 
@@ -72,10 +72,9 @@ class GoalEnv(gym.Wrapper[dict[str, Any], Any, Any, Any]):
             raise PaigError("reward = 'sparse' with goal = 'image': expected reward='dense', or goal='state'.")
         self.split = _one_of("split", split, reaching.SPLITS)
         self.steps = checks.whole("steps", steps, example=40)
-        angular = inner.tolerance.angular
-        self.distance = reaching.NEAREST[angular] if distance is None else checks.number("distance", distance, low=0.0)
-        self.within = reaching.WITHIN[angular] if within is None else checks.number("within", within, low=0.0)
-        places = int(np.prod(self._shape)) * (2 if angular else 1)
+        self.distance = inner.tolerance.distance if distance is None else checks.number("distance", distance, low=0.0)
+        self.within = inner.tolerance.within if within is None else checks.number("within", within, low=0.0)
+        places = int(np.prod(self._shape)) * (2 if inner.tolerance.angular else 1)
         sizes = {"state": places + int(np.prod(self._shape)), "goal": places}
         image = env.observation_space
         self.observation_space = gym.spaces.Dict(

@@ -22,7 +22,8 @@ from paig_control import guarding
 from paig_control.envs import checks
 from paig_control.envs.checks import Array
 from paig_control.envs.downscale import area_average
-from paig_control.envs.shell import Image, PixelEnv, Tolerance
+from paig_control.envs.reaching import Tolerance
+from paig_control.envs.shell import Image, PixelEnv
 from paig_control.errors import PaigError
 from paig_control.frames import coloured
 
@@ -84,6 +85,8 @@ class Pixels(PixelEnv):
         position_tolerance: success is nearer than this to the goal, pixels or radians.
         velocity_tolerance: and slower than this against the goal's velocity.
         angular: whether positions are angles, compared modulo 2 pi.
+        goal_distance: least distance between a start and a goal drawn for it.
+        goal_within: at a drawn goal is what is nearer to it than this.
         render_mode: of this environment: ``None``, ``"rgb_array"`` (the small image) or ``"human"``.
     """
 
@@ -102,6 +105,8 @@ class Pixels(PixelEnv):
         position_tolerance: float = float(np.deg2rad(15.0)),
         velocity_tolerance: float = 1.0,
         angular: bool = True,
+        goal_distance: float = 0.3,
+        goal_within: float = 0.15,
         render_mode: str | None = None,
     ) -> None:
         known = KNOWN.get(env_id, Description())
@@ -122,6 +127,8 @@ class Pixels(PixelEnv):
             checks.number("position_tolerance", position_tolerance, low=0.0),
             checks.number("velocity_tolerance", velocity_tolerance, low=0.0),
             angular,
+            checks.number("goal_distance", goal_distance, low=0.0),
+            checks.number("goal_within", goal_within, low=0.0),
         )
         super().__init__(
             checks.image_size(size),

@@ -34,11 +34,38 @@ STILL = 1e-3
 """What is held drifts in a step by less than this part of the least distance between start and goal."""
 BLOCK, BLOCKS = 4, 512
 """Candidates drawn at a time for a start, and how often, before it is said to have none."""
-NEAREST = {False: 6.0, True: 0.3}
-"""Least distance between start and goal, unless said otherwise: px, or rad where positions are angles."""
-WITHIN = {False: 1.5, True: 0.15}
-"""At a drawn goal is what is nearer to it than this in every coordinate: px, or rad where positions are angles."""
 OUTSIDE, NEAR, LOOSE = "not wholly visible", "too near the start", "cannot be held"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How near the goal counts as success, in every coordinate.
+
+    Attributes:
+        position: largest distance, pixels or radians, exclusive.
+        velocity: largest difference of velocity, per second, exclusive.
+        angular: whether positions are angles, equal modulo 2 pi.
+        distance: least distance, in the coordinate that differs most, between a start and a goal drawn for it.
+        within: at a drawn goal is what is nearer to it than this in every coordinate.
+    """
+
+    position: float = float(np.deg2rad(15.0))
+    velocity: float = 1.0
+    angular: bool = True
+    distance: float = 0.3
+    within: float = 0.15
+
+    def reached(self, state: Array, goal: Array) -> NDArray[np.bool_]:
+        """Success ``(*B)`` of states ``(*B, 2, N, D)`` against goals of the same or a broadcastable shape."""
+        velocity = state[..., 1, :, :] - goal[..., 1, :, :]
+        return np.asarray((self.apart(state, goal) < self.position) & (np.abs(velocity).max((-2, -1)) < self.velocity))
+
+    def apart(self, state: Array, goal: Array) -> Array:
+        """Largest distance of any coordinate ``(*B)`` of states ``(*B, 2, N, D)`` from goals that broadcast to them."""
+        offset = state[..., 0, :, :] - goal[..., 0, :, :]
+        if self.angular:
+            offset = np.remainder(offset + np.pi, 2 * np.pi) - np.pi
+        return np.asarray(np.abs(offset).max((-2, -1)))
 
 
 class World(Protocol):
@@ -47,8 +74,8 @@ class World(Protocol):
     action_space: gym.spaces.Space[Any]
 
     @property
-    def angular(self) -> bool:
-        """Whether positions are angles."""
+    def tolerance(self) -> Tolerance:
+        """What counts as near, and as far."""
         ...
 
     def simulate(self, states: Array, actions: Array) -> Array:
@@ -57,10 +84,6 @@ class World(Protocol):
 
     def visible(self, states: Array) -> NDArray[np.bool_]:
         """Whether everything in states ``(B, 2, N, D)`` can be seen: ``(B,)``."""
-        ...
-
-    def apart(self, states: Array, others: Array) -> Array:
-        """Largest distance of any coordinate ``(B,)`` between states ``(B, 2, N, D)``."""
         ...
 
     def draw(self, state: Any) -> NDArray[np.uint8]:
@@ -169,15 +192,14 @@ def reach(
         starts: of the episodes.
         rngs: one for each start.
         steps: of an episode.
-        distance: the least between start and goal, in the coordinate that differs most; None takes 6 px, or 0.3 rad.
+        distance: the least between start and goal, in the coordinate that differs most; None takes the world's.
 
     Raises:
         PaigError: for a start from which no goal is found in many tries.
     """
     if steps < 1:
         raise PaigError(f"steps = {steps}: expected an episode of at least 1 step, to reach a goal in.")
-    angular = world.angular
-    distance = NEAREST[angular] if distance is None else distance
+    distance = world.tolerance.distance if distance is None else distance
     if not (np.isfinite(distance) and distance > 0):
         raise PaigError(f"distance = {distance}: expected a positive distance between start and goal.")
     low, high = bounds(world)
@@ -194,7 +216,7 @@ def reach(
             ends[:, 1] = 0.0
         why = np.full(len(ends), "", dtype=object)
         why[~world.visible(ends)] = OUTSIDE
-        why[(why == "") & (world.apart(ends, begun) < distance)] = NEAR
+        why[(why == "") & (world.tolerance.apart(ends, begun) < distance)] = NEAR
         fine = np.flatnonzero(why == "")
         if held and len(fine):
             why[fine[~holdable(world, ends[fine], STILL * distance)]] = LOOSE
@@ -214,4 +236,4 @@ def reach(
             "or play longer or shorter episodes."
         )
     pictures = np.stack([world.draw(goal) for goal in goals])
-    return Reached(goals, pictures, held, distance, WITHIN[angular], len(reasons), counts)
+    return Reached(goals, pictures, held, distance, world.tolerance.within, len(reasons), counts)

@@ -24,33 +24,6 @@ from paig_control.errors import PaigError
 Image = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Tolerance:
-    """How near the goal counts as success, in every coordinate.
-
-    Attributes:
-        position: largest distance, pixels or radians, exclusive.
-        velocity: largest difference of velocity, per second, exclusive.
-        angular: whether positions are angles, equal modulo 2 pi.
-    """
-
-    position: float = float(np.deg2rad(15.0))
-    velocity: float = 1.0
-    angular: bool = True
-
-    def reached(self, state: Array, goal: Array) -> NDArray[np.bool_]:
-        """Success ``(*B)`` of states ``(*B, 2, N, D)`` against goals of the same or a broadcastable shape."""
-        velocity = state[..., 1, :, :] - goal[..., 1, :, :]
-        return np.asarray((self.apart(state, goal) < self.position) & (np.abs(velocity).max((-2, -1)) < self.velocity))
-
-    def apart(self, state: Array, goal: Array) -> Array:
-        """Largest distance of any coordinate ``(*B)`` of states ``(*B, 2, N, D)`` from goals that broadcast to them."""
-        offset = state[..., 0, :, :] - goal[..., 0, :, :]
-        if self.angular:
-            offset = np.remainder(offset + np.pi, 2 * np.pi) - np.pi
-        return np.asarray(np.abs(offset).max((-2, -1)))
-
-
 class PixelEnv(gym.Env[Image, Any]):
     """Base class of the single environments whose observation is an image ``(h, w, 3)``, uint8.
 
@@ -63,7 +36,7 @@ class PixelEnv(gym.Env[Image, Any]):
     """False leaves the images black: an evaluator's baselines need none, and painting is most of the time."""
 
     def __init__(
-        self, size: tuple[int, int], render_mode: str | None, goal_state: Array | None, tolerance: Tolerance
+        self, size: tuple[int, int], render_mode: str | None, goal_state: Array | None, tolerance: reaching.Tolerance
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise PaigError(f"render_mode = {render_mode!r}: expected None, 'rgb_array' or 'human'.")
@@ -130,15 +103,6 @@ class PixelEnv(gym.Env[Image, Any]):
 
     # -- goals -------------------------------------------------------------------------------------------
 
-    @property
-    def angular(self) -> bool:
-        """Whether positions are angles."""
-        return self.tolerance.angular
-
-    def apart(self, states: Array, others: Array) -> Array:
-        """Largest distance of any coordinate ``(B,)`` between states ``(B, 2, N, D)``."""
-        return self.tolerance.apart(states, others)
-
     def sample_goals(
         self, starts: Array, seeds: Sequence[int], steps: int, distance: float | None = None, split: str = "test"
     ) -> reaching.Reached:
@@ -148,8 +112,8 @@ class PixelEnv(gym.Env[Image, Any]):
             starts: of the episodes.
             seeds: of the episodes; what is drawn for a seed does not depend on the others.
             steps: of an episode.
-            distance: the least between start and goal, in the coordinate that differs most; None takes 6 px, or
-                0.3 rad.
+            distance: the least between start and goal, in the coordinate that differs most; None takes
+                that of the tolerance.
             split: ``"train"`` or ``"test"``, which share no goal.
 
         Raises:

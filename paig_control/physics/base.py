@@ -10,7 +10,7 @@ respect to them and how one asks "what if".
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from paig_control.errors import PaigError
+from paig_control.physics.coordinates import Coordinate
 from paig_control.physics.integrators import SCHEMES
 from paig_control.types import State
 
@@ -88,15 +89,24 @@ class Physics(nn.Module):
     Numerical Integration, I.1.2), or as :func:`~paig_control.physics.integrators.integrate_by` says.
     """
 
-    periodic: ClassVar[bool] = False
-    """Whether positions are angles, equal modulo 2 pi."""
     walls: ClassVar[bool] = False
     """Whether :meth:`reflect` does anything: then least squares must look for the right branch."""
     kinematics: ClassVar[str]
     """How an object's picture follows its coordinates; a name known to :mod:`paig_control.vision.kinematics`."""
+    scale: Tensor
+    """``(N, D)``, of the coordinates."""
+    weight: Tensor
+    """``(N, D)``, what a squared difference counts in a distance: one for the coordinates of the largest scale."""
+    periodic: Tensor
+    """``(N, D)``, whether coordinates are angles."""
 
     def __init__(
-        self, dt: float, substeps: int, objects: int, dims: int, action_size: int, constants: Sequence[Constant]
+        self,
+        dt: float,
+        substeps: int,
+        coordinates: Sequence[Sequence[Coordinate]],
+        action_size: int,
+        constants: Sequence[Constant],
     ) -> None:
         super().__init__()
         if not 0 < dt < math.inf:
@@ -104,13 +114,33 @@ class Physics(nn.Module):
         if substeps < 1:
             raise PaigError(f"substeps = {substeps}: expected at least 1.")
         self.dt, self.substeps, self.scheme = dt, substeps, "euler"
-        self.objects, self.dims, self.action_size = objects, dims, action_size
+        self.coordinates, self.action_size = tuple(map(tuple, coordinates)), action_size
+        sizes = {len(row) for row in self.coordinates}
+        if len(sizes) != 1 or sizes == {0}:
+            raise PaigError(
+                f"{type(self).__name__} has objects of {sorted(sizes)} coordinates: expected as many of each."
+            )
+        self.objects, self.dims = len(self.coordinates), sizes.pop()
+        self.register_buffer("scale", self._each(lambda c: c.scale, torch.float64), persistent=False)
+        self.register_buffer("weight", (self.scale.max() / self.scale).square(), persistent=False)
+        self.register_buffer("periodic", self._each(lambda c: c.periodic, torch.bool), persistent=False)
+        turning = {c.periodic for row in self.coordinates for c in row}
+        self._alike = turning.pop() if len(turning) == 1 else None
         self.constants = tuple(constants)
         starts = [c.to_free(torch.tensor(c.start, dtype=torch.float64)) for c in self.constants]
         self.free = nn.Parameter(torch.stack(starts) if starts else torch.zeros(0, dtype=torch.float64))
         self.spec: dict[str, object] = {}
         self._override: dict[str, Tensor] = {}
         self._scaled: dict[tuple[str, float], Tensor] | None = None
+
+    def _each(self, what: Callable[[Coordinate], float], dtype: torch.dtype) -> Tensor:
+        """A number for each coordinate, ``(N, D)``."""
+        return torch.tensor([[what(one) for one in row] for row in self.coordinates], dtype=dtype)
+
+    @property
+    def turns_alone(self) -> bool:
+        """Whether the state is that of a single angle."""
+        return self.coordinates == ((self.coordinates[0][0],),) and self.coordinates[0][0].periodic
 
     # -- constants ---------------------------------------------------------------------------------------
 
@@ -216,9 +246,21 @@ class Physics(nn.Module):
             velocities.append(state.velocity)
         return State(torch.stack(positions, -3), torch.stack(velocities, -3))
 
-    def difference(self, a: Tensor, b: Tensor) -> Tensor:
-        """``a - b`` of two positions, the short way round where they are angles."""
+    def difference(self, a: Tensor, b: Tensor, objects: Sequence[int] | None = None) -> Tensor:
+        """``a - b`` of two positions, the short way round where they are angles.
+
+        Args:
+            a: ``(*B, N, D)``, or flat, ``(*B, N D)``.
+            b: of a shape that broadcasts.
+            objects: numbers of the N objects; all by default.
+        """
         delta = a - b
-        if self.periodic:
-            delta = torch.remainder(delta + math.pi, 2 * math.pi) - math.pi
-        return delta
+        if self._alike is False:
+            return delta
+        turned = torch.remainder(delta + math.pi, 2 * math.pi) - math.pi
+        if self._alike:
+            return turned
+        periodic = self.periodic if objects is None else self.periodic[list(objects)]
+        if delta.shape[-2:] != periodic.shape:
+            periodic = periodic.flatten()
+        return torch.where(periodic, turned, delta)

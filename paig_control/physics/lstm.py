@@ -13,6 +13,7 @@ from torch import Tensor
 
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
+from paig_control.physics.coordinates import PLANE
 from paig_control.physics.particles import acted_on
 from paig_control.types import State
 
@@ -48,7 +49,7 @@ class Lstm(Physics):
     ) -> None:
         if objects < 1 or units < 1:
             raise PaigError(f"objects = {objects} and units = {units}: expected at least 1 of each.")
-        super().__init__(dt, 1, objects, 2, 2 * len(acted_on(objects, actuated, force)), ())
+        super().__init__(dt, 1, [PLANE] * objects, 2 * len(acted_on(objects, actuated, force)), ())
         self.units = units
 
     def step(self, state: State, action: Tensor) -> NoReturn:

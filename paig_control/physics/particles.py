@@ -17,6 +17,7 @@ from torch import Tensor
 
 from paig_control.errors import PaigError
 from paig_control.physics.base import Constant, Physics
+from paig_control.physics.coordinates import PLANE
 from paig_control.types import State
 
 
@@ -68,7 +69,7 @@ class Particles(Physics):
             constants.append(Constant("actuation", low=-math.inf))
         if damping:
             constants.append(Constant("damping", "1/s", start=0.1))
-        super().__init__(dt, substeps, objects, 2, 2 * len(bodies), constants)
+        super().__init__(dt, substeps, [PLANE] * objects, 2 * len(bodies), constants)
         self.damped, self.actuated = damping, bodies
         spread = torch.zeros(len(bodies), objects)
         spread[list(range(len(bodies))), bodies] = 1.0

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from paig_control.errors import PaigError
 from paig_control.physics.base import Constant, Physics
+from paig_control.physics.coordinates import ANGLE
 from paig_control.types import State
 
 
@@ -31,7 +32,6 @@ class Pendulum(Physics):
         max_speed: the angular velocity is clipped to this, rad/s (Pendulum-v1 clips to 8).
     """
 
-    periodic: ClassVar[bool] = True
     kinematics: ClassVar[str] = "rotary"
 
     def __init__(
@@ -45,8 +45,7 @@ class Pendulum(Physics):
         super().__init__(
             dt,
             substeps,
-            objects=1,
-            dims=1,
+            coordinates=[ANGLE],
             action_size=1,
             constants=(Constant("gravity", "m/s²", low=-math.inf), Constant("actuation", low=-math.inf)),
         )

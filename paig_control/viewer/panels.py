@@ -17,22 +17,23 @@ from paig_control.viewer.theme import Colour, write
 
 def state(surface: pygame.Surface, layout: Layout, now: Snapshot) -> None:
     """Positions and velocities with their standard deviations."""
-    place, unit = layout.state, "rad" if now.angular else "px"
-    caption(surface, layout, place, "State", f"{unit}, {unit}/s")
-    names = [""] if now.position.shape[1] == 1 else ["x", "y", "z"][: now.position.shape[1]]
-    rows = [(n, d) for n in range(len(now.position)) for d in range(len(names))]
+    place, rows = layout.state, list(np.ndindex(now.position.shape))
+    units = dict.fromkeys(one.unit for row in now.coordinates for one in row)
+    caption(surface, layout, place, "State", "; ".join(f"{unit}, {unit}/s" for unit in units))
     step = min(layout.px(26), place.height // max(len(rows), 1))
     size = min(layout.px(SMALL), max(step - 2, 6))
     for index, (n, d) in enumerate(rows):
         y = place.top + index * step + step // 2
         theme.dot(surface, (place.left + layout.px(5), y), layout.px(4), theme.ink(now.inks[n]))
-        write(surface, names[d], (place.left + layout.px(16), y), size, theme.MUTED)
+        one = now.coordinates[n][d]
+        name = one.name if len(now.coordinates[n]) > 1 else ""
+        write(surface, name, (place.left + layout.px(16), y), size, theme.MUTED)
         for column, (value, std) in enumerate(
             ((now.position[n, d], now.position_std[n, d]), (now.velocity[n, d], now.velocity_std[n, d]))
         ):
             right = place.left + layout.px(116 + 92 * column)
-            decimals = 3 if now.angular and not column else 2
-            bar = write(surface, _bar(std, decimals), (right, y), size, theme.FAINT, "figures", "right")
+            decimals = 3 if one.periodic and not column else 2
+            bar = write(surface, _bar(float(std), decimals), (right, y), size, theme.FAINT, "figures", "right")
             number = f"{value:.{decimals}f}"
             write(surface, number, (right - bar - layout.px(4), y), size, theme.TEXT, "figures", "right")
 

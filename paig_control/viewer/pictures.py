@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pygame
 
+from paig_control.physics.coordinates import ANGLE
 from paig_control.viewer import theme
 from paig_control.viewer.imagining import FILM
 from paig_control.viewer.layout import Design, Layout
@@ -50,7 +51,7 @@ def futures(surface: pygame.Surface, layout: Layout, now: Snapshot) -> None:
     count = 0 if imagined is None else len(imagined.fan)
     words = "the agent only watches"
     if count > 1:
-        words = f"{count} plans, time outwards" if now.angular else f"{count} plans weighed"
+        words = f"{count} plans, time outwards" if now.coordinates[0] == ANGLE else f"{count} plans weighed"
     caption(surface, layout, layout.futures, "Futures", words, SCALE)
     dim = 0.16 if light(now.frame) else 0.3
     picture(surface, layout.futures, now.frame, dim)

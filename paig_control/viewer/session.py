@@ -23,6 +23,7 @@ from paig_control.agents.mpc import GoalLike, MPCAgent
 from paig_control.agents.receding import SeededPlanner
 from paig_control.errors import PaigError
 from paig_control.model import PAIG, to_pictures
+from paig_control.physics.coordinates import PLANE
 from paig_control.seeds import whole
 from paig_control.types import Cost, Plan, State
 from paig_control.viewer import commands
@@ -268,10 +269,11 @@ class Session:
         pushed[0, index] += small * torch.tensor(velocity) / max(1.0, float(np.hypot(*velocity)))
         before, after = (kinematics.coordinates(one).detach()[0, index] for one in (keypoints[None], pushed))
         scale = max(1.0, float(np.hypot(*velocity))) / small
-        change = self.model.physics.difference(after, before).double().numpy() * scale
-        periodic = self.model.physics.periodic  # a common offset of all that is learned does not matter to keypoints
-        place = state.position[0, index] if periodic else keypoints[index]
-        self.world.kick(place.double().numpy(), change, periodic)
+        physics = self.model.physics
+        change = physics.difference(after[None], before[None], [index])[0].double().numpy() * scale
+        flat = physics.coordinates[index] == PLANE  # a common offset of all places that are learned is not in keypoints
+        place = keypoints[index] if flat else state.position[0, index]
+        self.world.kick(place.double().numpy(), change, physics.periodic[index].numpy())
         self.tell("Kicked.")
 
     def _set(self, whose: Whose, name: str, value: float | None) -> None:
@@ -351,7 +353,7 @@ class Session:
             velocity,
             off,
             drift,
-            self.model.physics.periodic,
+            self.model.physics.coordinates,
             self.goal,
             None if self.target is None else points(self.model, self.target.position[0]),
             self._imagined,

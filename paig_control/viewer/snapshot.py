@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from paig_control.physics.coordinates import Coordinate
 from paig_control.viewer.commands import Whose
 
 Frame = NDArray[np.uint8]
@@ -99,7 +100,7 @@ class Snapshot:
         velocity: ``(N, D)``, a second.
         position_std: ``(N, D)``.
         velocity_std: ``(N, D)``.
-        angular: whether positions are angles.
+        coordinates: N times D, what the numbers of a position are.
         goal: ``(h, w, 3)``, uint8; None where a reward is planned for.
         target: ``(N, 2)``, points where the goal has the objects.
         imagined: None before the first plan.
@@ -129,7 +130,7 @@ class Snapshot:
     velocity: Array
     position_std: Array
     velocity_std: Array
-    angular: bool
+    coordinates: tuple[tuple[Coordinate, ...], ...]
     goal: Frame | None
     target: Array | None
     imagined: Imagined | None

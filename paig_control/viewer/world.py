@@ -70,8 +70,8 @@ class World:
             raise PaigError("The constants of this environment cannot be changed while it runs.")
         change(**{name: value})
 
-    def kick(self, position: Array, velocity: Array, angular: bool) -> None:
-        """Add ``velocity`` ``(D,)`` to that of the object which is nearest to ``position`` ``(D,)``.
+    def kick(self, position: Array, velocity: Array, periodic: NDArray[np.bool_]) -> None:
+        """Add ``velocity`` ``(D,)`` to that of the object which is nearest to ``position`` ``(D,)``; some are angles.
 
         Raises:
             PaigError: where states are not known, or are not made of the same coordinates.
@@ -80,8 +80,7 @@ class World:
         if place is None or self.state is None or self.state.shape[-1] != len(position):
             raise PaigError("Nothing can be kicked here: the environment does not tell its state.")
         apart = self.state[0] - position
-        if angular:
-            apart = np.remainder(apart + np.pi, 2 * np.pi) - np.pi
+        apart = np.where(periodic, np.remainder(apart + np.pi, 2 * np.pi) - np.pi, apart)
         state = self.state.copy()
         state[1, int(np.square(apart).sum(-1).argmin())] += velocity
         place(state)
