@@ -16,9 +16,9 @@ import paig_control as paig
 from paig_control.learning.settings import RecipeSettings
 from paig_control.learning.trainer import Run
 from paig_control.physics.base import Constant
-from paig_control.physics.particles import Particles
-from paig_control.physics.registry import register
-from paig_control.types import State
+from paig_control.physics.force import Force
+from paig_control.physics.forces import Push
+from paig_control.physics.scene import Motion, Scene
 
 DT, MIDDLE = 0.2, 12.0
 
@@ -56,17 +56,14 @@ class Tethered(gym.Env[np.ndarray, np.ndarray]):
 
 
 # [law]
-@register("tethered")
-class Band(Particles):
-    """The law, up to its constant: acceleration is -stiffness away³, and whatever pushes."""
+class Band(Force):
+    """The law, up to its constant: drawn to the middle by stiffness times the distance's third power."""
 
-    def __init__(self, dt: float, substeps: int = 5, objects: int = 1) -> None:
-        own = [Constant("stiffness", "1/(px² s²)")]
-        super().__init__(dt, substeps, objects, actuated=None, force=True, damping=False, own=own)
+    constants = (Constant("stiffness", "1/(px² s²)"),)
 
-    def acceleration(self, state: State, action: Tensor) -> Tensor:
-        """Acceleration ``(*B, 1, 2)``, px/s²."""
-        return super().acceleration(state, action) - self.constant("stiffness") * (state.position - MIDDLE) ** 3
+    def forward(self, motion: Motion, action: Tensor) -> Tensor:
+        """Force ``(*B, N, 2)`` on the bodies."""
+        return -self.value("stiffness") * (motion.place - MIDDLE) ** 3
 
 
 # [learn]
@@ -74,7 +71,7 @@ def learn(sequences: int = 48, recipe: RecipeSettings | None = None) -> Run:
     """Film random play and learn."""
     gym.register("Tethered-v0", entry_point=Tethered, max_episode_steps=200)  # type: ignore[arg-type]
     films = paig.collect("Tethered-v0", sequences=sequences, steps=16, seed=0, valid=0, test=4)
-    return paig.train(films.split("train"), paig.build_physics("tethered", dt=DT), recipe=recipe, seed=0)
+    return paig.train(films.split("train"), Scene(DT, 1, {"band": Band(), "push": Push()}), recipe=recipe, seed=0)
 
 
 # [end]

@@ -79,7 +79,7 @@ def learned_prior(physics: Physics, std: Mapping[str, float], change: float = 0.
     if not (0 < change < math.inf):
         raise PaigError(f"change = {change}: expected a positive number, 0.3 for changes of about 30 %.")
     if not physics.names:
-        raise PaigError(f"{type(physics).__name__} has no constants to adapt: leave adaptation out.")
+        raise PaigError(f"{physics.label} has no constants to adapt: leave adaptation out.")
     mean = physics.free.detach().double()
     errors = torch.tensor([std.get(name, 0.0) for name in physics.names], dtype=mean.dtype, device=mean.device)
     return Prior(mean, torch.sqrt(change**2 + (errors / _slopes(physics, mean)).square().nan_to_num(0.0)))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from paig_control.errors import PaigError
 from paig_control.model import PAIG
 from paig_control.physics.base import Physics
-from paig_control.physics.lstm import Lstm, stateless
+from paig_control.physics.lstm import Lstm, no_state
 from paig_control.vision.kinematics import Kinematics
 from paig_control.vision.localizer import Eyes
 from paig_control.vision.renderer import Renderer
@@ -78,7 +78,7 @@ class BlackBox(PAIG):
     ) -> None:
         super().__init__(physics, kinematics, localizer, renderer, input_frames, polish)
         if not isinstance(physics, Lstm):
-            raise PaigError(f"A black box takes physics=lstm, not {type(physics).__name__}.")
+            raise PaigError(f"A black box takes physics=lstm, not {physics.label}.")
         self.foresight = Foresight(physics.objects, physics.action_size, physics.units, renderer.image_size)
 
     def dynamics(self) -> Iterator[nn.Parameter]:
@@ -92,8 +92,8 @@ class BlackBox(PAIG):
 
     def infer(self, frames: Tensor, actions: Tensor) -> NoReturn:
         """Refuse: what a black box knows is no state."""
-        raise stateless()
+        raise no_state()
 
     def estimate(self, coordinates: Tensor, actions: Tensor, trust: Tensor | None = None) -> NoReturn:
         """Refuse: what a black box knows is no state."""
-        raise stateless()
+        raise no_state()

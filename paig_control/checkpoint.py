@@ -27,15 +27,15 @@ from paig_control.model import PAIG
 from paig_control.original import OriginalPAIG
 from paig_control.physics.base import Physics
 from paig_control.physics.integrators import integrate_by
-from paig_control.physics.particles import Particles
 from paig_control.physics.registry import build_physics
 from paig_control.reading import COUNT, FINITE, FLAG, NOTHING, NUMBER, TEXT, WHOLE, check_file, check_form, read_json
 from paig_control.vision.kinematics import build_kinematics
 from paig_control.vision.registry import build_eyes, build_renderer, described
 
-FORMAT = 3
-LOGARITHMS = 2
-"""The format before, in which every constant was kept as its logarithm, and is read still."""
+FORMAT = 4
+NAMED, LOGARITHMS = 3, 2
+"""Formats before, which are read still: physics by names and options alone, not as scenes; and before that, every
+constant kept as its logarithm."""
 FOLDER = "checkpoint"
 MODELS: dict[str, type[PAIG]] = {kind.kind: kind for kind in (PAIG, OriginalPAIG, BlackBox)}
 DESCRIPTION = {
@@ -197,7 +197,7 @@ def _renewed(weights: dict[str, torch.Tensor], physics: Physics) -> dict[str, to
     signed = torch.tensor([constant.signed for constant in physics.constants], dtype=torch.bool)
     free = weights["physics.free"]
     new = {"physics.free": torch.where(signed, torch.asinh(torch.exp(free)), free)}
-    if isinstance(physics, Particles):
+    if hasattr(physics, "handed"):
         new["physics.handed"] = torch.ones(2)
     return {**weights, **new}
 
@@ -232,12 +232,15 @@ def _newest(run: Path) -> Path | None:
 def _read(path: Path) -> dict[str, Any]:
     description: dict[str, Any] = read_json(path, {})
     written = description.get("format")
-    if type(written) is not int or written not in (LOGARITHMS, FORMAT):
+    if type(written) is not int or written not in (LOGARITHMS, NAMED, FORMAT):
         raise PaigError(
             f"{path} is of format {written!r}: this version reads format {FORMAT}. "
             "Use the version that wrote it, or train again."
         )
     check_form(path, description, DESCRIPTION)
+    noted = description["record"].get("physics")
+    if written < FORMAT and noted is not None:  # as a training notes it today, that goes on with this run
+        description["record"]["physics"] = build_physics(**noted, dt=description["model"]["physics"]["dt"]).spec
     return description
 
 

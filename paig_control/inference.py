@@ -129,9 +129,8 @@ def best_start(
 
     Where walls reflect, a step that crosses one tells a wrong velocity, and Gauss-Newton cannot cross back; where an
     object is hidden, what is said of its place misleads. So each pair of neighbouring frames makes a guess, or of all
-    frames where something may be hidden between them, integrated back to the first frame (with the velocity turned
-    round, physics runs backwards). One more guess puts together for each object the one that suits it best. The guess
-    whose rollout passes nearest to all that is trusted is taken.
+    frames where something may be hidden between them, integrated back to the first frame. One more guess puts together
+    for each object the one that suits it best. The guess whose rollout passes nearest to all that is trusted is taken.
     """
     guesses = [first_guess(physics, coordinates, frames)]
     if physics.walls or trust is not None:
@@ -140,8 +139,7 @@ def best_start(
             if trust is None and later > t + 1:
                 continue
             velocity = physics.difference(coordinates[:, later], coordinates[:, t]) / (physics.dt * (later - t))
-            back = history(physics, State(coordinates[:, t], -velocity), actions[:, :t].flip(1))
-            guesses.append(pack(State(back.position[:, -1], -back.velocity[:, -1])))
+            guesses.append(pack(physics.back(State(coordinates[:, t], velocity), actions[:, :t].flip(1))))
     starts = torch.stack([pack(physics.admissible(unpack(guess, physics))) for guess in guesses])
     if len(starts) == 1:
         return starts[0]

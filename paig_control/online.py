@@ -105,7 +105,7 @@ class OnlineAdapter:
         settings: OnlineSettings | None = None,
     ) -> None:
         if not physics.names:
-            raise PaigError(f"{type(physics).__name__} has no constants to adapt: leave adaptation out.")
+            raise PaigError(f"{physics.label} has no constants to adapt: leave adaptation out.")
         if not (0 < noise < math.inf):
             raise PaigError(f"noise = {noise}: expected the positive standard deviation of a reading.")
         self.physics, self.settings = physics, settings or OnlineSettings()

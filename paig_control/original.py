@@ -15,7 +15,6 @@ from paig_control.errors import PaigError
 from paig_control.inference import history, trajectory
 from paig_control.model import PAIG
 from paig_control.physics.base import Physics
-from paig_control.physics.lstm import Lstm
 from paig_control.types import State
 from paig_control.velocity import VelocityNetwork
 from paig_control.vision.kinematics import Kinematics
@@ -50,11 +49,11 @@ class OriginalPAIG(PAIG):
         polish: int = 0,
     ) -> None:
         super().__init__(physics, kinematics, localizer, renderer, input_frames, polish)
-        if isinstance(physics, Lstm):
+        if physics.stateless:
             raise PaigError("recipe=paper learns physics with laws: train physics=lstm with recipe=default.")
         if physics.kinematics != "planar":
             raise PaigError(
-                f"{type(physics).__name__} does not move things in the plane of the image: the paper's recipe for it "
+                f"{physics.label} does not move things in the plane of the image: the paper's recipe for it "
                 "was never published. Use recipe=default, or physics=spring, gravity or bouncing."
             )
         if input_frames < 2:

@@ -11,15 +11,14 @@ from paig_control.errors import PaigError
 from paig_control.inference import trajectory
 from paig_control.physics.base import Physics
 from paig_control.physics.integrators import integrate_by
-from paig_control.physics.particles import Bouncing, Spring
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.registry import build_physics
 from paig_control.types import State
 
 FRAMES, NOISE = 10, 0.03
 
 
 def spring() -> Physics:
-    physics = Spring(force=False)
+    physics = build_physics("spring", 0.3, force=False)
     integrate_by(physics, "pefrl-2")
     physics.set_values({"stiffness": 4.0, "rest_length": 12.0})
     return physics
@@ -119,7 +118,7 @@ def test_a_few_wild_readings_bend_the_constants_little() -> None:
 
 def test_a_single_window_with_actions_is_adapted_too() -> None:
     g = torch.Generator().manual_seed(0)
-    physics = Pendulum()
+    physics = build_physics("pendulum", 0.05)
     physics.set_values({"gravity": 14.0, "actuation": 0.8})
     actions = 4 * torch.rand(1, 19, 1, generator=g, dtype=torch.float64) - 2
     start = State(torch.full((1, 1, 1), 2.0, dtype=torch.float64), torch.zeros(1, 1, 1, dtype=torch.float64))
@@ -134,7 +133,7 @@ def test_a_single_window_with_actions_is_adapted_too() -> None:
 
 def test_what_cannot_be_adapted_is_refused() -> None:
     with pytest.raises(PaigError, match="no constants"):
-        learned_prior(Bouncing(force=False), {})
+        learned_prior(build_physics("bouncing", 0.3, force=False), {})
     with pytest.raises(PaigError, match="change"):
         learned_prior(spring(), {}, 0.0)
     with pytest.raises(PaigError, match="at least 3"):

@@ -26,12 +26,12 @@ from paig_control.agents.random import RandomAgent
 from paig_control.agents.settings import AgentSettings, CEMSettings, GoalSettings
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.registry import build_physics
 from paig_control.types import Reading, State
 
 
-def true_pendulum() -> Pendulum:
-    physics = Pendulum()
+def true_pendulum() -> Physics:
+    physics = build_physics("pendulum", 0.05)
     physics.set_values({"gravity": 10.0, "actuation": 1.0})
     return physics
 

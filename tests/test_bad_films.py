@@ -63,7 +63,7 @@ def standing(films: Films) -> Films:
         (lambda x: x[:, :8], ["model.input_frames=8"], "Sequences of 8 frames: the state is inferred from 8"),
         (lambda x: x[:, :, :7, :7], [], "Images of 7 x 7 pixels: expected 8 to 4096"),
         (lambda x: x / np.float32(128), [], "with values from 0 to 1.99219: expected uint8"),
-        (lambda x: x, ["objects=1"], "objects = 1: Spring needs at least 2"),
+        (lambda x: x, ["objects=1"], "objects = 1: the force spring needs at least 2"),
         (lambda x: x, ["physics=pendulum", "objects=2"], "physics=pendulum moves 1 and no other number"),
         (lambda x: x, ["physics=bouncing", "physics.width=3"], "expected more than the ball's diameter, 4.0"),
         (lambda x: x, ["physics=bouncing", "physics.radius=0"], "radius = 0: expected the positive radius"),

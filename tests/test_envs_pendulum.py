@@ -64,7 +64,7 @@ def test_pendulum_v1_is_its_limit_of_coarse_steps():
 
 def test_the_models_physics_agrees_as_its_step_goes_to_zero():
     torch = pytest.importorskip("torch")
-    from paig_control.physics.pendulum import Pendulum as Model
+    from paig_control.physics.registry import build_physics
     from paig_control.types import State
 
     scene = Pendulum(gravity=9.5, max_speed=100.0)
@@ -72,7 +72,7 @@ def test_the_models_physics_agrees_as_its_step_goes_to_zero():
     exact = roll(scene, STARTS, torques)
     errors = []
     for substeps in (10, 20, 40):
-        model = Model(substeps=substeps, max_speed=100.0).double()
+        model = build_physics("pendulum", 0.05, substeps=substeps, max_speed=100.0).double()
         model.set_values({"gravity": 9.5, "actuation": 1.0})
         state = State(*(torch.tensor(STARTS[:, i]) for i in (0, 1)))
         with torch.no_grad():

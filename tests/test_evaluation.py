@@ -16,7 +16,8 @@ from paig_control.errors import PaigError
 from paig_control.evaluation import ControlSettings, Judge, evaluate_control, summarise, wilson
 from paig_control.goals import Targets
 from paig_control.inference import infer
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.base import Physics
+from paig_control.physics.registry import build_physics
 from paig_control.playing import Played, play
 from paig_control.types import Reading, State
 
@@ -25,8 +26,8 @@ PLANNER = CEMSettings(horizon=30, samples=80, iterations=2, elites=8)
 SMALL = ControlSettings(episodes=3, steps=90, hold=10, batch=2, film=2, ahead=5, timing_steps=4)
 
 
-def true_physics() -> Pendulum:
-    physics = Pendulum()
+def true_physics() -> Physics:
+    physics = build_physics("pendulum", 0.05)
     physics.set_values({"gravity": 10.0, "actuation": 1.0})
     return physics
 

@@ -9,8 +9,7 @@ from torch import Tensor
 from paig_control.agents.filter import NOISE, Estimates, StateFilter
 from paig_control.inference import history, infer
 from paig_control.physics.base import Physics
-from paig_control.physics.particles import Bouncing, Spring
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.registry import build_physics
 from paig_control.types import Reading, State
 
 VALUES = 3000
@@ -18,14 +17,14 @@ SURE = 1 / (VALUES * 1e-6)
 """Trust of a reading with a standard deviation of 0.001, far below the least that is assumed."""
 
 
-def spring() -> Spring:
-    physics = Spring(dt=0.3, force=True)
+def spring() -> Physics:
+    physics = build_physics("spring", dt=0.3, force=True)
     physics.set_values({"stiffness": 4.0, "rest_length": 6.0, "actuation": 1.0})
     return physics
 
 
-def pendulum() -> Pendulum:
-    physics = Pendulum()
+def pendulum() -> Physics:
+    physics = build_physics("pendulum", 0.05)
     physics.set_values({"gravity": 10.0, "actuation": 1.0})
     return physics
 
@@ -130,7 +129,7 @@ def test_one_wrong_reading_hardly_moves_it_but_a_kick_is_followed() -> None:
 
 
 def test_balls_are_followed_around_walls() -> None:
-    physics = Bouncing(dt=1.0, width=32, height=32, radius=2.0)
+    physics = build_physics("bouncing", dt=1.0, width=32, height=32, radius=2.0)
     random = torch.Generator().manual_seed(0)
     place = torch.tensor([[8.0, 8.0], [24.0, 22.0]]).double().expand(20, 2, 2)
     start = State(place, 3 * torch.randn(20, 2, 2, generator=random).double())

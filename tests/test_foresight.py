@@ -20,16 +20,16 @@ from paig_control.agents.receding import RecedingHorizon
 from paig_control.agents.settings import CEMSettings, RewardSettings
 from paig_control.agents.terms import Sum
 from paig_control.errors import PaigError
+from paig_control.physics.base import Physics
 from paig_control.physics.coordinates import Coordinate
-from paig_control.physics.particles import Spring
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.registry import build_physics
 from paig_control.types import State
 
 LOW, HIGH = torch.tensor([-2.0]), torch.tensor([2.0])
 
 
-def true_pendulum() -> Pendulum:
-    physics = Pendulum()
+def true_pendulum() -> Physics:
+    physics = build_physics("pendulum", 0.05)
     physics.set_values({"gravity": 10.0, "actuation": 1.0})
     return physics
 
@@ -134,7 +134,7 @@ def test_the_cost_to_go_takes_the_constants_of_one_world_and_refuses_those_of_ma
 
 def test_what_has_no_bounds_or_too_many_points_is_refused() -> None:
     with pytest.raises(PaigError, match="no small bounded region"):
-        return_terms("pendulum", Spring(dt=0.3), LOW, HIGH, 100)
+        return_terms("pendulum", build_physics("spring", dt=0.3), LOW, HIGH, 100)
     with pytest.raises(PaigError, match="beyond = -1"):
         RewardSettings(reward="pendulum", beyond=-1)
     with pytest.raises(PaigError, match="at most 1000000"):

@@ -13,9 +13,9 @@ from paig_control.errors import PaigError
 from paig_control.inference import trajectory
 from paig_control.learning.identify import Estimate, Identified, identify
 from paig_control.learning.settings import IdentifySettings
+from paig_control.physics.base import Physics
 from paig_control.physics.integrators import integrate_by
-from paig_control.physics.particles import Bouncing, Gravity, Particles, Spring
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.registry import build_physics
 from paig_control.types import State
 from paig_control.vision.kinematics import Rotary
 
@@ -24,7 +24,7 @@ TRUTH = {"gravity": 9.0, "actuation": 1.2}
 
 def films(seed: int, noise: float = 0.002, integrator: str = "euler-1") -> tuple[torch.Tensor, torch.Tensor]:
     g = torch.Generator().manual_seed(seed)
-    physics = Pendulum()
+    physics = build_physics("pendulum", 0.05)
     integrate_by(physics, integrator)
     physics.set_values(TRUTH)
     angle = (torch.rand(24, 1, 1, generator=g, dtype=torch.float64) * 2 - 1) * math.pi
@@ -37,9 +37,9 @@ def films(seed: int, noise: float = 0.002, integrator: str = "euler-1") -> tuple
 
 def fit(
     seed: int, noise: float = 0.002, integrator: str = "euler-1", settings: IdentifySettings | None = None
-) -> tuple[Identified, Pendulum]:
+) -> tuple[Identified, Physics]:
     coordinates, actions = films(seed, noise, integrator)
-    physics = Pendulum()
+    physics = build_physics("pendulum", 0.05)
     return identify(physics, coordinates, actions, settings, Rotary().gauge(coordinates)), physics
 
 
@@ -67,13 +67,13 @@ def test_the_integrator_that_made_the_films_is_chosen(integrator: str) -> None:
 def test_outliers_bend_the_constants_little() -> None:
     coordinates, actions = films(2)
     coordinates[::6, ::5] += 0.5
-    found = identify(Pendulum(), coordinates, actions)
+    found = identify(build_physics("pendulum", 0.05), coordinates, actions)
     assert found.constants["gravity"].value == pytest.approx(TRUTH["gravity"], rel=0.01)
 
 
 def test_a_constant_offset_of_the_eyes_is_found() -> None:
     coordinates, actions = films(3)
-    found = identify(Pendulum(), coordinates - 0.1, actions)
+    found = identify(build_physics("pendulum", 0.05), coordinates - 0.1, actions)
     assert float(found.offset) == pytest.approx(0.1, abs=0.003)
     assert found.constants["gravity"].value == pytest.approx(TRUTH["gravity"], rel=0.01)
 
@@ -116,7 +116,7 @@ def spring_films(seed: int, count: int = 24) -> torch.Tensor:
 def fit_spring(films: torch.Tensor, trust: torch.Tensor | None = None) -> Identified:
     settings = IdentifySettings(scouts=12, integrators=("pefrl-2",))
     none = torch.zeros(len(films), films.shape[1] - 1, 0)
-    return identify(Spring(force=False), films, none, settings, trust=trust)
+    return identify(build_physics("spring", 0.3, force=False), films, none, settings, trust=trust)
 
 
 def off(found: Identified) -> dict[str, float]:
@@ -130,10 +130,14 @@ def test_constants_owe_nothing_to_the_integrators_step() -> None:
 
 @pytest.mark.parametrize(
     ("physics", "tells"),
-    [(Spring(0.3), [True, True]), (Gravity(0.5), [True, True]), (Bouncing(0.5), [False, False])],
+    [
+        (build_physics("spring", 0.3), [True, True]),
+        (build_physics("gravity", 0.5), [True, True]),
+        (build_physics("bouncing", 0.5), [False, False]),
+    ],
     ids=["spring", "gravity", "walls"],
 )
-def test_only_walls_tell_where_in_the_picture_the_bodies_are(physics: Particles, tells: list[bool]) -> None:
+def test_only_walls_tell_where_in_the_picture_the_bodies_are(physics: Physics, tells: list[bool]) -> None:
     g = torch.Generator().manual_seed(0)
     place = 10 + 12 * torch.rand(8, physics.objects, 2, generator=g, dtype=torch.float64)
     velocity = 4 * torch.randn(place.shape, generator=g, dtype=torch.float64)
@@ -164,7 +168,7 @@ def test_error_bars_do_not_shrink_for_ever() -> None:
     coordinates, actions = films(4)
     few, many = (
         identify(
-            Pendulum(),
+            build_physics("pendulum", 0.05),
             coordinates.repeat(n, 1, 1, 1),
             actions.repeat(n, 1, 1),
             IdentifySettings(integrators=("euler-1",)),
@@ -178,7 +182,12 @@ def test_error_bars_do_not_shrink_for_ever() -> None:
 @pytest.mark.parametrize(("shape", "says"), [((24, 2), "at least 3"), ((1, 8), "no error bars")])
 def test_too_little_data_is_refused(shape: tuple[int, int], says: str) -> None:
     with pytest.raises(PaigError, match=says):
-        identify(Pendulum(), torch.zeros(*shape, 1, 1), torch.zeros(shape[0], shape[1] - 1, 1), IdentifySettings())
+        identify(
+            build_physics("pendulum", 0.05),
+            torch.zeros(*shape, 1, 1),
+            torch.zeros(shape[0], shape[1] - 1, 1),
+            IdentifySettings(),
+        )
 
 
 @pytest.mark.parametrize("signs", [(-1, 1), (1, -1), (-1, -1)])
@@ -187,7 +196,7 @@ def test_gravity_and_gain_are_found_whichever_way_they_act(signs: tuple[int, int
     coordinates, actions = films(3)
     shift = 0.0 if signs[0] > 0 else math.pi
     found, _ = fit(3)
-    turned = Pendulum()
+    turned = build_physics("pendulum", 0.05)
     seen = torch.remainder(signs[0] * signs[1] * coordinates + shift + math.pi, 2 * math.pi) - math.pi
     other = identify(turned, seen, actions, None, Rotary().gauge(seen))
     for name, sign in zip(TRUTH, signs, strict=True):
@@ -199,7 +208,7 @@ def test_gravity_and_gain_are_found_whichever_way_they_act(signs: tuple[int, int
 def test_a_constant_at_its_bound_has_an_upper_limit_and_no_error_bar() -> None:
     """Balls on a spring without damping: nothing tells it from 0. With damping, it has its error bar."""
     for true, limited in ((1e-9, True), (0.3, False)):
-        physics = Spring(force=False, damping=True)
+        physics = build_physics("spring", 0.3, force=False, damping=True)
         physics.set_values({"stiffness": 4.0, "rest_length": 12.0, "damping": true})
         g = torch.Generator().manual_seed(0)
         place = 16 + torch.tensor([[-6.0, 0.0], [6.0, 0.0]]) + torch.randn(30, 2, 2, generator=g)
@@ -219,14 +228,14 @@ def test_a_constant_that_nothing_tells_has_no_error_bar() -> None:
     coordinates, _ = films(4)
     actions = torch.zeros(24, 19, 1)
     path = trajectory(_swung(), State(coordinates[:, 0], torch.zeros(24, 1, 1).double()), actions.double()).detach()
-    found = identify(Pendulum(), path, actions, None, Rotary().gauge(path)).constants
+    found = identify(build_physics("pendulum", 0.05), path, actions, None, Rotary().gauge(path)).constants
     assert math.isnan(found["actuation"].std)
     assert found["gravity"].value == pytest.approx(9.0, rel=1e-4)
     assert found["gravity"].std < 0.01
 
 
-def _swung() -> Pendulum:
-    physics = Pendulum()
+def _swung() -> Physics:
+    physics = build_physics("pendulum", 0.05)
     physics.set_values(TRUTH)
     return physics
 
@@ -236,7 +245,9 @@ def test_more_trust_than_is_usual_is_no_reason_to_listen_to_one_film_alone() -> 
     settings, trust = IdentifySettings(integrators=("euler-1",)), torch.ones_like(coordinates)
     coordinates[0] += 0.05 * torch.linspace(0, 1, 20).double()[:, None, None]  # the surest one is wrong
     trust[0] = 1e6
-    found, alike = (identify(Pendulum(), coordinates, actions, settings, trust=t) for t in (trust, None))
+    found, alike = (
+        identify(build_physics("pendulum", 0.05), coordinates, actions, settings, trust=t) for t in (trust, None)
+    )
     for name, value in TRUTH.items():
         assert found.constants[name].value == pytest.approx(alike.constants[name].value, rel=1e-6)
         assert found.constants[name].value == pytest.approx(value, rel=0.02)

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from paig_control.inference import believed, best_start, first_guess, infer, linearise, pack, trajectory, unpack
-from paig_control.physics.particles import Bouncing, Spring
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.base import Physics
+from paig_control.physics.registry import build_physics
 from paig_control.types import State
 
 
-def pendulum() -> Pendulum:
-    physics = Pendulum()
+def pendulum() -> Physics:
+    physics = build_physics("pendulum", 0.05)
     physics.set_values({"gravity": 10.0, "actuation": 1.0})
     return physics
 
@@ -78,7 +78,7 @@ def test_gradients_reach_coordinates_and_constants() -> None:
 
 
 def test_walls_hit_within_the_frames_do_not_mislead() -> None:
-    physics = Bouncing(force=False)
+    physics = build_physics("bouncing", 0.3, force=False)
     g = torch.Generator().manual_seed(0)
     position = torch.rand(300, 2, 2, generator=g, dtype=torch.float64) * 28 + 2
     angle = torch.rand(300, 2, 1, generator=g, dtype=torch.float64) * 2 * math.pi
@@ -94,9 +94,13 @@ def test_walls_hit_within_the_frames_do_not_mislead() -> None:
     assert misled(infer(physics, path[:, :4], none[:, :3])) < 0.03
 
 
-@pytest.mark.parametrize("physics", [Bouncing(force=False), Spring(force=False)], ids=["bouncing", "spring"])
+@pytest.mark.parametrize(
+    "physics",
+    [build_physics("bouncing", 0.3, force=False), build_physics("spring", 0.3, force=False)],
+    ids=["bouncing", "spring"],
+)
 @pytest.mark.parametrize("hidden", range(4))
-def test_an_object_may_be_hidden_in_one_of_the_frames(physics: Bouncing | Spring, hidden: int) -> None:
+def test_an_object_may_be_hidden_in_one_of_the_frames(physics: Physics, hidden: int) -> None:
     g = torch.Generator().manual_seed(hidden)
     position = torch.rand(100, 2, 2, generator=g, dtype=torch.float64) * 20 + 6
     start = State(position, torch.rand(100, 2, 2, generator=g, dtype=torch.float64) * 10 - 5)
@@ -120,7 +124,7 @@ def test_an_object_may_be_gone_between_the_first_and_the_last_frame() -> None:
         torch.rand(100, 2, 2, generator=g, dtype=torch.float64) * 20 + 6,
         torch.rand(100, 2, 2, generator=g, dtype=torch.float64) * 10 - 5,
     )
-    physics = Spring(force=False)
+    physics = build_physics("spring", 0.3, force=False)
     none = torch.zeros(100, 5, 0, dtype=torch.float64)
     path = trajectory(physics, start, none).detach()
     seen, trust = path[:, :4].clone(), torch.ones_like(path[:, :4])
@@ -140,7 +144,7 @@ def test_state_does_not_depend_on_the_batch(frames: int) -> None:
 
 @pytest.mark.parametrize("objects", [1, 2])
 def test_each_world_of_a_batch_starts_on_its_own_branch(objects: int) -> None:
-    physics = Bouncing(force=False, objects=objects)
+    physics = build_physics("bouncing", 0.3, force=False, objects=objects)
     g = torch.Generator().manual_seed(3)
     position = torch.rand(60, objects, 2, generator=g, dtype=torch.float64) * 28 + 2
     angle = torch.rand(60, objects, 1, generator=g, dtype=torch.float64) * 2 * math.pi

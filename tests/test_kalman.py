@@ -12,7 +12,7 @@ from paig_control.kalman import Belief, ConstantsFilter
 from paig_control.online import OnlineAdapter, OnlineSettings
 from paig_control.physics.base import Constant, Physics
 from paig_control.physics.coordinates import Coordinate
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.registry import build_physics
 from paig_control.types import Reading, State
 
 
@@ -55,7 +55,7 @@ def likeliest(laws: ConstantsFilter, belief: Belief, action: Tensor, seen: float
 
 @pytest.mark.parametrize("shift", [-0.6, 0.6])
 def test_a_belief_wide_enough_for_the_physics_to_bend_is_corrected_as_is_likeliest(shift: float) -> None:
-    physics = Pendulum(dt=0.3, substeps=20)
+    physics = build_physics("pendulum", dt=0.3, substeps=20)
     physics.set_values({"gravity": 10.0, "actuation": 1.0})
     laws = ConstantsFilter(physics)
     mean = torch.tensor([0.5, 1.0, 1.0, 1.0], dtype=torch.float64).expand(1, 1, 4)
@@ -70,7 +70,7 @@ def test_a_belief_wide_enough_for_the_physics_to_bend_is_corrected_as_is_likelie
 
 
 def test_of_the_families_of_rivals_the_oldest_gives_way() -> None:
-    physics = Pendulum()
+    physics = build_physics("pendulum", 0.05)
     physics.set_values({"gravity": 10.0, "actuation": 1.0})
     adapter = OnlineAdapter(physics, 0.003, settings=OnlineSettings(every=5, rivals=3))
     adapter.reset(1)

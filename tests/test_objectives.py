@@ -29,7 +29,6 @@ from paig_control.errors import PaigError
 from paig_control.model import PAIG
 from paig_control.physics.base import Physics
 from paig_control.physics.coordinates import PLANE
-from paig_control.physics.pendulum import Pendulum
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 
@@ -154,10 +153,10 @@ def test_walls_may_leave_a_side_open_and_limit_angles_the_short_way_round() -> N
     walls = Walls(puck(), (-math.inf, 2.0), (10.0, math.inf), margin=0.0, penalty=1.0)
     one = at((-99.0, 99.0), (12.0, -1.0))
     assert float(walls(one, idle(one))) == pytest.approx(2**2 + 3**2)
-    arc = Walls(Pendulum(), (2.5,), (4.0,), margin=0.0, penalty=1.0)
+    arc = Walls(build_physics("pendulum", 0.05), (2.5,), (4.0,), margin=0.0, penalty=1.0)
     states = still(torch.tensor([-math.pi, 2.0]).reshape(1, 1, 2, 1, 1))
     assert float(arc(states, torch.zeros(1, 1, 2, 1))) == pytest.approx(0.5**2, rel=1e-4)
-    keep = KeepOut(Pendulum(), [region([math.pi, 0.5], 1)], margin=0.0, penalty=1.0)
+    keep = KeepOut(build_physics("pendulum", 0.05), [region([math.pi, 0.5], 1)], margin=0.0, penalty=1.0)
     assert float(keep(states, torch.zeros(1, 1, 2, 1))) > 0.5**2
 
 
@@ -238,7 +237,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
         with pytest.raises(PaigError, match="expected"):
             make()
     with pytest.raises(PaigError, match="finite angles"):
-        Walls(Pendulum(), (-math.inf,), (1.0,))
+        Walls(build_physics("pendulum", 0.05), (-math.inf,), (1.0,))
     with pytest.raises(PaigError, match="cannot draw"):
         picture_objective(puck(), puck(), torch.zeros(1, 8, 8, 3, dtype=torch.uint8), PictureSettings())
     with pytest.raises(PaigError, match="expected \\(batch, 3"):

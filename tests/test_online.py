@@ -16,8 +16,7 @@ from paig_control.errors import PaigError
 from paig_control.online import OnlineAdapter, OnlineSettings
 from paig_control.physics.base import Physics
 from paig_control.physics.integrators import integrate_by
-from paig_control.physics.particles import Bouncing, Spring
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.registry import build_physics
 from paig_control.types import Reading, State
 
 NOISE = {"pendulum": 0.003, "spring": 0.02}
@@ -28,7 +27,7 @@ CONSTANTS = {
 
 
 def world(name: str) -> Physics:
-    physics: Physics = Pendulum() if name == "pendulum" else Spring()
+    physics: Physics = build_physics("pendulum", 0.05) if name == "pendulum" else build_physics("spring", 0.3)
     integrate_by(physics, "pefrl-2")
     physics.set_values(CONSTANTS[name])
     return physics
@@ -277,16 +276,16 @@ def test_the_next_episode_begins_with_what_was_learned_and_the_physics_keeps_it(
 
 def test_what_cannot_be_watched_is_refused() -> None:
     with pytest.raises(PaigError, match="no constants"):
-        OnlineAdapter(Bouncing(force=False), 0.1)
+        OnlineAdapter(build_physics("bouncing", 0.3, force=False), 0.1)
     with pytest.raises(PaigError, match="noise = 0"):
-        OnlineAdapter(Spring(), 0.0)
+        OnlineAdapter(build_physics("spring", 0.3), 0.0)
     with pytest.raises(PaigError, match="proof"):
         OnlineSettings(proof=-1.0)
     with pytest.raises(PaigError, match="several"):
         OnlineSettings(several=-1.0)
     with pytest.raises(PaigError, match="rivals"):
         OnlineSettings(rivals=0)
-    adapter = OnlineAdapter(Pendulum(), 0.01)
+    adapter = OnlineAdapter(build_physics("pendulum", 0.05), 0.01)
     with pytest.raises(PaigError, match="expected 1"):
         adapter.observe(Reading(torch.zeros(2, 1, 1), torch.ones(2, 1, 1)), None)
 

@@ -11,14 +11,15 @@ from paig_control.agents.cem import CEM
 from paig_control.agents.objectives import pendulum_step_cost, reward_objective
 from paig_control.agents.oracle import DynamicProgrammingOracle, PlannerOracle, Resolution
 from paig_control.errors import PaigError
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.base import Physics
+from paig_control.physics.registry import build_physics
 from paig_control.types import State
 
 EPISODES = 10
 
 
-def true_pendulum() -> Pendulum:
-    physics = Pendulum()
+def true_pendulum() -> Physics:
+    physics = build_physics("pendulum", 0.05)
     physics.set_values({"gravity": 10.0, "actuation": 1.0})
     return physics
 

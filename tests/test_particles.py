@@ -10,21 +10,20 @@ from scipy.integrate import solve_ivp
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.physics.integrators import integrate_by
-from paig_control.physics.particles import Bouncing, Gravity, Spring
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 
 K, REST, G = 4.0, 12.0, 60.0
 
 
-def spring(substeps: int = 5, **options: bool) -> Spring:
-    physics = Spring(substeps=substeps, **options)
+def spring(substeps: int = 5, **options: bool) -> Physics:
+    physics = build_physics("spring", 0.3, substeps=substeps, **options)
     physics.set_values({"stiffness": K, "rest_length": REST})
     return physics
 
 
-def gravity(substeps: int = 5) -> Gravity:
-    physics = Gravity(substeps=substeps)
+def gravity(substeps: int = 5) -> Physics:
+    physics = build_physics("gravity", 0.5, substeps=substeps)
     physics.set_values({"gravity": G})
     return physics
 
@@ -106,7 +105,7 @@ def test_inner_forces_do_not_move_the_centre_of_mass(physics: Physics, start: St
 
 
 def test_a_force_on_one_body_pushes_that_body_alone() -> None:
-    physics = Spring(actuated=[1])
+    physics = build_physics("spring", 0.3, actuated=[1])
     physics.set_values({"stiffness": 1e-6, "rest_length": 1.0, "actuation": 2.0})
     still = state([[10.0, 14.0], [20.0, 19.0]], [[0.0, 0.0], [0.0, 0.0]])
     path = physics.rollout(still, torch.tensor([[3.0, -1.0]], dtype=torch.float64))
@@ -133,7 +132,7 @@ def test_coinciding_bodies_give_numbers_in_value_and_gradient(physics: Physics) 
     assert bool(position.grad.isfinite().all())
 
 
-@pytest.mark.parametrize("physics", [spring(), gravity(), Bouncing()])
+@pytest.mark.parametrize("physics", [spring(), gravity(), build_physics("bouncing", 0.3)])
 def test_single_precision_stays_single(physics: Physics) -> None:
     position = torch.rand(4, physics.objects, 2) * 20 + 4
     path = physics.rollout(State(position, torch.zeros_like(position)), torch.zeros(4, 3, physics.action_size))
@@ -141,7 +140,7 @@ def test_single_precision_stays_single(physics: Physics) -> None:
 
 
 def test_walls_reflect_without_loss_and_hold() -> None:
-    physics = Bouncing(force=False)
+    physics = build_physics("bouncing", 0.3, force=False)
     start = state([[10.0, 14.0], [20.0, 19.0]], [[7.0, -3.0], [-5.0, 6.0]])
     path = physics.rollout(start, torch.zeros(60, 0, dtype=torch.float64))
     assert bool(((path.position >= 2.0) & (path.position <= 30.0)).all())
@@ -153,7 +152,7 @@ def test_walls_reflect_without_loss_and_hold() -> None:
 
 
 def test_gradients_go_through_reflections() -> None:
-    physics = Bouncing(force=False)
+    physics = build_physics("bouncing", 0.3, force=False)
     velocity = torch.tensor([[9.0, 0.0], [2.0, 0.0]], dtype=torch.float64, requires_grad=True)
     path = physics.rollout(State(APART.position, velocity), torch.zeros(10, 0).double())
     path.position[-1, 0, 0].backward()

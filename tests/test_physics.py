@@ -12,8 +12,7 @@ from scipy.integrate import solve_ivp
 
 from paig_control.errors import PaigError
 from paig_control.inference import trajectory
-from paig_control.physics.base import Constant
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.base import Constant, Physics
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 
@@ -22,8 +21,8 @@ def start(angle: float, speed: float) -> State:
     return State(torch.tensor([[angle]], dtype=torch.float64), torch.tensor([[speed]], dtype=torch.float64))
 
 
-def pendulum(substeps: int = 1) -> Pendulum:
-    physics = Pendulum(dt=0.05, substeps=substeps)
+def pendulum(substeps: int = 1) -> Physics:
+    physics = build_physics("pendulum", dt=0.05, substeps=substeps)
     physics.set_values({"gravity": 9.81, "actuation": 0.8})
     return physics
 
@@ -57,7 +56,7 @@ def test_integrator_converges_to_scipy_with_first_order() -> None:
 def test_one_substep_is_gymnasiums_own_pendulum() -> None:
     env = gym.make("Pendulum-v1")
     env.reset(seed=4)
-    physics = Pendulum()
+    physics = build_physics("pendulum", 0.05)
     physics.set_values({"gravity": 10.0, "actuation": 1.0})
     angle, speed = env.unwrapped.state
     torques = np.random.default_rng(1).uniform(-2, 2, (60, 1)).astype(np.float32)

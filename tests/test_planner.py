@@ -29,7 +29,7 @@ from paig_control.agents.settings import (
 from paig_control.cli.compose import configure
 from paig_control.cli.world import make_planner
 from paig_control.errors import PaigError
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.registry import build_physics
 from paig_control.types import State
 
 LOW, HIGH = torch.tensor([-2.0]), torch.tensor([2.0])
@@ -178,7 +178,7 @@ def test_the_same_seed_gives_the_same_plan(name: str) -> None:
 
 @every_planner
 def test_a_plan_does_not_depend_on_the_batch_it_sits_in(name: str) -> None:
-    physics = Pendulum()
+    physics = build_physics("pendulum", 0.05)
     physics.set_values({"gravity": 10.0})
     angle = torch.tensor([3.1, -2.0, 0.3]).reshape(3, 1, 1).double()
 
@@ -209,7 +209,7 @@ def test_costs_that_are_not_finite_count_as_worst(name: str) -> None:
 def test_a_cost_that_is_never_finite_or_no_cost_is_an_error_that_names_it(name: str) -> None:
     planner = PLANNERS[name]()
     state = State(torch.full((1, 1, 1), torch.nan), torch.zeros(1, 1, 1))
-    cost = cost_function(Pendulum(), state, reward_objective("pendulum"))
+    cost = cost_function(build_physics("pendulum", 0.05), state, reward_objective("pendulum"))
     with pytest.raises(PaigError, match="cost pendulum is not finite"):
         planner.plan(cost, torch.zeros(1, 40, 1), LOW, HIGH)
 
@@ -248,8 +248,10 @@ def test_impossible_problems_are_refused(name: str) -> None:
 
 
 def test_actions_of_another_size_than_the_physics_are_refused() -> None:
-    cost = cost_function(Pendulum(), State(torch.ones(2, 1, 1), torch.zeros(2, 1, 1)), reward_objective("pendulum"))
-    for shape, message in (((2, 5, 3), "size 3: .* Pendulum has 1 action"), ((3, 5, 1), "3 problems .* expected 2")):
+    cost = cost_function(
+        build_physics("pendulum", 0.05), State(torch.ones(2, 1, 1), torch.zeros(2, 1, 1)), reward_objective("pendulum")
+    )
+    for shape, message in (((2, 5, 3), "size 3: .* pendulum has 1 action"), ((3, 5, 1), "3 problems .* expected 2")):
         bound = torch.ones(shape[-1])
         with pytest.raises(PaigError, match=message):
             CEM().plan(cost, torch.zeros(shape), -bound, bound)

@@ -12,7 +12,7 @@ from paig_control.agents.receding import RecedingHorizon
 from paig_control.agents.sampling import refit
 from paig_control.agents.settings import GradientSettings
 from paig_control.agents.terms import Smoothness
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.registry import build_physics
 from paig_control.types import Cost, Plan, State
 
 LOW, HIGH = torch.tensor([-2.0]), torch.tensor([2.0])
@@ -38,7 +38,7 @@ class Recorded:
 @pytest.mark.parametrize(("replan", "repeat", "last"), [(1, 1, 0.5), (2, 1, -1.0), (3, 2, 1.5)])
 def test_a_new_plan_is_smooth_from_the_last_action_that_was_taken(replan: int, repeat: int, last: float) -> None:
     planner = Recorded()
-    control = RecedingHorizon(planner, Pendulum(), [-2.0], [2.0], replan, repeat)
+    control = RecedingHorizon(planner, build_physics("pendulum", 0.05), [-2.0], [2.0], replan, repeat)
     state = State(torch.ones(1, 1, 1), torch.zeros(1, 1, 1))
     taken = [float(control.act(state, Smoothness(1.0))) for _ in range(replan * repeat + 1)]
     assert taken[-2] == last

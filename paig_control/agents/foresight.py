@@ -35,7 +35,7 @@ def bounded_grid(physics: Physics) -> Grid:
     speed = float(physics.limit(torch.tensor(math.inf)))
     if not physics.turns_alone or not math.isfinite(speed):
         raise PaigError(
-            f"The states of {type(physics).__name__} fill no small bounded region: the cost beyond the horizon is known "
+            f"The states of {physics.label} fill no small bounded region: the cost beyond the horizon is known "
             "for one angle of limited speed, or on a grid of your own (CostToGo(..., grid=...)). Plan with objective.beyond=0."
         )
     return Grid([Axis(0.0, 2 * math.pi, ANGLES, circle=True), Axis(-speed, speed, VELOCITIES)])

@@ -189,7 +189,7 @@ class RolloutCost:
         if actions.shape[-1] != size or starts not in (1, batch):
             raise PaigError(
                 f"Actions of {batch} problems and size {actions.shape[-1]}: expected {starts} problem(s), as many as "
-                f"states, and size {size}, because {type(self.physics).__name__} has {size} action(s)."
+                f"states, and size {size}, because {self.physics.label} has {size} action(s)."
             )
         if self.repeat > 1:
             actions = actions.repeat_interleave(self.repeat, dim=-2)

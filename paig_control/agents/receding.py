@@ -69,7 +69,7 @@ class RecedingHorizon:
             if bound.shape != (physics.action_size,):
                 raise PaigError(
                     f"The action bound {name} has shape {tuple(bound.shape)}: expected "
-                    f"({physics.action_size},), because {type(physics).__name__} has {physics.action_size} "
+                    f"({physics.action_size},), because {physics.label} has {physics.action_size} "
                     "action(s). Take a model that was trained on data of this environment."
                 )
         if not len(self.low):

@@ -210,10 +210,10 @@ def _many(drawn: goals.Drawn) -> dict[str, Any]:
 
 def check_fit(env: world.Env, loaded: Loaded, config: DictConfig, screen: Screen) -> None:
     """Refuse a black box, and an environment whose images or actions are not those that the model was trained on."""
-    from paig_control.physics.lstm import Lstm, stateless
+    from paig_control.physics.lstm import no_state
 
-    if isinstance(loaded.model.physics, Lstm):
-        raise stateless()
+    if loaded.model.physics.stateless:
+        raise no_state()
     shape = tuple(env.observation_space.shape or ())
     size, physics = tuple(loaded.model.image_size), loaded.model.physics
     if shape[:2] != size:

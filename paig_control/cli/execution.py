@@ -7,6 +7,7 @@ import importlib
 from omegaconf import DictConfig
 
 from paig_control.cli.output import Screen
+from paig_control.naming import imported
 from paig_control.seeds import whole
 
 
@@ -15,6 +16,8 @@ def execute(command: str, config: DictConfig, line: str) -> None:
     for name in ("seed", "control_seed"):
         if name in config:
             whole(config[name], name)
+    for module in config.imports:
+        imported(str(module))
     screen = Screen(config.verbosity)
     with screen.warnings():
         importlib.import_module(f"paig_control.cli.{command}").run(config, screen, line)

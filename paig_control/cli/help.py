@@ -31,14 +31,18 @@ def overview() -> str:
         "",
         "commands",
     ]
-    lines += [_entry(name, _head(kind)) for name, kind in COMMANDS.items()]
+    lines += [entry(name, _head(kind)) for name, kind in COMMANDS.items()]
     lines += [
         "",
+        "to look at what there is",
+        entry("list physics", "scenes, and so for forces, planners, envs: names and what they are"),
+        entry("physics show NAME", "a scene's coordinates, constants and forces, and what films can tell of it"),
+        "",
         "options",
-        _entry("COMMAND --help", "what a command does, with every option, its meaning and its default"),
-        _entry("COMMAND --cfg job", "print the configuration that would be run"),
-        _entry("train --multirun", "sweep comma lists and ranges, for example 'seed=range(0,10)' out=runs/sweep"),
-        _entry("--version", "print the version"),
+        entry("COMMAND --help", "what a command does, with every option, its meaning and its default"),
+        entry("COMMAND --cfg job", "print the configuration that would be run"),
+        entry("train --multirun", "sweep comma lists and ranges, for example 'seed=range(0,10)' out=runs/sweep"),
+        entry("--version", "print the version"),
         "",
         "From nothing to a swung-up pendulum: paig-control demo",
     ]
@@ -81,7 +85,7 @@ def _group(group: str, choice: str | None, config: DictConfig, offered: list[str
             lines.append(f"  with {group}={name}")
         lines += _options(record(group, name), f"{group}.")
     if group == "physics":
-        lines.append(_entry("physics.NAME=VALUE", "arguments of the physics, for example physics.length=0.5"))
+        lines.append(entry("physics.NAME=VALUE", "arguments of the physics, for example physics.length=0.5"))
     return lines
 
 
@@ -105,7 +109,7 @@ def _options(
             nested = {item.name: getattr(value, item.name) for item in dataclasses.fields(hint)}
             lines += _options(hint, f"{prefix}{name}.", None, nested)
         else:
-            lines.append(_entry(f"{prefix}{name}={_plain(value)}", meaning.get(name, "")))
+            lines.append(entry(f"{prefix}{name}={_plain(value)}", meaning.get(name, "")))
     return lines
 
 
@@ -123,7 +127,7 @@ def _head(kind: type[Any]) -> str:
     return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
-def _entry(name: str, meaning: str) -> str:
+def entry(name: str, meaning: str) -> str:
     """Set a name and its meaning in two columns."""
     indent = " " * (COLUMN + 2)
     body = textwrap.wrap(meaning, WIDTH - len(indent)) or [""]

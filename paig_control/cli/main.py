@@ -20,6 +20,8 @@ from paig_control.cli.streams import steady
 from paig_control.errors import PaigError, nearest
 
 KEPT = "Nothing that was complete is lost."
+LOOKS = ("list", "physics")
+"""Commands that only show what there is: words, no options."""
 FLAGS = ("--help", "-h", "--version", "--multirun", "-m", "--cfg")
 
 
@@ -74,8 +76,12 @@ def _dispatch(words: list[str]) -> int:
         print(f"paig-control {__version__}")
         return 0
     command, rest = words[0], words[1:]
+    if command in LOOKS:
+        from paig_control.cli import catalogue
+
+        return catalogue.run(words)
     if command not in COMMANDS:
-        raise PaigError(f"There is no command {command}; {nearest(command, COMMANDS)}")
+        raise PaigError(f"There is no command {command}; {nearest(command, [*COMMANDS, *LOOKS])}")
     if "--help" in rest or "-h" in rest:
         from paig_control.cli import help as texts
 

@@ -27,12 +27,15 @@ class Common:
         threads: CPU threads for torch; another number adds up in another order, so what is learned may differ by a part
             of its error bars.
         verbosity: 0 prints errors only, 1 progress and tables, 2 every warning too.
+        imports: Python modules to import first, installed or in this folder, for example imports=[magnets]: a run whose
+            physics has a force of theirs can then be opened.
     """
 
     seed: int = 0
     overwrite: bool = False
     threads: int = 1
     verbosity: int = 1
+    imports: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -72,11 +72,11 @@ def maker(config: DictConfig) -> Callable[[], Env]:
 
 def true_physics(env: Env) -> Physics | None:
     """Build the environment's true physics with its true constants, for measuring; None if it is not known."""
-    from paig_control.physics.registry import PHYSICS, build_physics
+    from paig_control.physics.registry import build_physics, names
 
     truth: Mapping[str, Any] = guarded(env).truth
     known = dict(truth.get("physics", {}))
-    if known.get("name") not in PHYSICS:
+    if known.get("name") not in names():
         return None
     physics = build_physics(**known)
     physics.set_values(truth["constants"])
@@ -96,17 +96,17 @@ def model_physics(config: DictConfig, dt: float | None, acted: bool, objects: in
         PaigError: for an unknown name or option, without a time step, or for another number of objects than the
             physics has.
     """
-    from paig_control.physics.registry import build_physics, options_of
+    from paig_control.physics.registry import build_physics
 
     if dt is None:
         raise PaigError("The data do not say the time between two frames: give it in seconds, for example dt=0.05.")
     options = plain(config)
     name = options.pop("name")
-    if not acted and "force" in options_of(name):
+    if not acted:
         options.setdefault("force", False)
-    if objects is not None and "objects" in options_of(name):
+    if objects is not None and "bodies" not in options:
         options["objects"] = objects
-    physics = build_physics(name, dt, **options)
+    physics = build_physics(name, dt, imports=True, **options)
     if objects not in (None, physics.objects):
         raise PaigError(
             f"objects = {objects}, but physics={name} moves {physics.objects} and no other number: leave objects out, "

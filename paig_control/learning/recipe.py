@@ -30,8 +30,6 @@ from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trai
 from paig_control.learning.warm_start import warm_start_loop
 from paig_control.model import PAIG
 from paig_control.physics.base import Physics
-from paig_control.physics.lstm import Lstm
-from paig_control.physics.particles import Particles
 from paig_control.seeds import whole
 from paig_control.types import Reading
 from paig_control.vision.alignment import pixel_weight
@@ -114,7 +112,7 @@ class Staged(Trainer[RecipeSettings]):
     @property
     def stages(self) -> tuple[str, ...]:
         """In their order; without laws there is nothing to identify."""
-        return BLACK_BOX if isinstance(self.physics, Lstm) else LAWS
+        return BLACK_BOX if self.physics.stateless else LAWS
 
     def perform(self, stage: str) -> None:
         """Do a stage."""
@@ -145,7 +143,7 @@ class Staged(Trainer[RecipeSettings]):
             lambda fraction, text: self.tell("discover", fraction, text),
         )
         localizer = Localizer(self.physics.objects, self.settings.channels, self.settings.sharpness)
-        kind = BlackBox if isinstance(self.physics, Lstm) else PAIG
+        kind = BlackBox if self.physics.stateless else PAIG
         self.model = kind(
             self.physics,
             found.kinematics,
@@ -188,10 +186,10 @@ class Staged(Trainer[RecipeSettings]):
     def _number(self) -> None:
         """Number the objects as the bodies that recorded forces act on, and see whether the camera mirrors."""
         model, films = self.trained, self._scouts()
-        if not isinstance(model.physics, Particles) or not model.physics.actuated:
+        if not model.physics.pushed:
             return
         seen = model.read_images(self.images[films])
-        order, handed = numbering(seen.position, self.actions[films], model.physics.actuated, seen.trust)
+        order, handed = numbering(seen.position, self.actions[films], model.physics.pushed, seen.trust)
         for part in (model.localizer, model.renderer, model.kinematics):
             assert isinstance(part, Localizer | SpriteRenderer | Planar)
             part.renumber(order)

@@ -350,6 +350,6 @@ def _check(data: Sequences, physics: Physics, model: ModelSettings) -> None:
     size = 0 if data.actions is None or not data.actions.any() else data.actions.shape[-1]
     if size not in (0, physics.action_size):
         raise PaigError(
-            f"The data have actions of size {size}, {type(physics).__name__} takes {physics.action_size}: "
+            f"The data have actions of size {size}, {physics.label} takes {physics.action_size}: "
             "choose another physics, or record another environment."
         )

@@ -13,14 +13,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from paig_control.errors import PaigError
 from paig_control.physics.coordinates import Coordinate
-from paig_control.physics.integrators import SCHEMES
+from paig_control.physics.integrators import RUNGE_KUTTA, SCHEMES
 from paig_control.types import State
 
 
@@ -89,10 +88,18 @@ class Physics(nn.Module):
     Numerical Integration, I.1.2), or as :func:`~paig_control.physics.integrators.integrate_by` says.
     """
 
-    walls: ClassVar[bool] = False
-    """Whether :meth:`reflect` does anything: then least squares must look for the right branch."""
-    kinematics: ClassVar[str]
+    kinematics: str
     """How an object's picture follows its coordinates; a name known to :mod:`paig_control.vision.kinematics`."""
+    walls: bool = False
+    """Whether :meth:`reflect` does anything: then least squares must look for the right branch."""
+    uses_velocity: bool = False
+    """Whether the acceleration depends on velocities: then integrators for that are taken."""
+    stateless: bool = False
+    """Whether there is no step from one state to the next, as in a black box."""
+    pushed: tuple[int, ...] = ()
+    """Objects on which forces in the plane act, two numbers of an action each."""
+    handed: Tensor
+    """``(2,)``, where objects are pushed: -1 for an axis along which the camera mirrors."""
     scale: Tensor
     """``(N, D)``, of the coordinates."""
     weight: Tensor
@@ -138,6 +145,11 @@ class Physics(nn.Module):
         return torch.tensor([[what(one) for one in row] for row in self.coordinates], dtype=dtype)
 
     @property
+    def label(self) -> str:
+        """What it is called where something is said of it."""
+        return str(self.spec.get("name", type(self).__name__))
+
+    @property
     def turns_alone(self) -> bool:
         """Whether the state is that of a single angle."""
         return self.coordinates == ((self.coordinates[0][0],),) and self.coordinates[0][0].periodic
@@ -176,7 +188,7 @@ class Physics(nn.Module):
         """
         for name, value in values.items():
             if name not in self.names:
-                raise PaigError(f"{type(self).__name__} has no constant {name!r}: it has {', '.join(self.names)}.")
+                raise PaigError(f"{self.label} has no constant {name!r}: it has {', '.join(self.names)}.")
             index = self.names.index(name)
             constant = self.constants[index]
             number = torch.tensor(constant.check(float(value)), dtype=self.free.dtype, device=self.free.device)
@@ -222,9 +234,27 @@ class Physics(nn.Module):
         """The nearest state that the physics allows."""
         return self.reflect(State(state.position, self.limit(state.velocity)))
 
+    def energy(self, state: State) -> Tensor | None:
+        """Energy ``(*B,)`` that is kept where nothing acts; None where none is."""
+        return None
+
     def step(self, state: State, action: Tensor) -> State:
         """Advance by ``dt`` under a constant action ``(*B, A)``."""
-        h = self.dt / self.substeps
+        return self.advance(state, action, self.dt)
+
+    def back(self, state: State, actions: Tensor) -> State:
+        """The state from which these actions ``(*B, H, A)``, the last one first, have led to ``state``, about."""
+        for action in actions.unbind(-2):
+            state = self.advance(state, action, -self.dt)
+        return state
+
+    def advance(self, state: State, action: Tensor, duration: float) -> State:
+        """Advance by any time under a constant action; a negative one goes back."""
+        h = duration / self.substeps
+        if self.scheme == RUNGE_KUTTA:
+            for _ in range(self.substeps):
+                state = self._runge_kutta(state, action, h)
+            return state
         drifts, kicks = SCHEMES[self.scheme]
         for _ in range(self.substeps):
             position, velocity = state
@@ -236,6 +266,19 @@ class Physics(nn.Module):
                 position, velocity = self.reflect(State(torch.add(position, velocity, alpha=drift * h), velocity))
             state = State(position, velocity)
         return state
+
+    def _runge_kutta(self, state: State, action: Tensor, h: float) -> State:
+        """One part of a step by the classical scheme of Runge and Kutta, of fourth order for any force."""
+        velocity, pull = state.velocity, self.acceleration(state, action)
+        position_slope, velocity_slope = velocity, pull
+        for part, weight in ((h / 2, 2.0), (h / 2, 2.0), (h, 1.0)):
+            speed = torch.add(state.velocity, pull, alpha=part)
+            pull = self.acceleration(State(torch.add(state.position, velocity, alpha=part), speed), action)
+            velocity = speed
+            position_slope = torch.add(position_slope, velocity, alpha=weight)
+            velocity_slope = torch.add(velocity_slope, pull, alpha=weight)
+        position = torch.add(state.position, position_slope, alpha=h / 6)
+        return self.admissible(State(position, torch.add(state.velocity, velocity_slope, alpha=h / 6)))
 
     def rollout(self, state: State, actions: Tensor) -> State:
         """States after each of the actions ``(*B, H, A)``: a :class:`State` of ``(*B, H, N, D)``."""

@@ -7,18 +7,18 @@ the network itself is :mod:`paig_control.blackbox`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
 from torch import Tensor
 
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.physics.coordinates import PLANE
-from paig_control.physics.particles import acted_on
+from paig_control.physics.force import chosen
 from paig_control.types import State
 
 
-def stateless() -> PaigError:
+def no_state() -> PaigError:
     """The error of asking a black box for a state."""
     return PaigError(
         "A black box (physics=lstm) has no state of positions and velocities: it predicts from frames alone. "
@@ -37,7 +37,8 @@ class Lstm(Physics):
         units: of the network's memory.
     """
 
-    kinematics: ClassVar[str] = "planar"
+    kinematics = "planar"
+    stateless = True
 
     def __init__(
         self,
@@ -49,9 +50,10 @@ class Lstm(Physics):
     ) -> None:
         if objects < 1 or units < 1:
             raise PaigError(f"objects = {objects} and units = {units}: expected at least 1 of each.")
-        super().__init__(dt, 1, [PLANE] * objects, 2 * len(acted_on(objects, actuated, force)), ())
+        pushed = chosen("actuated", actuated, objects) if force else []
+        super().__init__(dt, 1, [PLANE] * objects, 2 * len(pushed), ())
         self.units = units
 
     def step(self, state: State, action: Tensor) -> NoReturn:
         """Refuse: position and velocity do not say what a black box does next."""
-        raise stateless()
+        raise no_state()

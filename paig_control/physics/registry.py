@@ -1,24 +1,24 @@
-"""Physics by name: what configurations and checkpoints may ask for, and nothing else.
+"""Physics by name: scenes that are written down in ``configs/physics``, and classes that are registered.
 
-A checkpoint names its physics and its options; only classes registered here are ever built from such a name, so no
-file can make the library run code of its own.
+A checkpoint names its physics and its options. Only classes registered here, and forces that are known or were imported
+by somebody else, are ever built from such names, so no file can make the library run code of its own.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from paig_control.errors import PaigError, nearest
+from paig_control import naming
+from paig_control.errors import PaigError, nearest, quoted
 from paig_control.physics.base import Physics
 from paig_control.physics.lstm import Lstm
-from paig_control.physics.particles import Bouncing, Gravity, Spring
-from paig_control.physics.pendulum import Pendulum
+from paig_control.physics.scene import scene_of
+from paig_control.physics.written import MOST, described, fits, scenes
 
 PHYSICS: dict[str, type[Physics]] = {}
-MOST = 4096
-"""Bodies, units of a memory or parts of a frame that a physics may have."""
+"""Classes by name; scenes are files."""
 
 P = TypeVar("P", bound=type[Physics])
 
@@ -27,65 +27,60 @@ def register(name: str) -> Callable[[P], P]:
     """Class decorator that makes a physics known under ``name``."""
 
     def add(cls: P) -> P:
-        if PHYSICS.get(name, cls) is not cls:
-            raise PaigError(f"The physics name {name!r} is taken by {PHYSICS[name].__name__}: choose another.")
+        if name in scenes() or PHYSICS.get(name, cls) is not cls:
+            taken = f"the scene {name}" if name in scenes() else PHYSICS[name].__name__
+            raise PaigError(f"The physics name {name!r} is taken by {taken}: choose another.")
         PHYSICS[name] = cls
         return cls
 
     return add
 
 
-register("pendulum")(Pendulum)
-register("spring")(Spring)
-register("gravity")(Gravity)
-register("bouncing")(Bouncing)
+def names() -> list[str]:
+    """All names that :func:`build_physics` knows."""
+    return sorted({*scenes(), *PHYSICS})
+
+
 register("lstm")(Lstm)
 
 
-def options_of(name: str) -> list[str]:
-    """Options of a registered physics.
-
-    Raises:
-        PaigError: for an unknown name.
-    """
-    if name not in PHYSICS:
-        raise PaigError(f"Unknown physics {name!r}; {nearest(name, list(PHYSICS))}")
-    return [option for option in inspect.signature(PHYSICS[name]).parameters if option != "dt"]
-
-
-def build_physics(name: str, dt: float, **options: object) -> Physics:
-    """Build a registered physics.
+def build_physics(name: str, dt: float, imports: bool = False, **options: Any) -> Physics:
+    """Build a physics by name: one of the library's scenes, a class that was registered, or any scene described.
 
     Args:
-        name: as registered, for example ``pendulum``.
+        name: for example ``pendulum``, or ``package:Name`` for a class of your own; any name where ``options`` describe
+            a whole scene.
         dt: time between frames, s.
-        options: arguments of the class, for example ``length``.
+        imports: whether a ``package:Name`` may import the package.
+        options: of the class, or what is to be other than the scene's file says, for example ``objects=3`` or
+            ``forces={"spring": {}}``, also by the short names that the file gives, for example ``length``.
 
     Raises:
-        PaigError: for an unknown name or option, or a value of the wrong type.
+        PaigError: for an unknown name or option, or a value that does not fit.
     """
-    allowed = options_of(name)
-    cls = PHYSICS[name]
+    if name in PHYSICS or (":" in name and "forces" not in options):
+        physics = _registered(naming.find("physics", name, PHYSICS, imports), name, dt, options)
+        kept = {key: value for key, value in options.items() if key != "substeps"}
+        physics.spec = {"name": name, **kept}
+        return physics
+    if name not in scenes() and "forces" not in options:
+        raise PaigError(f"Unknown physics {quoted(name)}; {nearest(str(name), names())}")
+    scene = scene_of(described(name, options), dt, imports)
+    scene.spec = {"name": name, **scene.describe()}
+    return scene
+
+
+def _registered(cls: Any, name: str, dt: float, options: Mapping[str, Any]) -> Physics:
+    if not (isinstance(cls, type) and issubclass(cls, Physics)):
+        raise PaigError(f"{name} is {quoted(cls)}: expected a subclass of paig_control.physics.base.Physics.")
     parameters = inspect.signature(cls).parameters
+    allowed = [option for option in parameters if option != "dt"]
     for key, value in options.items():
         if key not in allowed:
             raise PaigError(f"The physics {name!r} has no option {key!r}; {nearest(key, allowed)}")
-        if not _fits(value, parameters[key].default):
-            raise PaigError(
-                f"{name}.{key} = {value!r}: expected something like {parameters[key].default!r}, and no whole number "
-                f"above {MOST}."
-            )
-    physics = cls(dt=dt, **options)  # type: ignore[arg-type]
-    physics.spec = {"name": name, **{key: value for key, value in options.items() if key != "substeps"}}
-    return physics
-
-
-def _fits(value: object, default: object) -> bool:
-    """Whether an option is of the kind of its default; the numbers of bodies have none."""
-    if default is None:
-        return value is None or (isinstance(value, list | tuple) and all(type(n) is int for n in value))
-    if isinstance(default, bool):
-        return isinstance(value, bool)
-    if isinstance(default, int):
-        return type(value) is int and value <= MOST
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        default = parameters[key].default
+        numbers = isinstance(value, list | tuple) and all(type(n) is int for n in value)
+        if not (value is None or numbers if default is None else fits(value, default)):
+            wanted = f"expected something like {default!r}, and no whole number above {MOST}"
+            raise PaigError(f"{name}.{key} = {quoted(value)}: {wanted}.")
+    return cls(dt=dt, **options)

@@ -1,0 +1,306 @@
+"""A scene: bodies on joints, and the forces between them, put together to a physics.
+
+Bodies that move freely are points and keep a fast path: the forces are their accelerations. A single rail or hinge has
+a constant inertia; rails and hinges upon one another have a mass matrix (:class:`~paig_control.physics.joints.Tree`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from paig_control.errors import PaigError, nearest, quoted
+from paig_control.physics.base import Physics
+from paig_control.physics.force import Force
+from paig_control.physics.forces import Push, find_force, kind_of
+from paig_control.physics.joints import JOINTS, Body, Places, Tree
+from paig_control.physics.written import KEYS, MOST, fits
+from paig_control.types import State
+
+
+class Motion:
+    """Where things are and how they move, as forces are told; what is not asked for is not computed.
+
+    Attributes:
+        position: coordinates ``(*B, N, D)``.
+        velocity: of them, per second.
+    """
+
+    def __init__(self, scene: Scene, position: Tensor, velocity: Tensor) -> None:
+        self.scene, self.position, self.velocity = scene, position, velocity
+
+    @cached_property
+    def places(self) -> Places:
+        """Of bodies on rails and hinges."""
+        assert self.scene.tree is not None
+        return self.scene.tree.places(self.position)
+
+    @property
+    def place(self) -> Tensor:
+        """Centres of mass of the bodies, ``(*B, N, 2)``."""
+        return self.position if self.scene.tree is None else self.places.place
+
+    @cached_property
+    def speed(self) -> Tensor:
+        """Velocities of the centres of mass, ``(*B, N, 2)``."""
+        if self.scene.tree is None:
+            return self.velocity
+        return torch.einsum("...ncp,...c->...np", self.places.slope, self.velocity[..., 0])
+
+    @property
+    def down(self) -> Tensor:
+        """What gravity does along each coordinate, ``(*B, N, D)``, in parts of the scene's ``lever``."""
+        scene = self.scene
+        if scene.rod is not None:
+            return torch.sin(self.position)
+        if scene.tree is None:
+            return scene.below.to(self.position).expand_as(self.position)
+        fall = self.places.slope[..., 1] * scene.mass.to(self.position)[:, None]
+        return fall.sum(-2).unsqueeze(-1)
+
+
+class Scene(Physics):
+    """Bodies that move as their joints let them, under forces that add up.
+
+    Args:
+        dt: time between frames, s.
+        bodies: with their joints, or how many that move freely.
+        forces: by the names under which they stand in files; constants that two of them share go by both names.
+        substeps: integration steps a frame.
+
+    Attributes:
+        tree: of rails and hinges; None for bodies that move freely.
+        handed: ``(2,)``, of free bodies: -1 for an axis along which the camera mirrors.
+
+    Raises:
+        PaigError: for bodies, joints and forces that do not fit one another.
+    """
+
+    def __init__(self, dt: float, bodies: int | Sequence[Body], forces: Mapping[str, Force], substeps: int = 5) -> None:
+        self.bodies = tuple([Body()] * bodies if isinstance(bodies, int) else bodies)
+        _check(self.bodies, forces)
+        names = _names(forces)
+        constants = [
+            dataclasses.replace(one, name=names[label][one.name])
+            for label, force in forces.items()
+            for one in force.constants
+        ]
+        super().__init__(dt, substeps, [JOINTS[body.joint] for body in self.bodies], 0, constants)
+        mass = torch.tensor([body.mass for body in self.bodies], dtype=torch.float64)
+        self.mass: Tensor
+        self.register_buffer("mass", mass, persistent=False)
+        self.tree: Tree | None = None
+        self.rod: Body | None = None
+        self.lever = self.ease = 1.0
+        if self.bodies[0].joint == "free":
+            self.kinematics = "planar"
+            self.below: Tensor
+            self.register_buffer("below", torch.stack([torch.zeros_like(mass), mass], -1), persistent=False)
+            self.register_buffer("handed", torch.ones(2))
+        else:
+            self.kinematics, self.tree = "tree", Tree(self.bodies)
+            if len(self.bodies) == 1 and self.bodies[0].joint == "hinge":
+                self.kinematics, self.rod = "rotary", self.bodies[0]
+                self.lever = self.rod.mass * self.rod.length / 2
+                self.ease = 3.0 / (self.rod.mass * self.rod.length**2)
+        self._alike_masses = bool((mass == 1).all())
+        self.forces: dict[str, Force] = dict(forces)
+        self.terms = nn.ModuleList(forces.values())
+        for label, force in forces.items():
+            force.enter(self, names[label])
+        ends = list(itertools.accumulate(force.acts for force in forces.values()))
+        self.action_size = ends[-1] if ends else 0
+        self._pulls = [(f, end - f.acts, end) for f, end in zip(forces.values(), ends, strict=True) if not f.walls]
+        self._walls = [force for force in forces.values() if force.walls]
+        self.walls = bool(self._walls)
+        coupled = self.rod is None and any(body.joint == "hinge" for body in self.bodies)  # Coriolis terms
+        self.uses_velocity = coupled or any(force.uses_velocity for force in forces.values())
+        pushes = [force.pushed for force in forces.values() if isinstance(force, Push)]
+        self.pushed = tuple(pushes[0]) if len(pushes) == 1 and self.tree is None else ()
+        fastest = torch.tensor([[body.max_speed] * self.dims for body in self.bodies])
+        self.fastest: Tensor
+        self.register_buffer("fastest", fastest, persistent=False)
+        self._limited = not bool(fastest.isinf().all())
+        self.spec = {"name": "scene", **self.describe()}
+
+    def acceleration(self, state: State, action: Tensor) -> Tensor:
+        """Acceleration ``(*B, N, D)`` by all forces, under the action ``(*B, A)``."""
+        motion = Motion(self, *state)
+        bodies: Tensor | None = None
+        joints: Tensor | None = None
+        for force, low, high in self._pulls:
+            found = force.forward(motion, action if high - low in (0, self.action_size) else action[..., low:high])
+            if force.on == "bodies":
+                bodies = found if bodies is None else bodies + found
+            else:
+                joints = found if joints is None else joints + found
+        if self.rod is not None and bodies is None and joints is not None:
+            return joints * self.ease
+        if self.tree is not None:
+            return self.tree.accelerate(state, motion.places, bodies, joints)
+        total = bodies if joints is None else joints if bodies is None else bodies + joints
+        if total is None:
+            return torch.zeros_like(state.position)
+        return total if self._alike_masses else total / self.mass.to(total)[:, None]
+
+    def limit(self, velocity: Tensor) -> Tensor:
+        """Clip velocities where bodies have a highest speed."""
+        if not self._limited:
+            return velocity
+        if self.rod is not None:
+            return velocity.clamp(-self.rod.max_speed, self.rod.max_speed)
+        fastest = self.fastest.to(velocity)
+        return velocity.clamp(-fastest, fastest)
+
+    def reflect(self, state: State) -> State:
+        """Bring a state back between walls."""
+        for force in self._walls:
+            state = force.reflect(state)
+        return state
+
+    def energy(self, state: State) -> Tensor | None:
+        """Energy ``(*B,)`` of motion and of place, actions apart; None if a force takes it away or tells of none."""
+        motion = Motion(self, *state)
+        parts = [force.potential(motion) for force in self.forces.values() if not (force.walls or force.driven)]
+        if any(part is None for part in parts):
+            return None
+        if self.tree is None:
+            moving = (self.mass.to(state.velocity)[:, None] * state.velocity.square()).sum((-1, -2)) / 2
+        else:
+            moving = self.tree.energy(state)
+        return sum((part for part in parts if part is not None), moving)
+
+    def describe(self) -> dict[str, Any]:
+        """What :func:`scene_of` makes the same scene of."""
+        forces = {}
+        for label, force in self.forces.items():
+            kind = kind_of(force)
+            forces[label] = {**({} if kind == label else {"kind": kind}), **force.options()}
+        if all(body == Body() for body in self.bodies):
+            return {"objects": len(self.bodies), "forces": forces}
+        return {"bodies": [_told(body) for body in self.bodies], "forces": forces}
+
+
+def _told(body: Body) -> dict[str, Any]:
+    """What of a body is not as by default, in plain values."""
+    values = {item.name: getattr(body, item.name) for item in dataclasses.fields(Body) if item.name != "joint"}
+    usual = dataclasses.asdict(Body())
+    told = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return {"joint": body.joint, **{name: value for name, value in told.items() if values[name] != usual[name]}}
+
+
+def _names(forces: Mapping[str, Force]) -> dict[str, dict[str, str]]:
+    """For each force, what its constants are called in the scene."""
+    shared = Counter(one.name for force in forces.values() for one in force.constants)
+    return {
+        label: {c.name: c.name if shared[c.name] == 1 else f"{label}_{c.name}" for c in force.constants}
+        for label, force in forces.items()
+    }
+
+
+def _check(bodies: Sequence[Body], forces: Mapping[str, Force]) -> None:
+    """Refuse bodies that cannot be, and forces that they cannot feel."""
+    if not 0 < len(bodies) <= MOST:
+        raise PaigError(f"A scene of {len(bodies)} bodies: expected at least 1, and at most {MOST}.")
+    for number, body in enumerate(bodies):
+        body.check(number)
+    if len({len(JOINTS[body.joint]) for body in bodies}) > 1:
+        raise PaigError("Some bodies are free, others on rails or hinges: expected all of them free, or none.")
+    for label, force in forces.items():
+        if len(bodies) < force.least:
+            raise PaigError(f"objects = {len(bodies)}: the force {label} needs at least {force.least}.")
+        for number, body in enumerate(bodies):
+            if body.joint not in force.joints:
+                kind = "free" if body.joint == "free" else f"on a {body.joint}"
+                raise PaigError(
+                    f"Body {number} is {kind} and cannot feel the force {label}, which acts on bodies with joints of "
+                    f"the kind {' or '.join(force.joints)}: leave it out."
+                )
+
+
+def scene_of(description: Mapping[str, Any], dt: float, imports: bool = False) -> Scene:
+    """The scene that a description says, in plain values.
+
+    Args:
+        description: ``objects`` (how many bodies move freely) or ``bodies`` (a list, each with the attributes of
+            :class:`~paig_control.physics.joints.Body`); ``forces`` by name, each with its arguments, with ``kind``
+            where its name is not that of its kind, or false to leave it out; ``force: false`` to leave out all that
+            actions drive; ``substeps``.
+        dt: time between frames, s.
+        imports: whether ``package:Name`` of a force may import the package.
+
+    Raises:
+        PaigError: that names what is wrong.
+    """
+    _known(description, KEYS, "A scene")
+    given = description.get("forces") or {}
+    if not isinstance(given, Mapping):
+        raise PaigError(f"forces = {quoted(given)}: expected names with arguments, for example spring: {{}}.")
+    forces = {}
+    for label, arguments in given.items():
+        if arguments is False:
+            continue
+        values = {} if arguments in (None, True) else arguments
+        if not isinstance(values, Mapping) or not str(label).isidentifier():
+            raise PaigError(
+                f"forces.{label} = {quoted(arguments)}: expected a name with arguments, or false to leave it out."
+            )
+        kind = values.get("kind", label)
+        cls = find_force(str(kind), imports)
+        own = {str(name): value for name, value in values.items() if name != "kind"}
+        if not (cls.driven and description.get("force") is False):
+            forces[str(label)] = _made(cls, own, f"forces.{label}")
+    return Scene(dt, _bodies(description), forces, substeps=description.get("substeps", 5))
+
+
+def _bodies(description: Mapping[str, Any]) -> int | list[Body]:
+    given = description.get("bodies")
+    if given is None:
+        count = description.get("objects", 1)
+        if type(count) is not int or not 0 < count <= MOST:
+            raise PaigError(f"objects = {quoted(count)}: expected a whole number from 1 to {MOST}.")
+        return count
+    if "objects" in description and description["objects"] != len(given):
+        raise PaigError(f"objects = {quoted(description['objects'])} beside {len(given)} bodies: leave objects out.")
+    if not isinstance(given, Sequence) or isinstance(given, str) or not all(isinstance(one, Mapping) for one in given):
+        raise PaigError(f"bodies = {quoted(given)}: expected a list of bodies, for example [{{joint: free}}].")
+    return [
+        _made(Body, {str(name): value for name, value in one.items()}, f"bodies.{n}") for n, one in enumerate(given)
+    ]
+
+
+def _known(given: Iterable[Any], known: Iterable[str], whose: str) -> None:
+    """Refuse a name that is not known."""
+    for name in given:
+        if name not in (names := list(known)):
+            raise PaigError(f"{whose} has no {quoted(name)}; {nearest(str(name), names)}")
+
+
+T = TypeVar("T")
+
+
+def _made(cls: type[T], values: dict[str, Any], place: str) -> T:
+    """An object of plain values, each of the kind of its default."""
+    parameters = inspect.signature(cls).parameters
+    _known(values, parameters, place)
+    for name, value in values.items():
+        default = parameters[name].default
+        if default not in (inspect.Parameter.empty, None) and not fits(value, default):
+            raise PaigError(f"{place}.{name} = {quoted(value)}: expected something like {default!r}.")
+    missing = [name for name, one in parameters.items() if one.default is one.empty and name not in values]
+    if missing:
+        raise PaigError(f"{place} says no {missing[0]}: {(inspect.getdoc(cls) or '').partition(chr(10))[0]}")
+    try:
+        return cls(**{n: tuple(v) if isinstance(parameters[n].default, tuple) else v for n, v in values.items()})
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, PaigError):
+            raise
+        raise PaigError(f"{place} cannot be made of {quoted(values)} ({error}).") from None

@@ -1,0 +1,102 @@
+"""Scenes as they are written down: the library's own in ``configs/physics``, and files of your own. No torch here."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from paig_control.errors import PaigError, brief, nearest, quoted
+from paig_control.reading import check_file
+
+LARGEST = 10**6
+"""Bytes that the file of a scene may have."""
+MOST = 4096
+"""Bodies that a scene may have, or whole numbers that an option may be."""
+KEYS = ("objects", "bodies", "forces", "substeps", "force")
+"""What a scene's description may say."""
+
+
+@cache
+def scenes() -> dict[str, dict[str, Any]]:
+    """The scenes that come with the library, as their files say them."""
+    found = {}
+    for file in sorted(resources.files("paig_control.configs").joinpath("physics").iterdir(), key=lambda one: one.name):
+        said: Any = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
+        name = said.pop("name", None)
+        if "forces" in said:
+            found[name] = said
+    return found
+
+
+def described(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of a scene, with options in place of what its file says.
+
+    Raises:
+        PaigError: for an option that there is not, or a value not of its kind.
+    """
+    said = copy.deepcopy(scenes().get(name, {}))
+    short = {**said.pop("options", {}), **options.get("options", {})}
+    if "objects" in options or "bodies" in options:
+        said.pop("objects" if "bodies" in options else "bodies", None)
+    for key, value in options.items():
+        if key in KEYS:
+            said[key] = copy.deepcopy(value)
+    for key, value in options.items():
+        if key not in (*KEYS, "options", *short):
+            raise PaigError(f"The physics {name!r} has no option {key!r}; {nearest(key, [*KEYS, *short])}")
+        if key in short:
+            _put(said, str(short[key]).split("."), value, f"{name}.{key}")
+    return said
+
+
+def _put(said: dict[str, Any], path: list[str], value: Any, key: str) -> None:
+    """Set what a short name stands for; false leaves a force out, true takes it as it is written, or by default."""
+    place: Any = said
+    for step in path[:-1]:
+        if isinstance(place, list):
+            place = place[int(step)]
+        else:
+            if not isinstance(place.get(step), dict | list):
+                place[step] = {}
+            place = place[step]
+    last, usual = path[-1], place.get(path[-1])
+    if value is not None and usual is not None and not isinstance(usual, dict) and not fits(value, usual):
+        raise PaigError(f"{key} = {quoted(value)}: expected something like {usual!r}.")
+    place[last] = usual if value is True and isinstance(usual, dict) else value
+
+
+def read_scene(path: Path) -> dict[str, Any]:
+    """The scene that a YAML file of your own describes, under the file's name unless it says another.
+
+    Raises:
+        PaigError: for what is no such file.
+    """
+    check_file(path, LARGEST)
+    try:
+        said: Any = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")))
+    except Exception as error:  # YAML's and OmegaConf's kinds are many, and letters that are none
+        raise PaigError(f"{path} is no YAML that can be read ({brief(str(error).splitlines()[0])}).") from None
+    if not isinstance(said, dict) or "forces" not in said:
+        raise PaigError(f"{path} describes no scene: expected objects or bodies, and forces, by name.")
+    return {"name": path.stem, **{str(key): value for key, value in said.items()}}
+
+
+def fits(value: object, default: object) -> bool:
+    """Whether a plain value is of the kind of a default."""
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, str):
+        return isinstance(value, str)
+    if isinstance(default, list):
+        return isinstance(value, list | tuple)
+    if isinstance(default, tuple):
+        return isinstance(value, list | tuple) and len(value) == len(default) and all(map(fits, value, default))
+    if isinstance(default, int):
+        return type(value) is int and value <= MOST
+    return isinstance(value, int | float) and not isinstance(value, bool)
