@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from paig_control.errors import PaigError, nearest
 from paig_control.guarding import Guarded
+from paig_control.naming import imported
 
 T = TypeVar("T")
 
@@ -23,12 +23,7 @@ def find(env_id: str) -> EnvSpec:
     """
     module, _, name = env_id.rpartition(":")
     if module:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise PaigError(f"{env_id} needs a package that cannot be imported: {error}") from error
-        except Exception as error:
-            raise PaigError(f"The module {module} cannot be imported ({type(error).__name__}: {error}).") from error
+        imported(module)
     try:
         spec: EnvSpec = gym.spec(name)
     except gym.error.Error as error:

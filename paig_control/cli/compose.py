@@ -6,7 +6,6 @@ before Hydra sees it, so that an unknown command, group choice or key is answere
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Sequence
 from functools import cache
@@ -25,18 +24,16 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from paig_control.cli.adoption import ADOPTED, adopted
 from paig_control.cli.groups import OPEN, RECORDS, record
 from paig_control.cli.mirror import schema
 from paig_control.cli.quoting import PATHS, bare, in_quotes, is_list, quoted, split
 from paig_control.cli.schema import COMMANDS, lists
 from paig_control.cli.wording import expected
 from paig_control.errors import PaigError, brief, nearest
-from paig_control.physics.written import read_scene
 from paig_control.reading import place
 
 CONFIGS = "paig_control.configs"
-ADOPTED = "schema_own_"
-"""How the names begin under which Hydra is told of somebody else's choices; such names are not offered."""
 _USED: dict[str, dict[str, str | None]] = {}
 
 
@@ -124,7 +121,7 @@ def configure(command: str, words: Sequence[str]) -> DictConfig:
         loader = GlobalHydra.instance().config_loader()
         groups = sorted(set(loader.list_groups("")) - {"hydra"})
         own = list(used(loader, command))
-        overrides = [_adopted(one) for one in overrides]
+        overrides = [adopted(one) for one in overrides]
         picked = [one for one in overrides if one.key_or_group in groups]
         for one in picked:
             _check_choice(command, one, own, loader)
@@ -137,22 +134,6 @@ def configure(command: str, words: Sequence[str]) -> DictConfig:
         raise PaigError(f"A ${{...}} cannot be resolved: {str(error).splitlines()[0]}") from None
     _check_paths(composed)
     return composed
-
-
-def _adopted(one: Override) -> Override:
-    """A physics that is not of this library, by its YAML file or as ``package:Name``, made a choice of the group."""
-    value = one.value()
-    if one.key_or_group != "physics" or not isinstance(value, str):
-        return one
-    if value.endswith((".yaml", ".yml")):
-        said = read_scene(place(value, "physics"))
-    elif ":" in value:
-        said = {"name": value}
-    else:
-        return one
-    name = f"{ADOPTED}{hashlib.sha256(repr(said).encode()).hexdigest()[:12]}"
-    ConfigStore.instance().store(group="physics", name=name, node=said)
-    return OverridesParser.create().parse_override(f"physics={name}")
 
 
 def _check_paths(config: DictConfig) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 from omegaconf import DictConfig, OmegaConf
 
+from paig_control import naming
 from paig_control.cli.groups import record
 from paig_control.cli.mirror import build
 from paig_control.errors import PaigError, nearest
@@ -137,7 +138,18 @@ def make_planner(config: DictConfig, seed: int) -> SeededPlanner:
     """Make the planner that a configuration describes."""
     from paig_control.agents.registry import PLANNERS
 
-    return PLANNERS[config.name](settings(config, "planner", config.name), seed)
+    if config.name in PLANNERS:
+        return PLANNERS[config.name](settings(config, "planner", config.name), seed)
+    options = plain(config)
+    name = options.pop("name")
+    cls = naming.find("planner", name, PLANNERS, imports=True)
+    if "seed" in inspect.signature(cls).parameters:
+        options["seed"] = seed
+    planner: SeededPlanner = naming.made(cls, options, name)
+    for part in ("plan", "reseed", "horizon"):
+        if not hasattr(planner, part):
+            raise PaigError(f"The planner {name} has no {part}: expected plan, reseed and horizon.")
+    return planner
 
 
 def pick_device(name: str) -> torch.device:

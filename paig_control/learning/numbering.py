@@ -2,13 +2,18 @@
 
 Discovery numbers objects as it finds them. A body that is pushed accelerates along, so the objects are matched to the
 forces by the correlation of their accelerations with them, whatever its sign: a force may push the other way round, and
-a camera whose y is up, say, turns round one half of the force alone.
+a camera whose y is up, say, turns round one half of the force alone. Where no force tells and the physics does not
+treat bodies alike (a ball between two others, one that is tied to a post), the order is taken that explains the motion
+best.
 """
 
 from __future__ import annotations
 
+import copy
+import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -16,10 +21,16 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from paig_control.inference import believed
+from paig_control.learning.identify import identify, scouts
+from paig_control.learning.settings import IdentifySettings
+from paig_control.physics.base import Physics
+from paig_control.physics.check import sample
 
 SURE = 3.0
 """A correlation counts from so many standard deviations on, which is what chance would make of it: a camera is taken
 for mirrored by mistake in one of some 700 cases, if one coordinate is pushed and the other is not at all."""
+MOST, FILMS, FRAMES = 120, 12, 8
+"""Orders, at most, that are tried out, and on how many films and frames."""
 
 
 class Numbers(NamedTuple):
@@ -64,3 +75,53 @@ def numbering(coordinates: Tensor, actions: Tensor, actuated: Sequence[int], tru
     rest = iter(n for n in range(found) if n not in order.values())
     numbers = [order[number] if number in order else next(rest) for number in range(found)]
     return Numbers(numbers, torch.tensor([1.0, -1.0 if mirrored else 1.0]))
+
+
+@torch.no_grad()
+def orders(physics: Physics) -> list[list[int]]:
+    """Ways to number the bodies that are not pushed, one of each kind: those alike to the physics may change places."""
+    free = [n for n in range(physics.objects) if n not in physics.pushed]
+    if math.factorial(len(free)) > MOST:
+        return [list(range(physics.objects))]
+    tried = copy.deepcopy(physics).double()
+    state, action = sample(tried, 4)
+    still = tried.acceleration(state, torch.zeros_like(action))
+    every, alike = [], []
+    for part in itertools.permutations(free):
+        order = list(range(physics.objects))
+        for number, other in zip(free, part, strict=True):
+            order[number] = other
+        every.append(order)
+        moved = tried.acceleration(type(state)(*(x[:, order] for x in state)), torch.zeros_like(action))
+        if bool((moved - still[:, order]).abs().max() < 1e-9 * (1 + still.abs().max())):
+            alike.append(order)
+    kinds: list[list[int]] = []
+    for order in every:
+        if not any([order[n] for n in one] in kinds for one in alike):
+            kinds.append(order)
+    return kinds
+
+
+def likeliest(
+    physics: Physics, coordinates: Tensor, actions: Tensor, trust: Tensor, settings: IdentifySettings
+) -> list[int]:
+    """The order of the objects, as found, in which the physics explains best how they move, whatever its constants.
+
+    Args:
+        physics: stays as it is.
+        coordinates: ``(B, T, N, D)``.
+        actions: ``(B, T - 1, A)``.
+        trust: ``(B, T, N, D)``, as :func:`~paig_control.learning.identify.identify` takes it.
+        settings: of identification, of which a short one is made.
+    """
+    choices = orders(physics)
+    if len(choices) == 1:
+        return choices[0]
+    few = scouts(len(coordinates), FILMS).to(coordinates.device)
+    frames = min(FRAMES, coordinates.shape[1])
+    short = replace(settings, iterations=6, integrators=settings.integrators[-1:])
+    left = []
+    for order in choices:
+        seen, sure = (x[few, :frames][:, :, order] for x in (coordinates, trust))
+        left.append(identify(copy.deepcopy(physics), seen, actions[few, : frames - 1], short, trust=sure).rms)
+    return choices[min(range(len(choices)), key=left.__getitem__)]

@@ -22,7 +22,7 @@ from paig_control.learning.discover import discover
 from paig_control.learning.foresee import foresee_loop, foreseen
 from paig_control.learning.identify import Identified, identify, scouts
 from paig_control.learning.moments import Watch
-from paig_control.learning.numbering import numbering
+from paig_control.learning.numbering import likeliest, numbering, orders
 from paig_control.learning.paper import Joint
 from paig_control.learning.refine import refine_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
@@ -184,16 +184,19 @@ class Staged(Trainer[RecipeSettings]):
         return scouts(len(self.images), self.recipe.identify.scouts).to(self.device)
 
     def _number(self) -> None:
-        """Number the objects as the bodies that recorded forces act on, and see whether the camera mirrors."""
+        """Number the objects as the physics does its bodies, and see whether the camera mirrors."""
         model, films = self.trained, self._scouts()
-        if not model.physics.pushed:
+        if not model.physics.pushed and len(orders(model.physics)) == 1:
             return
-        seen = model.read_images(self.images[films])
-        order, handed = numbering(seen.position, self.actions[films], model.physics.pushed, seen.trust)
+        seen, actions = model.read_images(self.images[films]), self.actions[films]
+        order, handed = numbering(seen.position, actions, model.physics.pushed, seen.trust)
+        if model.physics.pushed:
+            model.physics.handed.copy_(handed)
+        place, trust = (x[:, :, order] for x in seen)
+        order = [order[n] for n in likeliest(model.physics, place, actions, trust, self.recipe.identify)]
         for part in (model.localizer, model.renderer, model.kinematics):
             assert isinstance(part, Localizer | SpriteRenderer | Planar)
             part.renumber(order)
-        model.physics.handed.copy_(handed)
 
     def _identify(self, name: str) -> Identified:
         model, films = self.trained, self._scouts() if name == "identify" else None

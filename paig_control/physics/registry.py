@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 from paig_control import naming
 from paig_control.errors import PaigError, nearest, quoted
+from paig_control.naming import fits
 from paig_control.physics.base import Physics
 from paig_control.physics.lstm import Lstm
 from paig_control.physics.scene import scene_of
-from paig_control.physics.written import MOST, described, fits, scenes
+from paig_control.physics.written import MOST, described, scenes
 
 PHYSICS: dict[str, type[Physics]] = {}
 """Classes by name; scenes are files."""
@@ -80,7 +81,7 @@ def _registered(cls: Any, name: str, dt: float, options: Mapping[str, Any]) -> P
             raise PaigError(f"The physics {name!r} has no option {key!r}; {nearest(key, allowed)}")
         default = parameters[key].default
         numbers = isinstance(value, list | tuple) and all(type(n) is int for n in value)
-        if not (value is None or numbers if default is None else fits(value, default)):
+        if not (value is None or numbers if default is None else fits(value, default, MOST)):
             wanted = f"expected something like {default!r}, and no whole number above {MOST}"
             raise PaigError(f"{name}.{key} = {quoted(value)}: {wanted}.")
     return cls(dt=dt, **options)

@@ -7,22 +7,22 @@ a constant inertia; rails and hinges upon one another have a mass matrix (:class
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from paig_control.errors import PaigError, nearest, quoted
+from paig_control.errors import PaigError, quoted
+from paig_control.naming import known, made
 from paig_control.physics.base import Physics
 from paig_control.physics.force import Force
 from paig_control.physics.forces import Push, find_force, kind_of
 from paig_control.physics.joints import JOINTS, Body, Places, Tree
-from paig_control.physics.written import KEYS, MOST, fits
+from paig_control.physics.written import KEYS, MOST
 from paig_control.types import State
 
 
@@ -240,7 +240,7 @@ def scene_of(description: Mapping[str, Any], dt: float, imports: bool = False) -
     Raises:
         PaigError: that names what is wrong.
     """
-    _known(description, KEYS, "A scene")
+    known(description, KEYS, "A scene")
     given = description.get("forces") or {}
     if not isinstance(given, Mapping):
         raise PaigError(f"forces = {quoted(given)}: expected names with arguments, for example spring: {{}}.")
@@ -257,7 +257,7 @@ def scene_of(description: Mapping[str, Any], dt: float, imports: bool = False) -
         cls = find_force(str(kind), imports)
         own = {str(name): value for name, value in values.items() if name != "kind"}
         if not (cls.driven and description.get("force") is False):
-            forces[str(label)] = _made(cls, own, f"forces.{label}")
+            forces[str(label)] = made(cls, own, f"forces.{label}", MOST)
     return Scene(dt, _bodies(description), forces, substeps=description.get("substeps", 5))
 
 
@@ -273,34 +273,6 @@ def _bodies(description: Mapping[str, Any]) -> int | list[Body]:
     if not isinstance(given, Sequence) or isinstance(given, str) or not all(isinstance(one, Mapping) for one in given):
         raise PaigError(f"bodies = {quoted(given)}: expected a list of bodies, for example [{{joint: free}}].")
     return [
-        _made(Body, {str(name): value for name, value in one.items()}, f"bodies.{n}") for n, one in enumerate(given)
+        made(Body, {str(name): value for name, value in one.items()}, f"bodies.{n}", MOST)
+        for n, one in enumerate(given)
     ]
-
-
-def _known(given: Iterable[Any], known: Iterable[str], whose: str) -> None:
-    """Refuse a name that is not known."""
-    for name in given:
-        if name not in (names := list(known)):
-            raise PaigError(f"{whose} has no {quoted(name)}; {nearest(str(name), names)}")
-
-
-T = TypeVar("T")
-
-
-def _made(cls: type[T], values: dict[str, Any], place: str) -> T:
-    """An object of plain values, each of the kind of its default."""
-    parameters = inspect.signature(cls).parameters
-    _known(values, parameters, place)
-    for name, value in values.items():
-        default = parameters[name].default
-        if default not in (inspect.Parameter.empty, None) and not fits(value, default):
-            raise PaigError(f"{place}.{name} = {quoted(value)}: expected something like {default!r}.")
-    missing = [name for name, one in parameters.items() if one.default is one.empty and name not in values]
-    if missing:
-        raise PaigError(f"{place} says no {missing[0]}: {(inspect.getdoc(cls) or '').partition(chr(10))[0]}")
-    try:
-        return cls(**{n: tuple(v) if isinstance(parameters[n].default, tuple) else v for n, v in values.items()})
-    except (TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, PaigError):
-            raise
-        raise PaigError(f"{place} cannot be made of {quoted(values)} ({error}).") from None

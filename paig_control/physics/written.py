@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from paig_control.errors import PaigError, brief, nearest, quoted
+from paig_control.naming import fits
 from paig_control.reading import check_file
 
 LARGEST = 10**6
@@ -66,7 +67,7 @@ def _put(said: dict[str, Any], path: list[str], value: Any, key: str) -> None:
                 place[step] = {}
             place = place[step]
     last, usual = path[-1], place.get(path[-1])
-    if value is not None and usual is not None and not isinstance(usual, dict) and not fits(value, usual):
+    if value is not None and usual is not None and not isinstance(usual, dict) and not fits(value, usual, MOST):
         raise PaigError(f"{key} = {quoted(value)}: expected something like {usual!r}.")
     place[last] = usual if value is True and isinstance(usual, dict) else value
 
@@ -85,18 +86,3 @@ def read_scene(path: Path) -> dict[str, Any]:
     if not isinstance(said, dict) or "forces" not in said:
         raise PaigError(f"{path} describes no scene: expected objects or bodies, and forces, by name.")
     return {"name": path.stem, **{str(key): value for key, value in said.items()}}
-
-
-def fits(value: object, default: object) -> bool:
-    """Whether a plain value is of the kind of a default."""
-    if isinstance(default, bool):
-        return isinstance(value, bool)
-    if isinstance(default, str):
-        return isinstance(value, str)
-    if isinstance(default, list):
-        return isinstance(value, list | tuple)
-    if isinstance(default, tuple):
-        return isinstance(value, list | tuple) and len(value) == len(default) and all(map(fits, value, default))
-    if isinstance(default, int):
-        return type(value) is int and value <= MOST
-    return isinstance(value, int | float) and not isinstance(value, bool)

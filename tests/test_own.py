@@ -1,0 +1,101 @@
+"""What a stranger writes in a folder of their own works by its name: environment, force, scene and planner."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from paig_control.data import episodes
+from paig_control.inference import trajectory
+from paig_control.learning.numbering import likeliest, orders
+from paig_control.learning.settings import IdentifySettings
+from paig_control.physics.registry import build_physics
+from paig_control.physics.written import read_scene
+from paig_control.types import State
+
+QUICK = [
+    "model.channels=2",
+    "recipe.discover.frames=200",
+    "recipe.discover.steps=30",
+    "recipe.warm_start.steps=60",
+    "recipe.refine.steps=0",
+]
+OWN = Path(__file__).parents[1] / "examples" / "own"
+
+
+def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The console script, in a process of its own that knows of this folder alone where it is."""
+    script = Path(sys.executable).with_name("paig-control")
+    return subprocess.run([script, *words, "verbosity=0"], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a trained run of the charged ball, and a picture of it for a goal."""
+    place = tmp_path_factory.mktemp("strange") / "own"
+    shutil.copytree(OWN, place)
+    made = call(place, "collect", "env=cyclotron:Cyclotron-v0", "sequences=16", "steps=16", "test=4", "out=films.npz")
+    assert made.returncode == 0, made.stderr
+    learned = call(place, "train", "data=films.npz", "physics=cyclotron.yaml", *QUICK, "out=run")
+    assert learned.returncode == 0, learned.stderr
+    Image.fromarray(episodes.load(place / "films.npz").split("test").frames[0, 0]).save(place / "goal.png")
+    return place
+
+
+def test_a_force_and_a_scene_of_ones_own_are_learned_in_an_environment_of_ones_own(folder: Path) -> None:
+    constants = json.loads((folder / "run" / "summary.json").read_text())["constants"]
+    assert constants["field"]["value"] == pytest.approx(1.5, rel=0.005)
+    assert constants["actuation"]["value"] == pytest.approx(1.0, rel=0.02)
+
+
+def test_a_planner_of_ones_own_controls_a_run_whose_force_is_trusted(folder: Path) -> None:
+    words = ("control", "run=run", "env=cyclotron:Cyclotron-v0", "goal=goal.png", "planner=shooting:Shooting")
+    few = ("planner.samples=40", "env.horizon=6", "steps=12", "episodes=2", "out=ctl")
+    refused = call(folder, *words, *few)
+    assert refused.returncode == 2
+    assert "say imports=[magnetic]" in refused.stderr
+    done = call(folder, *words, *few, "imports=[magnetic]")
+    assert done.returncode == 0, done.stderr
+    said = json.loads((folder / "ctl" / "summary.json").read_text())
+    assert said["options"]["planner"] == {"name": "shooting:Shooting", "horizon": 6, "samples": 40, "hold": 4}
+    wrong = call(folder, *words, "planner.sampels=3")
+    assert wrong.returncode == 2
+    assert "did you mean planner.samples" in wrong.stderr
+    for planner, says in (("shooting:Shoting", "did you mean Shooting"), ("nowhere:P", "cannot be imported")):
+        lost = call(folder, *words[:-1], f"planner={planner}", "imports=[magnetic]")
+        assert lost.returncode == 2
+        assert says in lost.stderr
+
+
+def test_balls_that_the_physics_does_not_treat_alike_are_numbered_by_their_motion() -> None:
+    row = build_physics(dt=0.3, **read_scene(OWN / "row.yaml")).double()
+    assert len(orders(row)) == 6
+    truth = {"spring_stiffness": 3.0, "spring_rest_length": 7.0, "tether_stiffness": 2.0, "tether_rest_length": 2.0}
+    row.set_values(truth)
+    random = np.random.default_rng(0)
+    place = torch.tensor([[8.0, 16.0], [16.0, 16.0], [24.0, 16.0]]) + torch.tensor(random.uniform(-3, 3, (16, 3, 2)))
+    start = State(place.double(), torch.tensor(random.uniform(-4, 4, (16, 3, 2))))
+    with torch.no_grad():
+        path = trajectory(row, start, torch.zeros(16, 11, 0).double())
+    fresh = build_physics(dt=0.3, **read_scene(OWN / "row.yaml"))
+    before = fresh.values()
+    mixed = [1, 2, 0]
+    seen = path[:, :, mixed]
+    order = likeliest(fresh, seen, torch.zeros(16, 11, 0), torch.ones_like(seen), IdentifySettings())
+    assert [mixed[n] for n in order] == [0, 1, 2]
+    assert fresh.values() == before
+
+
+@pytest.mark.parametrize("name", ["spring", "gravity", "bouncing", "pendulum"])
+def test_bodies_that_are_alike_need_no_order(name: str) -> None:
+    assert len(orders(build_physics(name, 0.3, force=False))) == 1
+    pushed = build_physics("spring", 0.3, actuated=[1], objects=3)
+    assert len(orders(pushed)) == 1
