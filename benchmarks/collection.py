@@ -19,9 +19,9 @@ import numpy as np
 from common import arguments, save
 from PIL import Image
 
-from paig_control.cli.output import machine, versions
 from paig_control.data.collection import collect
 from paig_control.data.episodes import Episodes
+from paig_control.runs import machine, versions
 
 BATCH = 256
 SCENES = {"Pendulum": 12, "BouncingBalls": 12, "Spring": 12, "SpringHalf": 12, "ThreeBody": 20, "DigitSpring": 12}

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from common import arguments, choose_systems, command, judge, learned, save, side_by_side, summary
 
-from paig_control.cli.output import read_summary
+from paig_control.runs import read_summary
 
 FIRST = 1000
 """Seed of the first episode; the i-th has its own, and its goal."""

@@ -30,8 +30,8 @@ from common import arguments, save
 from PIL import Image, ImageSequence
 
 from paig_control import checkpoint
-from paig_control.cli.output import machine, versions
 from paig_control.data import episodes
+from paig_control.runs import machine, versions
 
 SOON = 2.0
 """Seconds that a process may live on after the one that began it."""

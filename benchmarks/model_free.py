@@ -21,8 +21,8 @@ from common import arguments, save
 
 from paig_control.agents.objectives import pendulum_step_cost
 from paig_control.agents.oracle import DynamicProgrammingOracle
-from paig_control.cli.output import machine, versions
 from paig_control.physics.registry import build_physics
+from paig_control.runs import machine, versions
 from paig_control.types import State
 
 LEARNERS = ("TD3", "SAC")

@@ -33,8 +33,8 @@ from torch import Tensor
 
 from paig_control.agents.objectives import cost_function, pendulum_step_cost, reward_objective
 from paig_control.agents.registry import PLANNERS
-from paig_control.cli.output import machine, versions
 from paig_control.physics.registry import build_physics
+from paig_control.runs import machine, versions
 from paig_control.types import Cost, State
 
 HORIZON, CANDIDATES, ITERATIONS = 40, 200, (1, 3, 10, 30)

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 from common import arguments, choose_systems, command, judge, save, summary
 
-from paig_control.cli.output import read_summary
 from paig_control.data import episodes
+from paig_control.runs import read_summary
 
 
 class System(NamedTuple):

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 from hasty import FILMS, PLANNED
 
-from paig_control import checkpoint, files
-from paig_control.cli import claims
+from paig_control import checkpoint, claims, files
 from paig_control.cli.main import main
 from paig_control.errors import PaigError
 from paig_control.viewer import recording
@@ -128,7 +127,7 @@ def test_a_place_that_may_not_be_written_to_is_refused_before_any_work(
 HOLDER = """
 import sys, time
 from pathlib import Path
-from paig_control.cli.claims import claim
+from paig_control.claims import claim
 claim(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)

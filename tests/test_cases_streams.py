@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hasty import CONTROL, FILMS, HASTY, PLANNED
 
+from paig_control import runs
 from paig_control.cli import output
 from paig_control.cli.main import main
 from paig_control.cli.streams import steady
@@ -65,7 +66,7 @@ def test_in_every_command_the_summary_is_there_before_results_are_printed(
 
     for name in ("say", "table"):
         monkeypatch.setattr(output.Screen, name, speak)
-    keep = output.write
+    keep = runs.write
     monkeypatch.setattr(
         output, "write", lambda p, text: (keep(p, text), written.append(p) if "summary" in p.name else 0)
     )

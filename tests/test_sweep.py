@@ -13,9 +13,9 @@ from hasty import HASTY
 
 from paig_control.cli import sweep, train
 from paig_control.cli.main import main
-from paig_control.cli.output import summary
 from paig_control.data.episodes import load
 from paig_control.report.training import sweep_figure
+from paig_control.runs import summary
 
 
 @pytest.fixture(autouse=True)

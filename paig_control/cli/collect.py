@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from paig_control import files
-from paig_control.cli import output, world
+from paig_control import files, runs
+from paig_control.cli import world
 from paig_control.cli.output import Screen
 from paig_control.data.collection import collect
 from paig_control.errors import PaigError
@@ -16,7 +16,7 @@ from paig_control.errors import PaigError
 
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     """Collect, save, summarise; returns the summary."""
-    path = output.file(config.out, ".npz", config.overwrite)
+    path = runs.file(config.out, ".npz", config.overwrite)
     if config.policy not in ("random", "zero"):
         raise PaigError(f"policy = {config.policy}: expected random or zero.")
     world.check_arguments(config.env)
@@ -44,7 +44,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         "steps": {split: shape[1] for split, shape in films.items()},
         "image": list(films["train"][2:]),
     }
-    summary = output.summary(summary_path(path), command, config, figures)
+    summary = runs.summary(summary_path(path), command, config, figures)
     screen.table(
         f"Films in {path}",
         ["split", "films", "frames of each", "frames"],

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from paig_control import files, goal_files, goals
-from paig_control.cli import adapting, output, world
+from paig_control import files, goal_files, goals, runs
+from paig_control.cli import adapting, world
 from paig_control.cli.mirror import build
 from paig_control.cli.output import Screen
 from paig_control.disturbances import DisturbSettings
@@ -73,7 +73,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         _tell(screen, drawn, control)
     elif targets.states is None:
         screen.remark("The goal's state is not known, so success is not measured: give it with goal_state=[...].")
-    folder = output.folder(config.out, config.overwrite)
+    folder = runs.folder(config.out, config.overwrite)
     with screen.bar("control") as tick:
         measured = evaluate_control(
             world.maker(config.env),
@@ -99,15 +99,15 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         "adaptation": adapting.figures(loaded, measured) if agent.adapter is not None else None,
         "notes": [] if goal is None else list(goal.notes),
         "wall_seconds": time.monotonic() - wall,
-        "peak_mb": output.peak_mb(),
+        "peak_mb": runs.peak_mb(),
     }
-    files.remove(folder / output.SUMMARY)  # it would tell of other episodes
+    files.remove(folder / runs.SUMMARY)  # it would tell of other episodes
     if goal is not None and goal.image is not None and shown:
         goal_files.save(folder / "goal.png", goal.image, goal.state)
-    output.write(folder / "episodes.csv", output.csv(measured.rows))
+    runs.write(folder / "episodes.csv", runs.csv(measured.rows))
     for index, film in enumerate(measured.films):
         save_control_film(film, (pictures or folder) / f"film{index or ''}.gif")
-    summary = output.summary(folder / output.SUMMARY, command, config, figures)
+    summary = runs.summary(folder / runs.SUMMARY, command, config, figures)
     show(screen, measured)
     if figures["adaptation"] is not None:
         adapting.show(screen, figures["adaptation"])

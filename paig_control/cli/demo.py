@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from paig_control import files
-from paig_control.cli import collect, control, output, train
+from paig_control import files, runs
+from paig_control.cli import collect, control, train
 from paig_control.cli.compose import configure
 from paig_control.cli.output import Screen
 
@@ -16,8 +16,8 @@ from paig_control.cli.output import Screen
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     """Collect, train, control and draw; returns the summary."""
     begin, wall = time.process_time(), time.monotonic()
-    folder = output.folder(config.out, config.overwrite)
-    files.remove(folder / output.SUMMARY)  # it would tell of another run
+    folder = runs.folder(config.out, config.overwrite)
+    files.remove(folder / runs.SUMMARY)  # it would tell of another run
     common = {name: config[name] for name in ("threads", "verbosity")} | {"overwrite": True}
     data = str(folder / "episodes.npz")
     screen.say("1. Random play, filmed")
@@ -49,13 +49,13 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         "frames": collected["frames"]["train"],
         "cpu_seconds": time.process_time() - begin,
         "wall_seconds": time.monotonic() - wall,
-        "peak_mb": output.peak_mb(),
+        "peak_mb": runs.peak_mb(),
     }
-    summary = output.summary(folder / output.SUMMARY, command, config, content)
+    summary = runs.summary(folder / runs.SUMMARY, command, config, content)
     minutes, seconds = divmod(round(content["wall_seconds"]), 60)
     screen.say(f"Done in {minutes} min {seconds} s. To look at, in {folder}:")
     for path in sorted(folder.iterdir()):
-        if path.suffix in (".gif", ".png") or path.name == output.SUMMARY:
+        if path.suffix in (".gif", ".png") or path.name == runs.SUMMARY:
             screen.say(f"  {path}")
     return summary
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from paig_control import files
+from paig_control import files, runs
 from paig_control.cli import evaluate_figures, output, world
 from paig_control.cli.evaluate_screen import show
 from paig_control.cli.output import Screen
@@ -72,7 +72,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         predicted = loaded.record["prediction_frames"]
     prediction.check(loaded.model, films.sequences, predicted)
     adaptation = _adaptation(config, loaded, films, predicted) if config.adapt else None
-    folder = output.folder(config.out, config.overwrite)
+    folder = runs.folder(config.out, config.overwrite)
     with screen.bar("evaluate") as tick:
         measured = _measure(loaded, films, predicted, adaptation, tick, notes)
     found, adapted = measured.found, measured.adapted
@@ -97,16 +97,16 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     if adapted is not None:
         truth = {} if films.truth is None else films.truth.constants
         figures["adaptation"] = evaluate_figures.readapted(adapted, loaded, truth, draws, measured.later)
-    files.remove(folder / output.SUMMARY)  # it would tell of other films
-    output.write(folder / "films.csv", output.csv(evaluate_figures.rows(draws, films.cut, found, adapted)))
+    files.remove(folder / runs.SUMMARY)  # it would tell of other films
+    runs.write(folder / "films.csv", runs.csv(evaluate_figures.rows(draws, films.cut, found, adapted)))
     shown = prediction.films(loaded.model, films.sequences, measured.reading, found, config.film)
     save_evaluation_pictures(shown, found, measured.distance, folder)
     figures |= {
         "cpu_seconds": time.process_time() - begin,
         "wall_seconds": time.monotonic() - wall,
-        "peak_mb": output.peak_mb(),
+        "peak_mb": runs.peak_mb(),
     }
-    summary = output.summary(folder / output.SUMMARY, command, config, figures)
+    summary = runs.summary(folder / runs.SUMMARY, command, config, figures)
     for note in notes:
         screen.remark(note)
     show(screen, figures)

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from paig_control import files
-from paig_control.cli.claims import claim
+from paig_control.claims import claim
 from paig_control.errors import PaigError
 
 if TYPE_CHECKING:

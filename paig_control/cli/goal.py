@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from paig_control import goal_files, goals
-from paig_control.cli import output, world
+from paig_control import goal_files, goals, runs
+from paig_control.cli import world
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError, nearest
 
 
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     """Draw and save; returns what was drawn."""
-    path = output.file(config.out, ".png", config.overwrite)
+    path = runs.file(config.out, ".png", config.overwrite)
     env = world.make_env(config.env)
     try:
         image, state = draw(env, config)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from omegaconf import OmegaConf
 
 from paig_control import __version__
-from paig_control.cli.claims import claims
+from paig_control.claims import claims
 from paig_control.cli.schema import COMMANDS
 from paig_control.cli.streams import steady
 from paig_control.errors import PaigError, nearest

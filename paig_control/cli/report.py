@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control import __version__, files, reading
-from paig_control.cli import output, world
+from paig_control import __version__, files, reading, runs
+from paig_control.cli import world
 from paig_control.cli.output import Screen
 from paig_control.data import episodes
 from paig_control.errors import PaigError
@@ -46,7 +46,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
             found.setdefault(system, []).append(trained)
             tick((place + 1) / len(given), name)
     systems = _systems(found, control, evaluate)
-    folder = output.folder(config.out, config.overwrite)
+    folder = runs.folder(config.out, config.overwrite)
     chapters = [chapter(system) for system in systems]
     count = f"{len(given)} run{'s' if len(given) > 1 else ''}"
     lead = f"{count} of {len(systems)} system{'s' if len(systems) > 1 else ''}; every picture lies beside this page."
@@ -59,17 +59,17 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         for block in section.blocks
         if isinstance(block, page.Image)
     ]
-    files.remove(folder / output.SUMMARY)  # it would tell of another page
+    files.remove(folder / runs.SUMMARY)  # it would tell of another page
     for picture in pictures:
         files.write(folder / picture.name, picture.content)
-    output.write(folder / PAGE, text)
+    runs.write(folder / PAGE, text)
     figures = {
         "systems": {system.name: [one.name for one in system.runs] for system in systems},
         "pictures": [picture.name for picture in pictures],
         "wall_seconds": time.monotonic() - wall,
-        "peak_mb": output.peak_mb(),
+        "peak_mb": runs.peak_mb(),
     }
-    summary = output.summary(folder / output.SUMMARY, command, config, figures)
+    summary = runs.summary(folder / runs.SUMMARY, command, config, figures)
     screen.say(f"{count}, {len(pictures)} pictures and films: open {folder / PAGE}")
     return summary
 
@@ -103,7 +103,7 @@ def _folder(name: str, command: str, holds: str) -> Folder:
     summary: dict[str, Any] | None = None
     damage = ""
     try:
-        summary = output.read_summary(place, sources.CONTROL if command == "control" else sources.EVALUATE)
+        summary = runs.read_summary(place, sources.CONTROL if command == "control" else sources.EVALUATE)
         reading.place(summary["options"]["run"] if summary else "", "run")
     except PaigError as error:
         damage = str(error)
@@ -122,7 +122,7 @@ def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]
     summary: dict[str, Any] | None = None
     damage = ""
     try:
-        summary = output.read_summary(folder, TRAIN)
+        summary = runs.read_summary(folder, TRAIN)
     except PaigError as error:  # the others are shown all the same
         damage = str(error)
     path = config.data or (summary or {}).get("options", {}).get("data")

@@ -26,9 +26,9 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from paig_control import files
+from paig_control import files, runs
+from paig_control.claims import claims
 from paig_control.cli import output, watching
-from paig_control.cli.claims import claims
 from paig_control.cli.compose import configure, freed, parse, reason
 from paig_control.cli.orphans import end_with
 from paig_control.cli.quoting import bare, in_quotes
@@ -193,7 +193,7 @@ class _Training(_Job):
                 said = "done"
         except Exception as error:  # whatever it is, the other runs go on
             said = str(error) if isinstance(error, PaigError) else traceback.format_exc()
-            output.write(place / FAILED, said + "\n")
+            runs.write(place / FAILED, said + "\n")
             said = f"failed: {last_line(said)}"
         if speak:
             print(f"{number:4d} of {self.total}  {place.name}: {said}", file=sys.stderr, flush=True)
@@ -213,7 +213,7 @@ def ended(place: Path, config: DictConfig) -> bool:
     from paig_control.data import episodes
 
     try:
-        found = output.read_summary(place)
+        found = runs.read_summary(place)
     except PaigError:  # what cannot be read is trained again
         found = None
     if found is None or found.get("data_sha256") != episodes.load(files.expanded(config.data)).identity:
@@ -245,7 +245,7 @@ class _Trainings:
         episodes.load(files.expanded(config.data))  # refused here once, not in every run
         self.config, self.swept, self.line = config, swept, line
         self.runs = [dict(zip(swept, values, strict=True)) for values in itertools.product(*swept.values())]
-        self.folder = output.folder(config.out, config.overwrite, config.resume)
+        self.folder = runs.folder(config.out, config.overwrite, config.resume)
 
     def run(self, overrides: Sequence[Override]) -> int:
         """Run them all, then write and print what came out; the exit code."""
@@ -268,17 +268,17 @@ class _Trainings:
         from paig_control.report.training import sweep_figure
 
         rows = [self.row(values) for values in self.runs]
-        files.remove(self.folder / output.SUMMARY)  # it would tell of other runs
+        files.remove(self.folder / runs.SUMMARY)  # it would tell of other runs
         names = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names, restval="")
         writer.writeheader()
         writer.writerows(rows)
-        output.write(self.folder / TABLE, text.getvalue())
+        runs.write(self.folder / TABLE, text.getvalue())
         curves = [(self.setting(v), self.history(v)) for v, row in zip(self.runs, rows, strict=True) if row["ended"]]
         if curves:
             files.write(self.folder / FIGURE, png(sweep_figure(curves)))
-        output.summary(self.folder / output.SUMMARY, self.line, self.config, {"runs": rows})
+        runs.summary(self.folder / runs.SUMMARY, self.line, self.config, {"runs": rows})
         self.show(rows)
         return int(not all(row["ended"] for row in rows))
 
@@ -296,7 +296,7 @@ class _Trainings:
             "error": "",
         }
         try:
-            found = output.read_summary(place, ROW)
+            found = runs.read_summary(place, ROW)
         except PaigError as error:
             return row | {"error": str(error)}
         if (place / FAILED).exists():

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from paig_control import files
-from paig_control.cli import output
+from paig_control import files, runs
 from paig_control.errors import PaigError, nearest
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ class Metrics:
                 table.append({"stage": stage, **values, **bars})
         names = dict.fromkeys(["stage", "step", "horizon", "loss", *(name for row in table for name in row)])
         if table:
-            output.write(self.path, output.csv([{name: row.get(name, "") for name in names} for row in table]))
+            runs.write(self.path, runs.csv([{name: row.get(name, "") for name in names} for row in table]))
 
 
 class Shown(NamedTuple):
@@ -168,7 +167,7 @@ class Files:
             for name, one in constants.items()
         ]
         if rows:
-            output.write(self.folder / "constants.csv", output.csv(rows))
+            runs.write(self.folder / "constants.csv", runs.csv(rows))
 
 
 class TensorBoard:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control import files
-from paig_control.cli import output, trackers, watching, world
+from paig_control import files, runs
+from paig_control.cli import trackers, watching, world
 from paig_control.cli.output import Screen, Tick
 from paig_control.data import episodes
 from paig_control.errors import PaigError
@@ -40,7 +40,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     acted = sequences.actions is not None and bool(sequences.actions.any())
     physics = world.model_physics(config.physics, dt, acted, config.objects)
     check_objects(physics.objects, data)
-    folder = output.folder(config.out, config.overwrite, config.resume)
+    folder = runs.folder(config.out, config.overwrite, config.resume)
 
     from paig_control.learning import recipe
     from paig_control.learning.moments import Stopped
@@ -54,7 +54,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     def learn(tick: Tick) -> Run:
         def progress(stage: str, fraction: float, text: str) -> None:
             if stage != "discover" and fraction > 0:  # it learns: only now is what was there before let go
-                (folder / output.SUMMARY).unlink(missing_ok=True)
+                (folder / runs.SUMMARY).unlink(missing_ok=True)
             tick(fraction, text, stage)
 
         return recipe.train(
@@ -100,10 +100,10 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         "notes": [*data.notes, *learned.notes],
         "cpu_seconds": learned.cpu_seconds,
         "wall_seconds": learned.wall_seconds,
-        "peak_mb": output.peak_mb(),
+        "peak_mb": runs.peak_mb(),
     }
     save_training_pictures(learned, pictures or folder, None if split is None else data.split(split))
-    summary = output.summary(folder / output.SUMMARY, command, config, figures)
+    summary = runs.summary(folder / runs.SUMMARY, command, config, figures)
     if split is None:
         screen.remark("The data have no test split: prediction was not evaluated.")
     for note in learned.notes:

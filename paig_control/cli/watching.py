@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control.cli import filming, output
+from paig_control import runs
+from paig_control.cli import filming
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError, nearest
 
@@ -89,7 +90,7 @@ def after_stop(reason: Stopped, config: DictConfig, folder: Path, command: str) 
         "frames": loaded.record["frames"],
         "cpu_seconds": spent[0],
         "wall_seconds": spent[1],
-        "peak_mb": output.peak_mb(),
+        "peak_mb": runs.peak_mb(),
     }
     steps = [f"{kept.step} steps of {kept.stage}"] if kept.step else []
     without = " without overwrite=true" if config.overwrite else ""
@@ -99,4 +100,4 @@ def after_stop(reason: Stopped, config: DictConfig, folder: Path, command: str) 
         f"To go on from there: the same command and resume=true{without}. "
         f"{use if usable else 'It is good for that alone: how things move is not known yet.'}"
     )
-    return output.summary(folder / output.SUMMARY, command, config, figures), said
+    return runs.summary(folder / runs.SUMMARY, command, config, figures), said
