@@ -41,9 +41,9 @@ from PIL import Image, PngImagePlugin, features
 
 from paig_control import checkpoint, goal_files, goals
 from paig_control.cli import output, report
-from paig_control.cli.compose import configure
 from paig_control.data import checks, episodes
 from paig_control.errors import PaigError
+from paig_control.experiment.compose import configure
 from paig_control.model import PAIG
 from paig_control.physics.registry import build_physics
 from paig_control.vision.kinematics import Planar

@@ -8,7 +8,7 @@ from pathlib import Path
 from damage import WORDS, Files
 from hypothesis import strategies as st
 
-from paig_control.cli.compose import configure
+from paig_control.experiment.compose import configure
 
 COMMANDS = ["collect", "train", "control", "view", "evaluate", "report", "goal", "demo"]
 KEYS = [

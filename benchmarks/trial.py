@@ -19,9 +19,8 @@ from paig_control import checkpoint
 from paig_control.agents.mpc import MPCAgent
 from paig_control.agents.objectives import goal_objective
 from paig_control.agents.receding import RecedingHorizon
-from paig_control.cli import world
-from paig_control.cli.compose import configure
-from paig_control.cli.output import Screen
+from paig_control.experiment import factories
+from paig_control.experiment.compose import configure
 from paig_control.online import OnlineAdapter
 from paig_control.playing import Act, Array, Frames, Played, play
 from paig_control.types import State
@@ -40,20 +39,20 @@ class Trial:
 
     def __init__(self, run: Path, words: Sequence[str]) -> None:
         self.config = configure("control", [f"run={run}", *words])
-        world.use_threads(self.config.threads)
+        factories.use_threads(self.config.threads)
         self.loaded = checkpoint.load(run)
-        world.set_constants(self.loaded, self.config, Screen(0))
-        self.aims = world.settings(self.config.objective, "objective", "goal")
-        self.make = world.maker(self.config.env)
+        factories.set_constants(self.loaded, self.config)
+        self.aims = factories.settings(self.config.objective, "objective", "goal")
+        self.make = factories.maker(self.config.env)
         env = self.make()
         self.space, self.tolerance = env.action_space, env.get_wrapper_attr("tolerance")
-        self.physics = world.true_physics(env)
+        self.physics = factories.true_physics(env)
         self.truth: dict[str, float] = dict(env.get_wrapper_attr("truth")["constants"])
         env.close()
 
     def planner(self) -> Any:
         """A planner as configured."""
-        return world.make_planner(self.config.planner, self.config.seed)
+        return factories.make_planner(self.config.planner, self.config.seed)
 
     def agent(self, adapt: bool, pictures: Frames, batch: int) -> MPCAgent:
         """The agent, ready for so many episodes; the pictures ``(E, h, w, 3)`` are its goals."""

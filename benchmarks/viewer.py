@@ -24,10 +24,10 @@ from common import arguments, learned, save
 from PIL import Image
 
 from paig_control import checkpoint
-from paig_control.cli.compose import configure
 from paig_control.cli.output import Screen
 from paig_control.cli.view import make_session
-from paig_control.cli.world import use_threads
+from paig_control.experiment.compose import configure
+from paig_control.experiment.factories import use_threads
 from paig_control.runs import machine, versions
 from paig_control.viewer.commands import MoveGoal, Whose
 from paig_control.viewer.loop import Loop

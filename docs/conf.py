@@ -7,7 +7,7 @@ from typing import Any
 
 from paig_control import __version__
 from paig_control.cli import help as texts
-from paig_control.cli.schema import COMMANDS
+from paig_control.experiment.schema import COMMANDS
 
 project, author, release = "paig-control", "the authors of paig-control", __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]

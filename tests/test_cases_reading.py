@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 
 from paig_control import checkpoint, reading
 from paig_control.cli import sweep
-from paig_control.cli.compose import configure
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
 from paig_control.errors import PaigError
+from paig_control.experiment.compose import configure
 from paig_control.learning.identify import Estimate
 from paig_control.model import PAIG
 from paig_control.physics.registry import build_physics

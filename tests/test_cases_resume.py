@@ -14,9 +14,9 @@ import pytest
 from hasty import FILMS
 
 from paig_control import checkpoint
-from paig_control.cli import trackers
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes, load
+from paig_control.experiment import trackers
 
 HASTY = [
     *hasty.HASTY,

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from paig_control.cli import groups, mirror, schema
-from paig_control.cli.compose import configure
 from paig_control.cli.main import main
-from paig_control.cli.wording import documented
 from paig_control.errors import PaigError
+from paig_control.experiment import groups, mirror, schema
+from paig_control.experiment.compose import configure
+from paig_control.experiment.wording import documented
 from paig_control.learning.settings import RecipeSettings
 
 TINY = ["sequences=2", "steps=5", "valid=1", "test=1"]

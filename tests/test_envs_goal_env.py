@@ -6,9 +6,9 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import paig_control  # noqa: F401
-from paig_control.cli.compose import configure
 from paig_control.envs.goal_env import GoalEnv
 from paig_control.errors import PaigError
+from paig_control.experiment.compose import configure
 
 IDS = sorted(name for name in gym.registry if name.startswith("paig_goal/"))
 VIEWS = ({}, {"observation": "state", "reward": "dense"}, {"goal": "image"})

@@ -19,6 +19,8 @@ RANK = {
     "opening": 1,
     "naming": 0,
     "files": 0,
+    "claims": 1,
+    "runs": 2,
     "reading": 1,
     "types": 1,
     "physics": 2,
@@ -46,7 +48,8 @@ RANK = {
     "evaluation": 10,
     "report": 11,
     "viewer": 11,
-    "cli": 12,
+    "experiment": 12,
+    "cli": 13,
 }
 
 

@@ -26,9 +26,9 @@ from paig_control.agents.settings import (
     MPPISettings,
     NoiseSettings,
 )
-from paig_control.cli.compose import configure
-from paig_control.cli.world import make_planner
 from paig_control.errors import PaigError
+from paig_control.experiment.compose import configure
+from paig_control.experiment.factories import make_planner
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 

@@ -12,7 +12,7 @@ import pytest
 
 import paig_control as paig
 from paig_control.cli.main import main
-from paig_control.cli.schema import COMMANDS
+from paig_control.experiment.schema import COMMANDS
 from paig_control.learning.settings import RecipeSettings
 
 ROOT = Path(__file__).parents[1]

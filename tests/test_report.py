@@ -19,9 +19,9 @@ from PIL import Image, ImageFont
 
 from paig_control import checkpoint
 from paig_control.blackbox import BlackBox
-from paig_control.cli.compose import configure
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
+from paig_control.experiment.compose import configure
 from paig_control.model import PAIG
 from paig_control.physics.registry import build_physics
 from paig_control.prediction import evaluate_prediction

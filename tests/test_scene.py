@@ -13,9 +13,9 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from paig_control.cli.compose import configure
 from paig_control.cli.main import main
 from paig_control.errors import PaigError
+from paig_control.experiment.compose import configure
 from paig_control.physics.base import Constant, Physics
 from paig_control.physics.check import check_physics, sample, untold
 from paig_control.physics.force import Force

@@ -15,8 +15,8 @@ from PIL import Image
 
 from paig_control import checkpoint
 from paig_control.cli.main import main
-from paig_control.cli.trackers import Metrics, TensorBoard
 from paig_control.data.episodes import Episodes
+from paig_control.experiment.trackers import Metrics, TensorBoard
 from paig_control.learning.identify import Estimate
 from paig_control.learning.moments import Moment
 

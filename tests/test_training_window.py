@@ -16,8 +16,8 @@ from PIL import Image
 
 from paig_control import checkpoint
 from paig_control.cli.main import main
-from paig_control.cli.trackers import Metrics
 from paig_control.data.episodes import Episodes
+from paig_control.experiment.trackers import Metrics
 from paig_control.learning.identify import Estimate
 from paig_control.learning.moments import Moment
 from paig_control.model import PAIG

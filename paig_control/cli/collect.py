@@ -8,10 +8,10 @@ from typing import Any
 from omegaconf import DictConfig
 
 from paig_control import files, runs
-from paig_control.cli import world
 from paig_control.cli.output import Screen
 from paig_control.data.collection import collect
 from paig_control.errors import PaigError
+from paig_control.experiment import factories
 
 
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     path = runs.file(config.out, ".npz", config.overwrite)
     if config.policy not in ("random", "zero"):
         raise PaigError(f"policy = {config.policy}: expected random or zero.")
-    world.check_arguments(config.env)
+    factories.check_arguments(config.env)
     with screen.bar("collect") as tick:
         episodes = collect(
             config.env.id,
@@ -31,7 +31,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
             test=config.test,
             test_steps=config.test_steps,
             num_envs=config.num_envs,
-            env_kwargs=world.plain(config.env.kwargs),
+            env_kwargs=factories.plain(config.env.kwargs),
             progress=lambda done, total: tick(done / total, f"{done} of {total} films"),
         )
     files.remove(summary_path(path))  # it would tell of other films

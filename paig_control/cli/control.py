@@ -11,11 +11,12 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from paig_control import files, goal_files, goals, runs
-from paig_control.cli import adapting, world
-from paig_control.cli.mirror import build
+from paig_control.cli import adapting
 from paig_control.cli.output import Screen
 from paig_control.disturbances import DisturbSettings
 from paig_control.errors import PaigError
+from paig_control.experiment import factories
+from paig_control.experiment.mirror import build
 from paig_control.guarding import guarded
 
 if TYPE_CHECKING:
@@ -39,19 +40,20 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         pictures: folder of the films, ``out`` by default.
     """
     wall = time.monotonic()
-    world.use_threads(config.threads)
+    factories.use_threads(config.threads)
     _check_aims(config)
 
     from paig_control import checkpoint
     from paig_control.evaluation import Truth, count_objects, evaluate_control
     from paig_control.report.films import save_control_film
 
-    disturb = build(DisturbSettings, world.plain(config.disturb))
-    loaded = checkpoint.load(files.expanded(config.run), world.pick_device(config.device))
+    disturb = build(DisturbSettings, factories.plain(config.disturb))
+    loaded = checkpoint.load(files.expanded(config.run), factories.pick_device(config.device))
     if "constants" not in loaded.record:
         screen.remark(f"The training in {config.run} has not ended: this is its last checkpoint.")
-    world.set_constants(loaded, config, screen)
-    env = world.make_env(config.env)
+    for remark in factories.set_constants(loaded, config):
+        screen.remark(remark)
+    env = factories.make_env(config.env)
     try:
         check_fit(env, loaded, config, screen)
         goal = _judged(find_goal(env, loaded, config), env, config) if config.goals is None else None
@@ -60,7 +62,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         disturb.check(control.steps, count_objects(env))
         agent, aims = make_agent(env, loaded, config, drawn is not None and not drawn.held)
         shown = config.objective.name != "reward"
-        truth = Truth(world.true_physics(env), config.env.reward if drawn is None else None)
+        truth = Truth(factories.true_physics(env), config.env.reward if drawn is None else None)
     finally:
         env.close()
     targets = goals.Targets.of(goal, shown) if drawn is None else drawn.targets
@@ -76,12 +78,12 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     folder = runs.folder(config.out, config.overwrite)
     with screen.bar("control") as tick:
         measured = evaluate_control(
-            world.maker(config.env),
+            factories.maker(config.env),
             agent,
             loaded.model,
             targets,
             truth,
-            world.make_planner(config.planner, config.seed),
+            factories.make_planner(config.planner, config.seed),
             aims,
             control,
             config.baselines,
@@ -95,7 +97,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         "hold": control.hold,
         "steps": control.steps,
         **(_one(goal) if drawn is None else _many(drawn)),
-        "constants_by_hand": world.plain(config.constants),
+        "constants_by_hand": factories.plain(config.constants),
         "adaptation": adapting.figures(loaded, measured) if agent.adapter is not None else None,
         "notes": [] if goal is None else list(goal.notes),
         "wall_seconds": time.monotonic() - wall,
@@ -133,7 +135,7 @@ def _check_aims(config: DictConfig) -> None:
         raise PaigError(f"goals = {config.goals}: expected at least 1, one for each episode.")
 
 
-def _draw(env: world.Env, config: DictConfig) -> goals.Drawn:
+def _draw(env: factories.Env, config: DictConfig) -> goals.Drawn:
     """A goal for each episode, which learning has never been shown."""
     seeds = [config.seed + i for i in range(config.goals)]
     return goals.draw_many(env, seeds, _steps(config), config.distance)
@@ -208,7 +210,7 @@ def _many(drawn: goals.Drawn) -> dict[str, Any]:
     }
 
 
-def check_fit(env: world.Env, loaded: Loaded, config: DictConfig, screen: Screen) -> None:
+def check_fit(env: factories.Env, loaded: Loaded, config: DictConfig, screen: Screen) -> None:
     """Refuse a black box, and an environment whose images or actions are not those that the model was trained on."""
     from paig_control.physics.lstm import no_state
 
@@ -235,14 +237,14 @@ def check_fit(env: world.Env, loaded: Loaded, config: DictConfig, screen: Screen
         )
 
 
-def find_goal(env: world.Env, loaded: Loaded, config: DictConfig) -> goals.Goal | None:
+def find_goal(env: factories.Env, loaded: Loaded, config: DictConfig) -> goals.Goal | None:
     """The goal to show or, where the reward is planned for, only to judge by."""
     wanted = OmegaConf.to_container(config.goal) if OmegaConf.is_config(config.goal) else config.goal
     if (wanted or config.env.goal) is None and config.objective.name == "reward":
         return None
     model = loaded.model
     size, coordinates = model.image_size, (model.physics.objects, model.physics.dims)
-    goal = goals.resolve(wanted, config.env.goal, world.plain(config.env.goals), env, size, coordinates)
+    goal = goals.resolve(wanted, config.env.goal, factories.plain(config.env.goals), env, size, coordinates)
     if goal.before is not None and config.objective.name == "picture":
         raise PaigError("Two pictures show a goal that moves, and objective=picture is still: take objective=goal.")
     if goal.told is not None:
@@ -250,7 +252,7 @@ def find_goal(env: world.Env, loaded: Loaded, config: DictConfig) -> goals.Goal 
     return goal
 
 
-def _judged(goal: goals.Goal | None, env: world.Env, config: DictConfig) -> goals.Goal | None:
+def _judged(goal: goals.Goal | None, env: factories.Env, config: DictConfig) -> goals.Goal | None:
     """The goal with the state by which success is to be judged, if one is given."""
     if goal is None or config.goal_state is None:
         return goal
@@ -271,7 +273,7 @@ def _imagined(model: PAIG, told: goal_files.Array) -> goal_files.Frame:
     return picture
 
 
-def make_agent(env: world.Env, loaded: Loaded, config: DictConfig, once: bool) -> tuple[MPCAgent, TermSettings]:
+def make_agent(env: factories.Env, loaded: Loaded, config: DictConfig, once: bool) -> tuple[MPCAgent, TermSettings]:
     """The agent under test, and what counts for the oracle beside it; ``once`` is enough for drawn goals, or not."""
     import gymnasium as gym
 
@@ -280,10 +282,10 @@ def make_agent(env: world.Env, loaded: Loaded, config: DictConfig, once: bool) -
 
     space = env.action_space
     assert isinstance(space, gym.spaces.Box)
-    planner = world.make_planner(config.planner, config.seed)
-    settings = world.settings(config.agent, "agent", "mpc")
+    planner = factories.make_planner(config.planner, config.seed)
+    settings = factories.settings(config.agent, "agent", "mpc")
     name = config.objective.name
-    aims = world.settings(config.objective, "objective", name)
+    aims = factories.settings(config.objective, "objective", name)
     if name == "reward" and aims.reward is None:
         raise PaigError(f"{config.env.id} names no reward function: set objective.reward, or show a goal with goal=...")
     reward = aims.reward if name == "reward" else None

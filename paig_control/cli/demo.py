@@ -9,8 +9,8 @@ from omegaconf import DictConfig
 
 from paig_control import files, runs
 from paig_control.cli import collect, control, train
-from paig_control.cli.compose import configure
 from paig_control.cli.output import Screen
+from paig_control.experiment.compose import configure
 
 
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from paig_control import files, runs
-from paig_control.cli import evaluate_figures, output, world
+from paig_control.cli import evaluate_figures, output
 from paig_control.cli.evaluate_screen import show
 from paig_control.cli.output import Screen
 from paig_control.cli.train import beside_truth
 from paig_control.data import augmentation, episodes
 from paig_control.errors import PaigError
+from paig_control.experiment import factories
 
 if TYPE_CHECKING:
     from paig_control.adaptation import AdaptedFilms, Prior
@@ -58,13 +59,14 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         raise PaigError(f"film = {config.film}: expected at least 1.")
     data = episodes.load(files.expanded(config.data))
     draws = augmentation.draw(config.augment, len(data.split(config.split)), config.seed)
-    world.use_threads(config.threads)
+    factories.use_threads(config.threads)
 
     from paig_control import checkpoint, prediction
     from paig_control.report.evaluation import save_evaluation_pictures
 
-    loaded = checkpoint.load(files.expanded(config.run), world.pick_device(config.device))
-    world.set_constants(loaded, config, screen)
+    loaded = checkpoint.load(files.expanded(config.run), factories.pick_device(config.device))
+    for remark in factories.set_constants(loaded, config):
+        screen.remark(remark)
     notes = list(data.notes)
     films = _films(config, loaded, data, draws, notes)
     predicted = config.prediction_frames
@@ -77,7 +79,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         measured = _measure(loaded, films, predicted, adaptation, tick, notes)
     found, adapted = measured.found, measured.adapted
     figures: dict[str, Any] = {
-        "constants_by_hand": world.plain(config.constants),
+        "constants_by_hand": factories.plain(config.constants),
         "constants": beside_truth(loaded.record.get("constants", {}), data),
         **found.losses(),
         "above": config.above,

@@ -8,15 +8,15 @@ import numpy as np
 from omegaconf import DictConfig
 
 from paig_control import goal_files, goals, runs
-from paig_control.cli import world
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError, nearest
+from paig_control.experiment import factories
 
 
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     """Draw and save; returns what was drawn."""
     path = runs.file(config.out, ".png", config.overwrite)
-    env = world.make_env(config.env)
+    env = factories.make_env(config.env)
     try:
         image, state = draw(env, config)
     finally:
@@ -26,7 +26,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     return {"goal": str(path), "state": state.tolist()}
 
 
-def draw(env: world.Env, config: DictConfig) -> tuple[goal_files.Frame, goal_files.Array]:
+def draw(env: factories.Env, config: DictConfig) -> tuple[goal_files.Frame, goal_files.Array]:
     """Draw the state asked for, or the named goal.
 
     Raises:

@@ -13,11 +13,11 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from paig_control import __version__
-from paig_control.cli.compose import CONFIGS, choices, compose, register_schemas, used
-from paig_control.cli.groups import GROUPS, RECORDS, Env, record
-from paig_control.cli.mirror import default
-from paig_control.cli.schema import COMMANDS, Common
-from paig_control.cli.wording import documented
+from paig_control.experiment.compose import CONFIGS, choices, compose, register_schemas, used
+from paig_control.experiment.groups import GROUPS, RECORDS, Env, record
+from paig_control.experiment.mirror import default
+from paig_control.experiment.schema import COMMANDS, Common
+from paig_control.experiment.wording import documented
 
 WIDTH, COLUMN = 100, 34
 

@@ -15,9 +15,9 @@ from omegaconf import OmegaConf
 
 from paig_control import __version__
 from paig_control.claims import claims
-from paig_control.cli.schema import COMMANDS
 from paig_control.cli.streams import steady
 from paig_control.errors import PaigError, nearest
+from paig_control.experiment.schema import COMMANDS
 
 KEPT = "Nothing that was complete is lost."
 LOOKS = ("list", "physics")
@@ -94,8 +94,8 @@ def _dispatch(words: list[str]) -> int:
         from paig_control.cli import sweep
 
         return sweep.run(command, [word for word in rest if word not in ("--multirun", "-m")])
-    from paig_control.cli.compose import configure
     from paig_control.cli.execution import execute
+    from paig_control.experiment.compose import configure
 
     if "--cfg" in rest:
         at = rest.index("--cfg")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from paig_control import __version__, files, reading, runs
-from paig_control.cli import world
 from paig_control.cli.output import Screen
 from paig_control.data import episodes
 from paig_control.errors import PaigError
+from paig_control.experiment import factories
 
 if TYPE_CHECKING:
     from paig_control.report.sources import Folder, Measured, System, Trained
@@ -30,7 +30,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
             raise PaigError(f"{name} = {config[name]}: expected at least 1.")
     if not config.run:
         raise PaigError("A report is on runs: give at least one, for example run=runs/spring.")
-    world.use_threads(config.threads)
+    factories.use_threads(config.threads)
     given = [folder for name in config.run for folder in _runs(files.expanded(name))]
     names = _names(given)
     control = [_folder(name, "control", "episodes.csv") for name in config.control]
@@ -118,7 +118,7 @@ def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]
     from paig_control import checkpoint
     from paig_control.report.sources import TRAIN, Trained, measure
 
-    model, record, _ = checkpoint.load(folder, world.pick_device(config.device))
+    model, record, _ = checkpoint.load(folder, factories.pick_device(config.device))
     summary: dict[str, Any] | None = None
     damage = ""
     try:

@@ -29,12 +29,12 @@ from omegaconf import DictConfig, OmegaConf
 from paig_control import files, runs
 from paig_control.claims import claims
 from paig_control.cli import output, watching
-from paig_control.cli.compose import configure, freed, parse, reason
 from paig_control.cli.orphans import end_with
-from paig_control.cli.quoting import bare, in_quotes
-from paig_control.cli.schema import lists
 from paig_control.cli.streams import steady
 from paig_control.errors import PaigError
+from paig_control.experiment.compose import configure, freed, parse, reason
+from paig_control.experiment.quoting import bare, in_quotes
+from paig_control.experiment.schema import lists
 from paig_control.reading import FLAG, NOTHING, NUMBER
 
 FAILED, TABLE, FIGURE = "failed.txt", "sweep.csv", "sweep.png"

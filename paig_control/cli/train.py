@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from paig_control import files, runs
-from paig_control.cli import trackers, watching, world
+from paig_control.cli import watching
 from paig_control.cli.output import Screen, Tick
 from paig_control.data import episodes
 from paig_control.errors import PaigError
+from paig_control.experiment import factories, trackers
 
 if TYPE_CHECKING:
     from paig_control.learning.trainer import Run
@@ -32,13 +33,13 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     trackers.check(config.tracker)
     watching.check(config)
     data = episodes.load(files.expanded(config.data))
-    model_settings = world.settings(config.model, "model", "model")
-    recipe_settings = world.settings(config.recipe, "recipe", config.recipe.name)
-    world.use_threads(config.threads)
+    model_settings = factories.settings(config.model, "model", "model")
+    recipe_settings = factories.settings(config.recipe, "recipe", config.recipe.name)
+    factories.use_threads(config.threads)
     sequences = data.split("train")
     dt = sequences.dt if config.dt is None else config.dt
     acted = sequences.actions is not None and bool(sequences.actions.any())
-    physics = world.model_physics(config.physics, dt, acted, config.objects)
+    physics = factories.model_physics(config.physics, dt, acted, config.objects)
     check_objects(physics.objects, data)
     folder = runs.folder(config.out, config.overwrite, config.resume)
 

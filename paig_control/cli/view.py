@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from paig_control import files, goals
-from paig_control.cli import adapting, control, filming, world
+from paig_control.cli import adapting, control, filming
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError
+from paig_control.experiment import factories
 
 if TYPE_CHECKING:
     from paig_control.checkpoint import Loaded
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     """Open the window, or film it; returns how many frames were drawn and steps taken."""
-    world.use_threads(config.threads)
+    factories.use_threads(config.threads)
     _check(config)
 
     from paig_control import checkpoint
@@ -26,7 +27,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     from paig_control.viewer.window import Window
 
     target = filming.film(config.record, config.overwrite, config.rate)
-    loaded = checkpoint.load(files.expanded(config.run), world.pick_device(config.device))
+    loaded = checkpoint.load(files.expanded(config.run), factories.pick_device(config.device))
     session = make_session(config, loaded, screen)
     title, size = f"{config.env.id}   ·   {config.run}", (int(config.width), int(config.height))
     try:
@@ -62,8 +63,9 @@ def make_session(config: DictConfig, loaded: Loaded, screen: Screen) -> Session:
     from paig_control.viewer.session import Learned, Session
     from paig_control.viewer.world import World
 
-    world.set_constants(loaded, config, screen)
-    env = world.make_env(config.env)
+    for remark in factories.set_constants(loaded, config):
+        screen.remark(remark)
+    env = factories.make_env(config.env)
     try:
         control.check_fit(env, loaded, config, screen)
         agent, _ = control.make_agent(env, loaded, config, once=False)

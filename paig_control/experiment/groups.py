@@ -43,7 +43,7 @@ class Env:
 
 
 RECORDS: dict[str, dict[str, str]] = {
-    "env": {"env": "paig_control.cli.groups:Env"},
+    "env": {"env": "paig_control.experiment.groups:Env"},
     "model": {"model": "paig_control.learning.settings:ModelSettings"},
     "recipe": {
         "default": "paig_control.learning.settings:RecipeSettings",

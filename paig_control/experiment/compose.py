@@ -24,13 +24,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from paig_control.cli.adoption import ADOPTED, adopted
-from paig_control.cli.groups import OPEN, RECORDS, record
-from paig_control.cli.mirror import schema
-from paig_control.cli.quoting import PATHS, bare, in_quotes, is_list, quoted, split
-from paig_control.cli.schema import COMMANDS, lists
-from paig_control.cli.wording import expected
 from paig_control.errors import PaigError, brief, nearest
+from paig_control.experiment.adoption import ADOPTED, adopted
+from paig_control.experiment.groups import OPEN, RECORDS, record
+from paig_control.experiment.mirror import schema
+from paig_control.experiment.quoting import PATHS, bare, in_quotes, is_list, quoted, split
+from paig_control.experiment.schema import COMMANDS, lists
+from paig_control.experiment.wording import expected
 from paig_control.reading import place
 
 CONFIGS = "paig_control.configs"

@@ -10,9 +10,9 @@ import gymnasium as gym
 from omegaconf import DictConfig, OmegaConf
 
 from paig_control import naming
-from paig_control.cli.groups import record
-from paig_control.cli.mirror import build
 from paig_control.errors import PaigError, nearest
+from paig_control.experiment.groups import record
+from paig_control.experiment.mirror import build
 from paig_control.guarding import guarded
 from paig_control.opening import find, make
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from paig_control.agents.receding import SeededPlanner
     from paig_control.checkpoint import Loaded
-    from paig_control.cli.output import Screen
     from paig_control.physics.base import Physics
 
 Env = gym.Env[Any, Any]
@@ -116,8 +115,8 @@ def model_physics(config: DictConfig, dt: float | None, acted: bool, objects: in
     return physics
 
 
-def set_constants(loaded: Loaded, config: DictConfig, screen: Screen) -> None:
-    """Set the constants of a loaded model by hand, and say so.
+def set_constants(loaded: Loaded, config: DictConfig) -> list[str]:
+    """Set the constants of a loaded model by hand; returns a remark on each.
 
     Raises:
         PaigError: for a constant that the model does not have, or a value outside its bounds.
@@ -130,8 +129,7 @@ def set_constants(loaded: Loaded, config: DictConfig, screen: Screen) -> None:
             raise PaigError(f"The model in {config.run} has no constant {name!r}: {there}.")
     before = physics.values()
     physics.set_values(given)
-    for name, value in given.items():
-        screen.remark(f"{name} is set to {value:g} by hand; learned was {before[name]:.4g}.")
+    return [f"{name} is set to {value:g} by hand; learned was {before[name]:.4g}." for name, value in given.items()]
 
 
 def make_planner(config: DictConfig, seed: int) -> SeededPlanner:
