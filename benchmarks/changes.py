@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from common import arguments, choose_systems, learned, save, summary
 from numpy.typing import NDArray
-from trial import Constants, Trial
+from trial import Changing, Constants
 
 from paig_control.agents.mpc import MPCAgent
 from paig_control.evaluation import ControlSettings, Judge, wilson
@@ -81,7 +81,7 @@ SYSTEMS = {
 
 
 def episodes(
-    name: str, trial: Trial, count: int, seed: int, after: dict[str, float]
+    name: str, trial: Changing, count: int, seed: int, after: dict[str, float]
 ) -> tuple[list[int], Array, Frames]:
     """Seeds, goals ``(E, 2, N, D)``, their pictures: starts that hang, or goals that can be held after the change."""
     env = trial.make()
@@ -135,7 +135,7 @@ def limited(system: System, constant: str | None, factor: float) -> list[str]:
     return [f"{word}={value / factor if constant == 'actuation' else value * factor}"]
 
 
-def one_case(name: str, trial: Trial, constant: str | None, factor: float, count: int, seed: int) -> dict[str, Any]:
+def one_case(name: str, trial: Changing, constant: str | None, factor: float, count: int, seed: int) -> dict[str, Any]:
     """Play a case with adaptation, without, and by the oracle; its figures."""
     system = SYSTEMS[name]
     after = {} if constant is None else {constant: trial.truth[constant] * factor}
@@ -153,7 +153,7 @@ def one_case(name: str, trial: Trial, constant: str | None, factor: float, count
     env.close()
     row: dict[str, Any] = {"constant": constant, "factor": factor, "episodes": count}
     for arm in ("adapting", "not_adapting", "oracle"):
-        watched = None if arm == "oracle" else Watched(trial.agent(arm == "adapting", pictures, count))
+        watched = None if arm == "oracle" else Watched(trial.ready(arm == "adapting", pictures, count))
         act = watched or trial.oracle(goals, now)
         played = trial.play(act, seeds, goals, system.steps, now, painted=arm != "oracle")
         success = judge.success(played)
@@ -244,7 +244,7 @@ def main() -> None:
             rows: list[dict[str, Any]] = []
             results[name] = {**about, "control": list(system.control), "steps": system.steps, "cases": rows}
             for constant, factor in [(None, 1.0), *((c, f) for c in system.constants for f in (0.5, 2.0))]:
-                trial = Trial(run, [*system.control, *limited(system, constant, factor)])
+                trial = Changing(run, [*system.control, *limited(system, constant, factor)])
                 rows.append(one_case(name, trial, constant, factor, options.episodes, options.seed))
                 show(name, rows[-1:])
                 save(options.out, results)

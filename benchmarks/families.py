@@ -40,10 +40,10 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin, features
 
 from paig_control import checkpoint, goal_files, goals
-from paig_control.cli import output, report
 from paig_control.data import checks, episodes
 from paig_control.errors import PaigError
 from paig_control.experiment.compose import configure
+from paig_control.experiment.reporting import report
 from paig_control.model import PAIG
 from paig_control.physics.registry import build_physics
 from paig_control.vision.kinematics import Planar
@@ -371,4 +371,4 @@ def use_report(place: Path) -> None:
     config.run, config.control, config.evaluate = [str(run)], [str(place / "control")], [str(place / "evaluate")]
     config.out = str(place / "page")
     with mock.patch("paig_control.report.sections.learned_figure", return_value=np.zeros((4, 4, 3), np.uint8)):
-        report.run(config, output.Screen(0), "a report")  # what is slow, and the same for all, is left out
+        report(config, "a report")  # what is slow, and the same for all, is left out

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paig_control import checkpoint
 from paig_control.agents.mpc import MPCAgent
 from paig_control.agents.objectives import goal_objective
 from paig_control.agents.receding import RecedingHorizon
 from paig_control.experiment import factories
 from paig_control.experiment.compose import configure
-from paig_control.online import OnlineAdapter
+from paig_control.experiment.trial import Trial
 from paig_control.playing import Act, Array, Frames, Played, play
 from paig_control.types import State
 
@@ -29,8 +27,8 @@ Constants = Mapping[str, NDArray[np.float64]]
 """True constants ``(B,)`` by name."""
 
 
-class Trial:
-    """A trained model in an environment.
+class Changing(Trial):
+    """A trial in worlds that change.
 
     Args:
         run: the model's folder.
@@ -38,32 +36,20 @@ class Trial:
     """
 
     def __init__(self, run: Path, words: Sequence[str]) -> None:
-        self.config = configure("control", [f"run={run}", *words])
-        factories.use_threads(self.config.threads)
-        self.loaded = checkpoint.load(run)
-        factories.set_constants(self.loaded, self.config)
+        super().__init__(configure("control", [f"run={run}", *words]))
         self.aims = factories.settings(self.config.objective, "objective", "goal")
-        self.make = factories.maker(self.config.env)
         env = self.make()
         self.space, self.tolerance = env.action_space, env.get_wrapper_attr("tolerance")
         self.physics = factories.true_physics(env)
         self.truth: dict[str, float] = dict(env.get_wrapper_attr("truth")["constants"])
         env.close()
 
-    def planner(self) -> Any:
-        """A planner as configured."""
-        return factories.make_planner(self.config.planner, self.config.seed)
-
-    def agent(self, adapt: bool, pictures: Frames, batch: int) -> MPCAgent:
+    def ready(self, adapt: bool, pictures: Frames, batch: int) -> MPCAgent:
         """The agent, ready for so many episodes; the pictures ``(E, h, w, 3)`` are its goals."""
-        adapter = None
-        if adapt:
-            record = self.loaded.record
-            errors = {name: float(found["std"]) for name, found in record["constants"].items()}
-            adapter = OnlineAdapter(self.loaded.model.physics, float(record["residual"]), errors)
         assert isinstance(self.space, gym.spaces.Box)
+        adapter = self.online() if adapt else None
         agent = MPCAgent(
-            self.loaded.model, self.planner(), self.space.low, self.space.high, goal_settings=self.aims, adapter=adapter
+            self.model, self.planner(), self.space.low, self.space.high, goal_settings=self.aims, adapter=adapter
         )
         agent.reset(pictures, batch=batch, seed=self.config.seed)
         return agent

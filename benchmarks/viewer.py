@@ -23,11 +23,9 @@ import pygame
 from common import arguments, learned, save
 from PIL import Image
 
-from paig_control import checkpoint
-from paig_control.cli.output import Screen
-from paig_control.cli.view import make_session
 from paig_control.experiment.compose import configure
 from paig_control.experiment.factories import use_threads
+from paig_control.experiment.trial import Trial
 from paig_control.runs import machine, versions
 from paig_control.viewer.commands import MoveGoal, Whose
 from paig_control.viewer.loop import Loop
@@ -47,7 +45,7 @@ def trained(folder: Path) -> Path:
 
 def session(run: Path) -> Session:
     """The model in its world."""
-    return make_session(configure("view", [f"run={run}", "env=spring"]), checkpoint.load(run), Screen(1))
+    return Trial(configure("view", [f"run={run}", "env=spring"])).session()
 
 
 class Restless(Window):

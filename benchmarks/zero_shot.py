@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from common import arguments, choose_systems, learned, save, summary
 from matplotlib.figure import Figure
-from trial import Constants, Trial
+from trial import Changing, Constants
 
 from paig_control.evaluation import ControlSettings, Judge
 from paig_control.playing import Act, Array
@@ -100,7 +100,7 @@ SYSTEMS = {
 def one_value(system: System, run: Path, value: float, starts: int, seed: int) -> dict[str, list[float]]:
     """Play all goals under one value of the constant: success rates of agent and oracle, goal by goal."""
     hand = (f"run.physics.{system.constant}={value}", f"env.kwargs.{system.constant}={value}")
-    trial = Trial(run, [*system.control, *hand])
+    trial = Changing(run, [*system.control, *hand])
     goals = np.repeat(np.stack(list(system.goals.values())), starts, axis=0)
     seeds = [seed + i for i in range(len(goals))]
     env = trial.make()
@@ -123,9 +123,9 @@ def one_value(system: System, run: Path, value: float, starts: int, seed: int) -
     return rates
 
 
-def seeing(trial: Trial, pictures: Any) -> Act:
+def seeing(trial: Changing, pictures: Any) -> Act:
     """The agent: frames alone; the true states are not looked at."""
-    agent = trial.agent(False, pictures, len(pictures))
+    agent = trial.ready(False, pictures, len(pictures))
     return lambda frames, states, t: agent.act(frames)
 
 

@@ -53,20 +53,21 @@ RANK = {
 }
 
 
-def imports(path: Path) -> set[str]:
-    """Rooms of the package that a file imports."""
-    names = set()
+def modules(path: Path) -> set[str]:
+    """All that a file imports, dotted."""
+    found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        else:
-            continue
-        for module in modules:
-            parts = module.split(".")
-            if parts[0] == "paig_control" and len(parts) > 1:
-                names.add(parts[1])
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Rooms of the package that a file imports."""
+    parts = [module.split(".") for module in modules(path)]
+    names = {part[1] for part in parts if part[0] == "paig_control" and len(part) > 1}
     return {name for name in names if (ROOT / name).is_dir() or (ROOT / f"{name}.py").exists()}
 
 
@@ -101,6 +102,11 @@ def test_agents_do_not_know_data_or_learning() -> None:
     for path in files():
         if room(path) == "agents":
             assert imports(path) <= {"agents", "errors", "seeds", "frames", "types", "physics", "inference"}, path
+
+
+def test_benchmarks_do_as_users_do_and_know_nothing_of_the_command_line() -> None:
+    for path in sorted((ROOT.parent / "benchmarks").glob("*.py")):
+        assert not [m for m in modules(path) if m.split(".")[:2] == ["paig_control", "cli"]], path
 
 
 def test_importing_the_package_imports_neither_torch_nor_pygame() -> None:

@@ -5,37 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig
 
 from paig_control.cli.output import Screen
-from paig_control.errors import PaigError
 
 if TYPE_CHECKING:
     from paig_control.checkpoint import Loaded
     from paig_control.evaluation import Measured
-    from paig_control.online import OnlineAdapter
-
-
-def check(config: DictConfig) -> None:
-    """Refuse a way of adaptation that there is not."""
-    if config.adapt not in ("none", "online"):
-        raise PaigError(f"adapt = {config.adapt}: expected none or online.")
-
-
-def adapter(loaded: Loaded, config: DictConfig) -> OnlineAdapter | None:
-    """What watches the constants, if anything is to."""
-    return None if config.adapt == "none" else online(loaded, config)
-
-
-def online(loaded: Loaded, config: DictConfig) -> OnlineAdapter:
-    """What watches the constants; those set by hand are believed as learned ones are."""
-    from paig_control.online import OnlineAdapter
-
-    errors = {name: float(found["std"]) for name, found in loaded.record.get("constants", {}).items()}
-    noise = loaded.record.get("residual")
-    if noise is None:
-        raise PaigError(f"The training in {config.run} has not ended: end it with resume=true, or leave adapt out.")
-    return OnlineAdapter(loaded.model.physics, float(noise), errors)
 
 
 def figures(loaded: Loaded, measured: Measured) -> dict[str, dict[str, Any]]:

@@ -65,8 +65,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     from paig_control.report.evaluation import save_evaluation_pictures
 
     loaded = checkpoint.load(files.expanded(config.run), factories.pick_device(config.device))
-    for remark in factories.set_constants(loaded, config):
-        screen.remark(remark)
+    screen.remarks(factories.set_constants(loaded, config))
     notes = list(data.notes)
     films = _films(config, loaded, data, draws, notes)
     predicted = config.prediction_frames

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -45,6 +45,11 @@ class Screen:
     def remark(self, text: str) -> None:
         """Print something that the user should know to stderr."""
         self.err.print(f"note: {text}", style="yellow", soft_wrap=True)
+
+    def remarks(self, texts: Iterable[str]) -> None:
+        """Print some."""
+        for text in texts:
+            self.remark(text)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table."""
