@@ -33,7 +33,6 @@ from paig_control.physics.base import Physics
 from paig_control.seeds import whole
 from paig_control.types import Reading
 from paig_control.vision.alignment import pixel_weight
-from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer
 from paig_control.vision.presence import UNEXPLAINED, found_at, unexplained_part
 from paig_control.vision.renderer import SpriteRenderer
@@ -132,7 +131,7 @@ class Staged(Trainer[RecipeSettings]):
             loop = refine_loop(model, self.images, self.actions, self.seen, recipe.refine, self.seed)
             self.optimise(replace(loop, seconds=self.seconds_left()))
         else:
-            self.conclusion = self._judge() if isinstance(model, BlackBox) else self._conclude(self._identify(stage))
+            self.conclusion = self._judge() if model.physics.stateless else self._conclude(self._identify(stage))
 
     def _discover(self) -> None:
         found, self.chosen = discover(
@@ -194,8 +193,9 @@ class Staged(Trainer[RecipeSettings]):
             model.physics.handed.copy_(handed)
         place, trust = (x[:, :, order] for x in seen)
         order = [order[n] for n in likeliest(model.physics, place, actions, trust, self.recipe.identify)]
+        assert isinstance(model.localizer, Localizer)
+        assert isinstance(model.renderer, SpriteRenderer)
         for part in (model.localizer, model.renderer, model.kinematics):
-            assert isinstance(part, Localizer | SpriteRenderer | Planar)
             part.renumber(order)
 
     def _identify(self, name: str) -> Identified:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paig_control.blackbox import BlackBox
 from paig_control.data.episodes import Sequences
 from paig_control.model import PAIG
 from paig_control.prediction import Prediction, films, predict, read
@@ -82,7 +81,7 @@ class Trained:
     @property
     def black_box(self) -> bool:
         """Whether a network stands where the physics is."""
-        return isinstance(self.model, BlackBox)
+        return self.model.physics.stateless
 
     @property
     def constants(self) -> Mapping[str, Mapping[str, Any]]:

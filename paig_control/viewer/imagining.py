@@ -10,7 +10,6 @@ from paig_control.agents.mpc import MPCAgent
 from paig_control.model import PAIG, to_pictures
 from paig_control.types import Plan, State
 from paig_control.viewer.snapshot import Array, Frame, Imagined
-from paig_control.vision.kinematics import Rotary
 
 FILM, FAN = 7, 24
 """Frames of the film and plans of the fan, at most."""
@@ -97,10 +96,10 @@ def _weighed(agent: MPCAgent, model: PAIG, plan: Plan, state: State) -> tuple[Ar
 
 def outwards(model: PAIG, paths: Array) -> Array:
     """Points ``(*K, H + 1, N, 2)`` of what turns about a pivot, the farther from it the later; others as they are."""
-    kinematics = model.kinematics
-    if not isinstance(kinematics, Rotary):
+    axle = model.kinematics.axle()
+    if axle is None:
         return paths
-    pivot = kinematics.pivot.detach().double().cpu().numpy()
+    pivot = axle.detach().double().cpu().numpy()
     farther = np.linspace(1, 1 + OUTWARDS, paths.shape[-3])[:, None, None]
     moved: Array = pivot + farther * (paths - pivot)
     return moved

@@ -39,6 +39,13 @@ class Kinematics(nn.Module):
         """Coordinates of objects seen at these key points; the inverse of :meth:`keypoints`."""
         raise NotImplementedError
 
+    def axle(self) -> Tensor | None:
+        """The point ``(2,)`` about which all pictures turn, pixels, if there is one."""
+        return None
+
+    def renumber(self, order: Sequence[int]) -> None:
+        """Make number k of the object that was ``order[k]``."""
+
     def anywhere(self, count: int, image_size: tuple[int, int], generator: torch.Generator) -> Tensor:
         """Random coordinates ``(count, N, D)`` all over a frame of this height and width."""
         raise NotImplementedError
@@ -86,6 +93,10 @@ class Rotary(Kinematics):
         """A point at ``reach`` from the pivot, in the direction of the angle."""
         angle = position - self.zero
         return self.pivot + self.reach * torch.cat([-torch.sin(angle), -torch.cos(angle)], -1)
+
+    def axle(self) -> Tensor:
+        """The pivot."""
+        return self.pivot
 
     def coordinates(self, keypoints: Tensor) -> Tensor:
         """The angle of the key point about the pivot."""
