@@ -18,7 +18,7 @@ from paig_control.learning.trainer import Run
 from paig_control.physics.base import Constant
 from paig_control.physics.force import Force
 from paig_control.physics.forces import Push
-from paig_control.physics.scene import Motion, Scene
+from paig_control.physics.mechanism import Mechanism, Motion
 
 DT, MIDDLE = 0.2, 12.0
 
@@ -71,7 +71,7 @@ def learn(sequences: int = 48, recipe: RecipeSettings | None = None) -> Run:
     """Film random play and learn."""
     gym.register("Tethered-v0", entry_point=Tethered, max_episode_steps=200)  # type: ignore[arg-type]
     films = paig.collect("Tethered-v0", sequences=sequences, steps=16, seed=0, valid=0, test=4)
-    return paig.train(films.split("train"), Scene(DT, 1, {"band": Band(), "push": Push()}), recipe=recipe, seed=0)
+    return paig.train(films.split("train"), Mechanism(DT, 1, {"band": Band(), "push": Push()}), recipe=recipe, seed=0)
 
 
 # [end]

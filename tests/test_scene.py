@@ -22,8 +22,8 @@ from paig_control.physics.force import Force
 from paig_control.physics.forces import FORCES, Drag, Friction, Motor, Push, Spring, Walls, Weight
 from paig_control.physics.integrators import integrate_by
 from paig_control.physics.joints import Body
+from paig_control.physics.mechanism import Mechanism, Motion, scene_of
 from paig_control.physics.registry import build_physics
-from paig_control.physics.scene import Motion, Scene, scene_of
 from paig_control.physics.written import scenes
 from paig_control.types import State
 
@@ -64,7 +64,7 @@ def test_a_rail_and_a_hinge_make_the_cartpole_of_the_literature(friction: float)
     forces: dict[str, Force] = {"weight": Weight(), "motor": Motor([0])}
     if friction:
         forces["friction"] = Friction()
-    scene = Scene(0.1, CART, forces)
+    scene = Mechanism(0.1, CART, forces)
     scene.set_values({"gravity": 9.0, "actuation": 1.0, **({"friction": friction} if friction else {})})
     start = [0.3, 0.4, -0.2, 1.1]
 
@@ -78,7 +78,7 @@ def test_a_rail_and_a_hinge_make_the_cartpole_of_the_literature(friction: float)
 
 def test_two_hinges_are_the_double_pendulum_of_lagrange() -> None:
     """Accelerations from Lagrange's equations, all of whose derivatives autograd takes of nothing but two places."""
-    scene = Scene(0.1, ARM, {"weight": Weight()}).double()
+    scene = Mechanism(0.1, ARM, {"weight": Weight()}).double()
     scene.set_values({"gravity": 9.81})
     q, v = torch.tensor([0.7, -1.9]).double(), torch.tensor([1.3, 2.1]).double()
 
@@ -118,7 +118,7 @@ def test_two_hinges_are_the_double_pendulum_of_lagrange() -> None:
     ids=["arm", "cart", "telescope", "crossed rails", "pendulum"],
 )
 def test_without_friction_energy_is_kept_on_every_tree(bodies: list[Body]) -> None:
-    scene = Scene(0.05, bodies, {"weight": Weight()}).double()
+    scene = Mechanism(0.05, bodies, {"weight": Weight()}).double()
     scene.set_values({"gravity": 4.0})
     assert check_physics(scene).conserved
     integrate_by(scene, "pefrl-4")
@@ -134,7 +134,7 @@ def test_without_friction_energy_is_kept_on_every_tree(bodies: list[Body]) -> No
 
 def test_a_hinge_alone_is_quick_and_the_same_as_in_a_tree() -> None:
     quick = build_physics("pendulum", 0.05, length=1.3, mass=0.8)
-    assert isinstance(quick, Scene)
+    assert isinstance(quick, Mechanism)
     assert quick.tree is not None
     values, torque = {"gravity": 7.0, "actuation": 0.6}, torch.tensor([[1.5]])
     quick.set_values(values)
@@ -146,14 +146,14 @@ def test_a_hinge_alone_is_quick_and_the_same_as_in_a_tree() -> None:
 
 
 def test_drag_on_a_rod_acts_where_its_middle_is() -> None:
-    scene = Scene(0.1, [Body("hinge", length=2.0)], {"drag": Drag()})
+    scene = Mechanism(0.1, [Body("hinge", length=2.0)], {"drag": Drag()})
     scene.set_values({"damping": 0.6})
     found = scene.acceleration(State(torch.tensor([[0.4]]), torch.tensor([[3.0]])), torch.zeros(0))
     assert float(found.detach()) == pytest.approx(-0.6 * 3.0 * 1.0**2 / (2.0**2 / 3))  # torque by inertia
 
 
 def test_masses_make_bodies_slow() -> None:
-    scene = Scene(0.1, [Body(), Body(mass=4.0)], {"spring": Spring(), "push": Push([1])})
+    scene = Mechanism(0.1, [Body(), Body(mass=4.0)], {"spring": Spring(), "push": Push([1])})
     now = State(torch.tensor([[0.0, 0.0], [6.0, 0.0]]), torch.zeros(2, 2))
     scene.set_values({"stiffness": 2.0, "rest_length": 4.0, "actuation": 3.0})
     found = scene.acceleration(now, torch.tensor([1.0, 2.0])).detach()
@@ -201,7 +201,7 @@ class Magnetic(Force):
 
 def test_forces_that_use_velocities_keep_the_order_and_run_back() -> None:
     """A charged ball goes round in circles: after a full turn it is where it was."""
-    scene = Scene(0.1, 1, {"magnetic": Magnetic()}).double()
+    scene = Mechanism(0.1, 1, {"magnetic": Magnetic()}).double()
     scene.set_values({"field": 2 * math.pi / 4})  # a turn in 4 s
     start = state([3.0, 5.0], [2.0, 1.0])
     start = State(*(x.reshape(1, 2) for x in start))
@@ -235,11 +235,11 @@ def test_every_force_keeps_its_promises(kind: str) -> None:
     options: dict[str, Any] = {"anchored_spring": {"anchors": [[3.0, 4.0], [20.0, 9.0]]}}.get(kind, {})
     force = FORCES[kind](**options)
     free = "free" in force.joints
-    scene = Scene(0.1, 2 if free else CART, {kind: force})
+    scene = Mechanism(0.1, 2 if free else CART, {kind: force})
     assert build_physics(dt=0.1, **scene.spec).spec == scene.spec
     check_physics(scene)
     if free and not force.walls and kind != "push":
-        tree = Scene(0.1, CART, {kind: FORCES[kind](**options)})
+        tree = Mechanism(0.1, CART, {kind: FORCES[kind](**options)})
         check_physics(tree)
 
 
@@ -285,13 +285,13 @@ class Lossy(Spring):
 )
 def test_a_force_that_breaks_a_promise_is_told_which(force: Force, says: str) -> None:
     with pytest.raises(PaigError, match=says):
-        check_physics(Scene(0.3, 2, {"own": force}))
+        check_physics(Mechanism(0.3, 2, {"own": force}))
 
 
 def test_what_films_cannot_tell_apart_is_said() -> None:
-    twice = Scene(0.1, 2, {"spring": Spring(), "air": Drag(), "oil": Drag()})
+    twice = Mechanism(0.1, 2, {"spring": Spring(), "air": Drag(), "oil": Drag()})
     assert untold(twice) == [["air_damping", "oil_damping"]]
-    hung = Scene(0.1, [Body("rail")], {"weight": Weight(), "motor": Motor()})
+    hung = Mechanism(0.1, [Body("rail")], {"weight": Weight(), "motor": Motor()})
     assert untold(hung) == [["gravity"]]  # a level rail does not feel it
 
 
@@ -335,7 +335,7 @@ def test_a_scene_that_cannot_be_is_refused_by_name(said: dict[str, Any], says: s
 def test_what_actions_drive_is_left_out_where_nothing_acts() -> None:
     assert build_physics("spring", 0.3, force=False).names == ["stiffness", "rest_length"]
     assert build_physics("pendulum", 0.05, force=False).action_size == 0
-    assert Scene(0.1, CART, {"motor": Motor([0]), "walls": Motor([1])}).action_size == 2
+    assert Mechanism(0.1, CART, {"motor": Motor([0]), "walls": Motor([1])}).action_size == 2
 
 
 ROW = """
@@ -413,5 +413,5 @@ def test_a_file_imports_nothing_and_a_user_may(tmp_path: Path, monkeypatch: pyte
     assert "bending" not in sys.modules
     scene = build_physics(dt=0.1, imports=True, name="ball", **said)
     assert scene.names == ["field"]
-    assert isinstance(build_physics(dt=0.1, **scene.spec), Scene)  # imported by now
+    assert isinstance(build_physics(dt=0.1, **scene.spec), Mechanism)  # imported by now
     assert not Walls().constants

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from paig_control.physics.base import Constant
 from paig_control.physics.force import Force
-from paig_control.physics.scene import Motion
+from paig_control.physics.mechanism import Motion
 
 
 class Magnetic(Force):

@@ -93,8 +93,8 @@ LISTS = {"physics": _physics, "forces": _forces, "planners": _planners, "envs": 
 def show(name: str, screen: Screen) -> None:
     """Print coordinates, forces and constants of a physics, try it out, and say what films can tell of it."""
     from paig_control.physics.check import check_physics, untold
+    from paig_control.physics.mechanism import Mechanism
     from paig_control.physics.registry import build_physics
-    from paig_control.physics.scene import Scene
 
     said = read_scene(Path(name)) if name.endswith((".yaml", ".yml")) else {"name": name}
     physics = build_physics(dt=0.1, imports=True, **said)
@@ -106,7 +106,7 @@ def show(name: str, screen: Screen) -> None:
         for one in row
     ]
     screen.table("Coordinates", ["body", "name", "unit", "", "scale"], rows)
-    for label, force in physics.forces.items() if isinstance(physics, Scene) else ():
+    for label, force in physics.forces.items() if isinstance(physics, Mechanism) else ():
         actions = f" Driven by {force.acts} numbers of the action." if force.acts else ""
         screen.say(entry(label, f"{_head(type(force))}.{actions}"))
     if physics.names:

@@ -28,7 +28,7 @@ from paig_control.physics.base import Constant
 from paig_control.types import State
 
 if TYPE_CHECKING:
-    from paig_control.physics.scene import Motion, Scene
+    from paig_control.physics.mechanism import Mechanism, Motion
 
 
 class Force(nn.Module):
@@ -56,13 +56,13 @@ class Force(nn.Module):
     walls: ClassVar[bool] = False
     driven: ClassVar[bool] = False
     acts: int = 0
-    scene: Scene
+    scene: Mechanism
     names: dict[str, str]
 
     def __init__(self) -> None:  # without it, arguments would be nn.Module's: any
         super().__init__()
 
-    def enter(self, scene: Scene, names: Mapping[str, str]) -> None:
+    def enter(self, scene: Mechanism, names: Mapping[str, str]) -> None:
         """Become part of a scene, in which constants are called as in ``names``.
 
         Raises:

@@ -16,7 +16,7 @@ from paig_control.physics.force import Force, chosen
 from paig_control.types import State
 
 if TYPE_CHECKING:
-    from paig_control.physics.scene import Motion, Scene
+    from paig_control.physics.mechanism import Mechanism, Motion
 
 
 def pull(place: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,7 +46,7 @@ class Spring(Force):
         super().__init__()
         self.between = between
 
-    def enter(self, scene: Scene, names: Mapping[str, str]) -> None:
+    def enter(self, scene: Mechanism, names: Mapping[str, str]) -> None:
         """See :class:`Force`."""
         super().enter(scene, names)
         if self.between is None:
@@ -91,7 +91,7 @@ class AnchoredSpring(Force):
         super().__init__()
         self.anchors, self.bodies = anchors, bodies
 
-    def enter(self, scene: Scene, names: Mapping[str, str]) -> None:
+    def enter(self, scene: Mechanism, names: Mapping[str, str]) -> None:
         """See :class:`Force`."""
         super().enter(scene, names)
         hung = chosen("bodies", self.bodies, len(scene.bodies))
@@ -212,7 +212,7 @@ class Push(Force):
         super().__init__()
         self.bodies = bodies
 
-    def enter(self, scene: Scene, names: Mapping[str, str]) -> None:
+    def enter(self, scene: Mechanism, names: Mapping[str, str]) -> None:
         """See :class:`Force`."""
         super().enter(scene, names)
         self.pushed = chosen("bodies", self.bodies, len(scene.bodies))
@@ -245,7 +245,7 @@ class Motor(Force):
         super().__init__()
         self.bodies = bodies
 
-    def enter(self, scene: Scene, names: Mapping[str, str]) -> None:
+    def enter(self, scene: Mechanism, names: Mapping[str, str]) -> None:
         """See :class:`Force`."""
         super().enter(scene, names)
         self.turned = chosen("bodies", self.bodies, len(scene.bodies))

@@ -15,7 +15,7 @@ from paig_control.errors import PaigError, nearest, quoted
 from paig_control.naming import fits
 from paig_control.physics.base import Physics
 from paig_control.physics.lstm import Lstm
-from paig_control.physics.scene import scene_of
+from paig_control.physics.mechanism import scene_of
 from paig_control.physics.written import MOST, described, scenes
 
 PHYSICS: dict[str, type[Physics]] = {}

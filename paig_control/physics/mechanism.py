@@ -34,7 +34,7 @@ class Motion:
         velocity: of them, per second.
     """
 
-    def __init__(self, scene: Scene, position: Tensor, velocity: Tensor) -> None:
+    def __init__(self, scene: Mechanism, position: Tensor, velocity: Tensor) -> None:
         self.scene, self.position, self.velocity = scene, position, velocity
 
     @cached_property
@@ -67,7 +67,7 @@ class Motion:
         return fall.sum(-2).unsqueeze(-1)
 
 
-class Scene(Physics):
+class Mechanism(Physics):
     """Bodies that move as their joints let them, under forces that add up.
 
     Args:
@@ -226,7 +226,7 @@ def _check(bodies: Sequence[Body], forces: Mapping[str, Force]) -> None:
                 )
 
 
-def scene_of(description: Mapping[str, Any], dt: float, imports: bool = False) -> Scene:
+def scene_of(description: Mapping[str, Any], dt: float, imports: bool = False) -> Mechanism:
     """The scene that a description says, in plain values.
 
     Args:
@@ -258,7 +258,7 @@ def scene_of(description: Mapping[str, Any], dt: float, imports: bool = False) -
         own = {str(name): value for name, value in values.items() if name != "kind"}
         if not (cls.driven and description.get("force") is False):
             forces[str(label)] = made(cls, own, f"forces.{label}", MOST)
-    return Scene(dt, _bodies(description), forces, substeps=description.get("substeps", 5))
+    return Mechanism(dt, _bodies(description), forces, substeps=description.get("substeps", 5))
 
 
 def _bodies(description: Mapping[str, Any]) -> int | list[Body]:
