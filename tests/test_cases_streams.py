@@ -67,9 +67,7 @@ def test_in_every_command_the_summary_is_there_before_results_are_printed(
     for name in ("say", "table"):
         monkeypatch.setattr(output.Screen, name, speak)
     keep = runs.write
-    monkeypatch.setattr(
-        output, "write", lambda p, text: (keep(p, text), written.append(p) if "summary" in p.name else 0)
-    )
+    monkeypatch.setattr(runs, "write", lambda p, text: (keep(p, text), written.append(p) if "summary" in p.name else 0))
     commands = [
         ["collect", *FILMS, "out=again.npz"],
         ["train", "data=pend.npz", "out=trained", *HASTY],

@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 
 from paig_control.data import episodes
+from paig_control.errors import PaigError
+from paig_control.experiment.compose import configure
 from paig_control.inference import trajectory
 from paig_control.learning.numbering import likeliest, orders
 from paig_control.learning.settings import IdentifySettings
@@ -66,13 +68,22 @@ def test_a_planner_of_ones_own_controls_a_run_whose_force_is_trusted(folder: Pat
     assert done.returncode == 0, done.stderr
     said = json.loads((folder / "ctl" / "summary.json").read_text())
     assert said["options"]["planner"] == {"name": "shooting:Shooting", "horizon": 6, "samples": 40, "hold": 4}
-    wrong = call(folder, *words, "planner.sampels=3")
-    assert wrong.returncode == 2
-    assert "did you mean planner.samples" in wrong.stderr
-    for planner, says in (("shooting:Shoting", "did you mean Shooting"), ("nowhere:P", "cannot be imported")):
-        lost = call(folder, *words[:-1], f"planner={planner}", "imports=[magnetic]")
-        assert lost.returncode == 2
-        assert says in lost.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["planner=shooting:Shooting", "planner.sampels=3"], r"did you mean planner\.samples"),
+        (["planner=shooting:Shoting"], "did you mean Shooting"),
+        (["planner=nowhere_at_all:P"], "cannot be imported"),
+        (["physics=magnetic:Magnetic"], "control has no physics"),
+    ],
+)
+def test_names_that_are_not_there_are_told(words: list[str], says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(OWN)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(PaigError, match=says):
+        configure("control", words)
 
 
 def test_balls_that_the_physics_does_not_treat_alike_are_numbered_by_their_motion() -> None:
