@@ -240,7 +240,7 @@ def _read(path: Path) -> dict[str, Any]:
     check_form(path, description, DESCRIPTION)
     noted = description["record"].get("physics")
     if written < FORMAT and noted is not None:  # as a training notes it today, that goes on with this run
-        description["record"]["physics"] = build_physics(**noted, dt=description["model"]["physics"]["dt"]).spec
+        description["record"]["physics"] = build_physics(**{**noted, "dt": description["model"]["physics"]["dt"]}).spec
     return description
 
 

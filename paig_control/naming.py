@@ -93,7 +93,8 @@ def made(cls: type[T], values: Mapping[str, Any], place: str, most: int | None =
     for name, value in values.items():
         default = parameters[name].default
         if default not in (inspect.Parameter.empty, None) and not fits(value, default, most):
-            raise PaigError(f"{place}.{name} = {quoted(value)}: expected something like {default!r}.")
+            limit = "" if most is None else f", and no whole number above {most}"
+            raise PaigError(f"{place}.{name} = {quoted(value)}: expected something like {default!r}{limit}.")
     missing = [name for name, one in parameters.items() if one.default is one.empty and name not in values]
     if missing:
         raise PaigError(f"{place} says no {missing[0]}: {(inspect.getdoc(cls) or '').partition(chr(10))[0]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -165,9 +166,30 @@ def test_a_description_that_asks_for_a_giant_takes_no_memory(
 ) -> None:
     run, before = a_run(tmp_path), peak_mb()
     sealed(run, lambda said: said["model"][part].update({option: value}))
-    with pytest.raises(PaigError, match=r"do not fit the model|cannot be meant|whole number"):
+    with pytest.raises(
+        PaigError, match=r"do not fit the model|cannot be meant|no whole number above|number from 1 to 4096"
+    ):
         checkpoint.load(run)
     assert peak_mb() < before + 200
+
+
+@pytest.mark.parametrize("part", ["model", "record"])
+def test_a_description_imports_nothing_whatever_it_says(tmp_path: Path, part: str) -> None:
+    asks = {"imports": True, "objects": 2, "forces": {"spring": {}, "own": {"kind": "antigravity:Force"}}}
+    for written in (checkpoint.FORMAT, checkpoint.NAMED):
+        run = a_run(tmp_path / str(written))
+        sealed(run, lambda said, written=written: said.update(format=written))
+        sealed(run, lambda said: said[part]["physics"].update(asks))
+        if (part, written) == ("record", checkpoint.FORMAT):
+            checkpoint.load(run)  # a note, of which nothing is made
+        else:
+            with pytest.raises(PaigError, match="no option 'imports'"):
+                checkpoint.load(run)
+        sealed(run, lambda said: said[part]["physics"].pop("imports"))
+        if (part, written) != ("record", checkpoint.FORMAT):
+            with pytest.raises(PaigError, match=r"say imports=\[antigravity\]"):
+                checkpoint.load(run)
+    assert "antigravity" not in sys.modules
 
 
 @pytest.mark.parametrize(

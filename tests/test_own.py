@@ -100,7 +100,7 @@ def test_balls_that_the_physics_does_not_treat_alike_are_numbered_by_their_motio
     before = fresh.values()
     mixed = [1, 2, 0]
     seen = path[:, :, mixed]
-    order = likeliest(fresh, seen, torch.zeros(16, 11, 0), torch.ones_like(seen), IdentifySettings())
+    order = likeliest(fresh, orders(fresh), seen, torch.zeros(16, 11, 0), torch.ones_like(seen), IdentifySettings())
     assert [mixed[n] for n in order] == [0, 1, 2]
     assert fresh.values() == before
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +11,11 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from paig_control.cli.main import main
 from paig_control.errors import PaigError
-from paig_control.experiment.compose import configure
 from paig_control.physics.base import Constant, Physics
 from paig_control.physics.check import check_physics, sample, untold
 from paig_control.physics.force import Force
-from paig_control.physics.forces import FORCES, Drag, Friction, Motor, Push, Spring, Walls, Weight
+from paig_control.physics.forces import FORCES, Drag, Friction, Motor, Push, Spring, Weight
 from paig_control.physics.integrators import integrate_by
 from paig_control.physics.joints import Body
 from paig_control.physics.mechanism import Mechanism, Motion, scene_of
@@ -324,6 +320,10 @@ def test_what_films_cannot_tell_apart_is_said() -> None:
         ({"objects": 2, "forces": {"push": {"bodies": []}}}, "push of no bodies"),
         ({"objects": 2, "forces": {"m": {"kind": "nowhere_at_all:Force"}}}, "no file may import it"),
         ({"objects": 2, "forces": {"m": {"kind": "sys:path"}}}, "expected a subclass"),
+        ({"objects": 2, "bodies": 3, "forces": {}}, "expected a list of bodies"),
+        ({"objects": 2, "substeps": "x", "forces": {}}, "substeps = 'x'"),
+        ({"objects": 2, "forces": {"spring": {"between": 5}}}, "cannot be put together"),
+        ({"bodies": [{"joint": "rail", "on": "x"}], "forces": {}}, "cannot be put together"),
         ({"objects": 2, "force": {}, "springs": {}}, "no 'springs'; known: bodies"),
     ],
 )
@@ -332,86 +332,16 @@ def test_a_scene_that_cannot_be_is_refused_by_name(said: dict[str, Any], says: s
         scene_of(said, 0.3)
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"options": 3}, "options = 3"), ({"options": {"a": "bodies.7.mass"}, "a": 1.0}, "a stands for bodies.7.mass")],
+)
+def test_a_short_name_that_stands_for_nothing_is_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(PaigError, match=says):
+        build_physics("pendulum", 0.1, **options)
+
+
 def test_what_actions_drive_is_left_out_where_nothing_acts() -> None:
     assert build_physics("spring", 0.3, force=False).names == ["stiffness", "rest_length"]
     assert build_physics("pendulum", 0.05, force=False).action_size == 0
     assert Mechanism(0.1, CART, {"motor": Motor([0]), "walls": Motor([1])}).action_size == 2
-
-
-ROW = """
-# Three balls in a row, the outer ones tied to posts.
-objects: 3
-forces:
-  spring: {between: [[0, 1], [1, 2]]}
-  tether: {kind: anchored_spring, bodies: [0, 2], anchors: [[4, 16], [28, 16]]}
-  push: {}
-options:
-  joined: forces.spring.between
-"""
-
-
-def test_a_scene_of_ones_own_is_chosen_by_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "row.yaml"
-    path.write_text(ROW)
-    config = configure("train", [f"physics={path}", "physics.joined=[[0,2]]"])
-    said = dict(config.physics)
-    assert said.pop("name") == "row"
-    scene = build_physics("row", 0.3, **plain(said))
-    assert scene.spec["forces"]["spring"]["between"] == [[0, 2]]  # type: ignore[index]
-    assert main(["physics", "show", str(path)]) == 0
-    shown = capsys.readouterr().out
-    assert "tether_stiffness" in shown
-    assert "Films can tell" in shown
-
-
-def plain(said: dict[str, Any]) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
-    found = OmegaConf.to_container(OmegaConf.create(said))
-    assert isinstance(found, dict)
-    return {str(key): value for key, value in found.items()}
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [("forces: [", "no YAML"), ("seed: 3", "describes no scene"), ("- 1", "describes no scene"), ("\x00", "no YAML")],
-)
-def test_a_file_that_is_no_scene_is_refused(tmp_path: Path, text: str, says: str) -> None:
-    path = tmp_path / "row.yaml"
-    path.write_text(text)
-    with pytest.raises(PaigError, match=says):
-        configure("train", [f"physics={path}"])
-    with pytest.raises(PaigError, match="cannot be read"):
-        configure("train", [f"physics={tmp_path / 'none.yaml'}"])
-
-
-@pytest.mark.parametrize("what", ["physics", "forces", "planners", "envs"])
-def test_what_there_is_can_be_listed(what: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list", what]) == 0
-    shown = capsys.readouterr().out
-    assert {"physics": "pendulum", "forces": "attraction", "planners": "icem", "envs": "three_body"}[what] in shown
-
-
-def test_looking_is_helped(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list", "force"]) == 2
-    assert "did you mean forces" in capsys.readouterr().err
-    assert main(["physics", "shwo", "spring"]) == 2
-    assert "paig-control physics show NAME" in capsys.readouterr().err
-    assert main(["physics", "show", "lstm"]) == 2
-    assert "no coordinates" in capsys.readouterr().err
-    assert main(["physics", "show", "spring"]) == 0
-    assert "Films can tell stiffness, rest_length and actuation, each by itself" in capsys.readouterr().out
-
-
-def test_a_file_imports_nothing_and_a_user_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "bending.py").write_text("from test_scene import Magnetic as Bend\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    said = {"objects": 1, "forces": {"bend": {"kind": "bending:Bend"}}}
-    with pytest.raises(PaigError, match=r"say imports=\[bending\]"):
-        build_physics(dt=0.1, name="ball", **said)
-    assert "bending" not in sys.modules
-    scene = build_physics(dt=0.1, imports=True, name="ball", **said)
-    assert scene.names == ["field"]
-    assert isinstance(build_physics(dt=0.1, **scene.spec), Mechanism)  # imported by now
-    assert not Walls().constants

@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Sequence
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paig_control.cli.help import entry
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError, nearest
-from paig_control.physics.written import read_scene, scenes
+from paig_control.physics.written import asked, scenes
 
 if TYPE_CHECKING:
     from paig_control.physics.base import Constant, Physics
@@ -94,10 +93,10 @@ def show(name: str, screen: Screen) -> None:
     """Print coordinates, forces and constants of a physics, try it out, and say what films can tell of it."""
     from paig_control.physics.check import check_physics, untold
     from paig_control.physics.mechanism import Mechanism
-    from paig_control.physics.registry import build_physics
+    from paig_control.physics.registry import build_asked
 
-    said = read_scene(Path(name)) if name.endswith((".yaml", ".yml")) else {"name": name}
-    physics = build_physics(dt=0.1, imports=True, **said)
+    said = asked(name)
+    physics = build_asked(str(said.pop("name")), 0.1, said)
     if physics.stateless:
         raise PaigError(f"{name} has no coordinates, constants or forces: {_head(type(physics))}.")
     rows = [

@@ -13,8 +13,7 @@ from hydra.core.override_parser.types import Override
 
 from paig_control.experiment.groups import Env
 from paig_control.naming import find
-from paig_control.physics.written import read_scene
-from paig_control.reading import place
+from paig_control.physics.written import asked
 
 ADOPTED = "schema_own_"
 """How the names begin under which they are known; such names are not offered."""
@@ -38,9 +37,8 @@ def adopted(one: Override) -> Override:
 
 
 def _physics(value: str) -> Any:
-    if value.endswith((".yaml", ".yml")):
-        return read_scene(place(value, "physics"))
-    return {"name": value} if ":" in value else None
+    own = ":" in value or value.endswith((".yaml", ".yml"))
+    return asked(value) if own else None
 
 
 def _planner(value: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -65,11 +65,6 @@ def check_arguments(config: DictConfig) -> None:
             raise PaigError(f"{name} has no argument {key}; {nearest(key, list(parameters))}")
 
 
-def maker(config: DictConfig) -> Callable[[], Env]:
-    """Return a function that makes the environment."""
-    return lambda: make_env(config)
-
-
 def true_physics(env: Env) -> Physics | None:
     """Build the environment's true physics with its true constants, for measuring; None if it is not known."""
     from paig_control.physics.registry import build_physics, names
@@ -96,7 +91,7 @@ def model_physics(config: DictConfig, dt: float | None, acted: bool, objects: in
         PaigError: for an unknown name or option, without a time step, or for another number of objects than the
             physics has.
     """
-    from paig_control.physics.registry import build_physics
+    from paig_control.physics.registry import build_asked
 
     if dt is None:
         raise PaigError("The data do not say the time between two frames: give it in seconds, for example dt=0.05.")
@@ -106,7 +101,7 @@ def model_physics(config: DictConfig, dt: float | None, acted: bool, objects: in
         options.setdefault("force", False)
     if objects is not None and "bodies" not in options:
         options["objects"] = objects
-    physics = build_physics(name, dt, imports=True, **options)
+    physics = build_asked(name, dt, options)
     if objects not in (None, physics.objects):
         raise PaigError(
             f"objects = {objects}, but physics={name} moves {physics.objects} and no other number: leave objects out, "

@@ -103,18 +103,23 @@ def orders(physics: Physics) -> list[list[int]]:
 
 
 def likeliest(
-    physics: Physics, coordinates: Tensor, actions: Tensor, trust: Tensor, settings: IdentifySettings
+    physics: Physics,
+    choices: Sequence[list[int]],
+    coordinates: Tensor,
+    actions: Tensor,
+    trust: Tensor,
+    settings: IdentifySettings,
 ) -> list[int]:
     """The order of the objects, as found, in which the physics explains best how they move, whatever its constants.
 
     Args:
         physics: stays as it is.
+        choices: of :func:`orders`.
         coordinates: ``(B, T, N, D)``.
         actions: ``(B, T - 1, A)``.
         trust: ``(B, T, N, D)``, as :func:`~paig_control.learning.identify.identify` takes it.
         settings: of identification, of which a short one is made.
     """
-    choices = orders(physics)
     if len(choices) == 1:
         return choices[0]
     few = scouts(len(coordinates), FILMS).to(coordinates.device)

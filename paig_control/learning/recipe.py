@@ -185,14 +185,15 @@ class Staged(Trainer[RecipeSettings]):
     def _number(self) -> None:
         """Number the objects as the physics does its bodies, and see whether the camera mirrors."""
         model, films = self.trained, self._scouts()
-        if not model.physics.pushed and len(orders(model.physics)) == 1:
+        choices = orders(model.physics)
+        if not model.physics.pushed and len(choices) == 1:
             return
         seen, actions = model.read_images(self.images[films]), self.actions[films]
         order, handed = numbering(seen.position, actions, model.physics.pushed, seen.trust)
         if model.physics.pushed:
             model.physics.handed.copy_(handed)
         place, trust = (x[:, :, order] for x in seen)
-        order = [order[n] for n in likeliest(model.physics, place, actions, trust, self.recipe.identify)]
+        order = [order[n] for n in likeliest(model.physics, choices, place, actions, trust, self.recipe.identify)]
         assert isinstance(model.localizer, Localizer)
         assert isinstance(model.renderer, SpriteRenderer)
         for part in (model.localizer, model.renderer, model.kinematics):

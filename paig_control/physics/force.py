@@ -21,6 +21,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from paig_control.errors import PaigError, quoted
@@ -99,6 +100,13 @@ class Force(nn.Module):
     def options(self) -> dict[str, Any]:
         """Arguments from which the same force is made, as plain values."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+
+def spread(numbers: Sequence[int], count: int) -> Tensor:
+    """The matrix ``(count, n)`` that gives each of ``n`` bodies its own number, and the others nothing."""
+    found = torch.zeros(count, len(numbers))
+    found[list(numbers), list(range(len(numbers)))] = 1.0
+    return found
 
 
 def chosen(name: str, numbers: Sequence[int] | None, count: int) -> list[int]:

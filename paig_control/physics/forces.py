@@ -12,7 +12,7 @@ from torch import Tensor
 from paig_control import naming
 from paig_control.errors import PaigError, quoted
 from paig_control.physics.base import Constant
-from paig_control.physics.force import Force, chosen
+from paig_control.physics.force import Force, chosen, spread
 from paig_control.types import State
 
 if TYPE_CHECKING:
@@ -219,16 +219,14 @@ class Push(Force):
         if not self.pushed:
             raise PaigError("A push of no bodies: leave it out.")
         self.acts = 2 * len(self.pushed)
-        spread = torch.zeros(len(scene.bodies), len(self.pushed))
-        spread[self.pushed, list(range(len(self.pushed)))] = 1.0
         self.spread: Tensor
-        self.register_buffer("spread", spread, persistent=False)
+        self.register_buffer("spread", spread(self.pushed, len(scene.bodies)), persistent=False)
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """Each body's part of the action."""
         pushes = action.unflatten(-1, (len(self.pushed), 2)) * self.scene.handed.to(action)
-        spread: Tensor = self.spread.to(pushes) @ pushes
-        return self.value("actuation") * spread
+        each: Tensor = self.spread.to(pushes) @ pushes
+        return self.value("actuation") * each
 
 
 class Motor(Force):
@@ -252,10 +250,8 @@ class Motor(Force):
         if not self.turned:
             raise PaigError("A motor of no joints: leave it out.")
         self.acts = len(self.turned)
-        spread = torch.zeros(len(scene.bodies), len(self.turned))
-        spread[self.turned, list(range(len(self.turned)))] = 1.0
         self.spread: Tensor
-        self.register_buffer("spread", spread, persistent=False)
+        self.register_buffer("spread", spread(self.turned, len(scene.bodies)), persistent=False)
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """Each joint's part of the action."""

@@ -258,7 +258,15 @@ def scene_of(description: Mapping[str, Any], dt: float, imports: bool = False) -
         own = {str(name): value for name, value in values.items() if name != "kind"}
         if not (cls.driven and description.get("force") is False):
             forces[str(label)] = made(cls, own, f"forces.{label}", MOST)
-    return Mechanism(dt, _bodies(description), forces, substeps=description.get("substeps", 5))
+    substeps = description.get("substeps", 5)
+    if type(substeps) is not int:
+        raise PaigError(f"substeps = {quoted(substeps)}: expected a whole number of at least 1.")
+    try:
+        return Mechanism(dt, _bodies(description), forces, substeps)
+    except (TypeError, ValueError, OverflowError) as error:  # of values without a usual kind, as pairs of bodies
+        if isinstance(error, PaigError):
+            raise
+        raise PaigError(f"The scene cannot be put together ({error}): look at its bodies and forces.") from None
 
 
 def _bodies(description: Mapping[str, Any]) -> int | list[Body]:
@@ -268,10 +276,10 @@ def _bodies(description: Mapping[str, Any]) -> int | list[Body]:
         if type(count) is not int or not 0 < count <= MOST:
             raise PaigError(f"objects = {quoted(count)}: expected a whole number from 1 to {MOST}.")
         return count
-    if "objects" in description and description["objects"] != len(given):
-        raise PaigError(f"objects = {quoted(description['objects'])} beside {len(given)} bodies: leave objects out.")
     if not isinstance(given, Sequence) or isinstance(given, str) or not all(isinstance(one, Mapping) for one in given):
         raise PaigError(f"bodies = {quoted(given)}: expected a list of bodies, for example [{{joint: free}}].")
+    if description.get("objects", len(given)) != len(given):
+        raise PaigError(f"objects = {quoted(description['objects'])} beside {len(given)} bodies: leave objects out.")
     return [
         made(Body, {str(name): value for name, value in one.items()}, f"bodies.{n}", MOST)
         for n, one in enumerate(given)

@@ -6,13 +6,11 @@ by somebody else, are ever built from such names, so no file can make the librar
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from paig_control import naming
 from paig_control.errors import PaigError, nearest, quoted
-from paig_control.naming import fits
 from paig_control.physics.base import Physics
 from paig_control.physics.lstm import Lstm
 from paig_control.physics.mechanism import scene_of
@@ -45,43 +43,39 @@ def names() -> list[str]:
 register("lstm")(Lstm)
 
 
-def build_physics(name: str, dt: float, imports: bool = False, **options: Any) -> Physics:
+def build_physics(name: str, dt: float, **options: Any) -> Physics:
     """Build a physics by name: one of the library's scenes, a class that was registered, or any scene described.
+
+    Nothing is imported for it, whatever the options say; what ``package:Name`` names must be imported already.
 
     Args:
         name: for example ``pendulum``, or ``package:Name`` for a class of your own; any name where ``options`` describe
             a whole scene.
         dt: time between frames, s.
-        imports: whether a ``package:Name`` may import the package.
         options: of the class, or what is to be other than the scene's file says, for example ``objects=3`` or
             ``forces={"spring": {}}``, also by the short names that the file gives, for example ``length``.
 
     Raises:
         PaigError: for an unknown name or option, or a value that does not fit.
     """
+    return _build(name, dt, options, imports=False)
+
+
+def build_asked(name: str, dt: float, options: Mapping[str, Any]) -> Physics:
+    """The same where a user asked for it by name: the packages of what it names are imported."""
+    return _build(name, dt, options, imports=True)
+
+
+def _build(name: str, dt: float, options: Mapping[str, Any], imports: bool) -> Physics:
     if name in PHYSICS or (":" in name and "forces" not in options):
-        physics = _registered(naming.find("physics", name, PHYSICS, imports), name, dt, options)
-        kept = {key: value for key, value in options.items() if key != "substeps"}
-        physics.spec = {"name": name, **kept}
+        cls = naming.find("physics", name, PHYSICS, imports)
+        if not (isinstance(cls, type) and issubclass(cls, Physics)):
+            raise PaigError(f"{name} is {quoted(cls)}: expected a subclass of paig_control.physics.base.Physics.")
+        physics: Physics = naming.made(cls, {"dt": dt, **options}, name, MOST)
+        physics.spec = {"name": name, **{key: value for key, value in options.items() if key != "substeps"}}
         return physics
     if name not in scenes() and "forces" not in options:
         raise PaigError(f"Unknown physics {quoted(name)}; {nearest(str(name), names())}")
     scene = scene_of(described(name, options), dt, imports)
     scene.spec = {"name": name, **scene.describe()}
     return scene
-
-
-def _registered(cls: Any, name: str, dt: float, options: Mapping[str, Any]) -> Physics:
-    if not (isinstance(cls, type) and issubclass(cls, Physics)):
-        raise PaigError(f"{name} is {quoted(cls)}: expected a subclass of paig_control.physics.base.Physics.")
-    parameters = inspect.signature(cls).parameters
-    allowed = [option for option in parameters if option != "dt"]
-    for key, value in options.items():
-        if key not in allowed:
-            raise PaigError(f"The physics {name!r} has no option {key!r}; {nearest(key, allowed)}")
-        default = parameters[key].default
-        numbers = isinstance(value, list | tuple) and all(type(n) is int for n in value)
-        if not (value is None or numbers if default is None else fits(value, default, MOST)):
-            wanted = f"expected something like {default!r}, and no whole number above {MOST}"
-            raise PaigError(f"{name}.{key} = {quoted(value)}: {wanted}.")
-    return cls(dt=dt, **options)

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from paig_control.errors import PaigError, brief, nearest, quoted
 from paig_control.naming import fits
-from paig_control.reading import check_file
+from paig_control.reading import check_file, place
 
 LARGEST = 10**6
 """Bytes that the file of a scene may have."""
@@ -42,7 +42,10 @@ def described(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         PaigError: for an option that there is not, or a value not of its kind.
     """
     said = copy.deepcopy(scenes().get(name, {}))
-    short = {**said.pop("options", {}), **options.get("options", {})}
+    own = options.get("options", {})
+    if not isinstance(own, Mapping):
+        raise PaigError(f"options = {quoted(own)}: expected short names, each with what it stands for.")
+    short = {**said.pop("options", {}), **own}
     if "objects" in options or "bodies" in options:
         said.pop("objects" if "bodies" in options else "bodies", None)
     for key, value in options.items():
@@ -52,24 +55,34 @@ def described(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if key not in (*KEYS, "options", *short):
             raise PaigError(f"The physics {name!r} has no option {key!r}; {nearest(key, [*KEYS, *short])}")
         if key in short:
-            _put(said, str(short[key]).split("."), value, f"{name}.{key}")
+            try:
+                _put(said, str(short[key]).split("."), value, f"{name}.{key}")
+            except (AttributeError, IndexError, TypeError, ValueError) as error:
+                if isinstance(error, PaigError):
+                    raise
+                raise PaigError(f"{key} stands for {short[key]}, which this scene does not have.") from None
     return said
 
 
 def _put(said: dict[str, Any], path: list[str], value: Any, key: str) -> None:
     """Set what a short name stands for; false leaves a force out, true takes it as it is written, or by default."""
-    place: Any = said
+    at: Any = said
     for step in path[:-1]:
-        if isinstance(place, list):
-            place = place[int(step)]
+        if isinstance(at, list):
+            at = at[int(step)]
         else:
-            if not isinstance(place.get(step), dict | list):
-                place[step] = {}
-            place = place[step]
-    last, usual = path[-1], place.get(path[-1])
+            if not isinstance(at.get(step), dict | list):
+                at[step] = {}
+            at = at[step]
+    last, usual = path[-1], at.get(path[-1])
     if value is not None and usual is not None and not isinstance(usual, dict) and not fits(value, usual, MOST):
         raise PaigError(f"{key} = {quoted(value)}: expected something like {usual!r}.")
-    place[last] = usual if value is True and isinstance(usual, dict) else value
+    at[last] = usual if value is True and isinstance(usual, dict) else value
+
+
+def asked(value: str) -> dict[str, Any]:
+    """The options of the physics that a user names: by a YAML file, else by a name alone."""
+    return read_scene(place(value, "physics")) if value.endswith((".yaml", ".yml")) else {"name": value}
 
 
 def read_scene(path: Path) -> dict[str, Any]:
