@@ -1,5 +1,6 @@
 """Starts of the scenes: as PAIG's are distributed, clear of the border, and each from its own generator."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -96,3 +97,16 @@ def test_a_scene_without_any_clear_start_says_so():
     scene = Spring(speed=400.0)
     with pytest.raises(PaigError, match=r"No start of Spring stays clear .* a lower speed or fewer clear_steps"):
         scene.initial(np.random.default_rng(0))
+
+
+def test_a_state_that_is_given_begins_an_episode_in_a_world_where_no_draw_stays_clear():
+    world = {"speed": 1000.0, "clear_steps": 100}
+    given = np.zeros((2, 2, 2)) + 9.0
+    env = gym.make("paig/Spring-v0", disable_env_checker=True, **world)
+    np.testing.assert_array_equal(env.reset(options={"state": given})[1]["state"], given)
+    envs = gym.make_vec("paig/Spring-v0", num_envs=3, vectorization_mode="vector_entry_point", **world)
+    np.testing.assert_array_equal(envs.reset(options={"state": given})[1]["state"], np.stack([given] * 3))
+    with pytest.raises(PaigError, match="stays clear"):
+        env.reset()
+    with pytest.raises(PaigError, match="stays clear"):
+        envs.reset()

@@ -197,8 +197,7 @@ class SceneEnv(SceneWorld, PixelEnv):
         self.scene = self._made
 
     def _start(self, state: Array | None, seed: int | None) -> None:
-        drawn = self.scene.initials([self.np_random])
-        self._now = drawn if state is None else state[None]
+        self._now = self.scene.initials([self.np_random]) if state is None else state[None]
 
     def _place(self, state: Array) -> None:
         self._now = state[None]

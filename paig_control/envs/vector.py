@@ -89,9 +89,7 @@ class SceneVectorEnv(SceneWorld, VectorEnv[Image, Array, Any]):
                 self._generators[index] = gym.utils.seeding.np_random(one)[0]
         given = checks.options(options)
         everywhere = np.ones(self.num_envs, dtype=bool)
-        self._begin(everywhere)
-        if "state" in given:
-            self._state = self._spread("options['state']", given["state"])
+        self._begin(everywhere, self._spread("options['state']", given["state"]) if "state" in given else None)
         self._set_goal(everywhere, self._spread("options['goal']", given["goal"]) if "goal" in given else None)
         self._image = self.scene.paint(self._state)
         return self._image.copy(), self._info()
@@ -115,10 +113,12 @@ class SceneVectorEnv(SceneWorld, VectorEnv[Image, Array, Any]):
             return np.stack([self.scene.check_state(name, one) for one in value])
         return np.repeat(self.scene.check_state(name, value)[None], self.num_envs, axis=0)
 
-    def _begin(self, which: NDArray[np.bool_]) -> None:
-        """Draw new starts for some of the environments."""
-        generators = [self._generators[index] for index in np.flatnonzero(which)]
-        self._state[which] = self.scene.initials([one for one in generators if one is not None])
+    def _begin(self, which: NDArray[np.bool_], state: Array | None = None) -> None:
+        """Begin an episode in some of the environments, from drawn starts where no ``state`` is given."""
+        if state is None:
+            generators = [self._generators[index] for index in np.flatnonzero(which)]
+            state = self.scene.initials([one for one in generators if one is not None])
+        self._state[which] = state
         self._steps[which] = 0
         self._ended[which] = False
 
