@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from trial import Changing, Constants
 
 from paig_control.agents.mpc import MPCAgent
-from paig_control.evaluation import ControlSettings, Judge, wilson
-from paig_control.playing import Array, Frames
+from paig_control.evaluation.control import ControlSettings, Judge, wilson
+from paig_control.evaluation.rollout import Array, Frames
 
 FRAMES = 40
 """After the change, within which the constants are to be found."""

@@ -20,10 +20,10 @@ from common import RESULTS, command, save, summary
 from matplotlib.figure import Figure
 from systems import SYSTEMS
 
-from paig_control import checkpoint
 from paig_control.data import episodes
 from paig_control.learning.losses import frame_errors
-from paig_control.model import PAIG, to_images
+from paig_control.models import checkpoint
+from paig_control.models.paig import PAIG, to_images
 from paig_control.types import State
 
 COLOURS = {"physics": "#1c7ed6", "black box": "#e8590c", "paper": "#2b8a3e", "paper, longer": "#8ce99a"}

@@ -39,12 +39,13 @@ from grammar import settings, use_settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin, features
 
-from paig_control import checkpoint, goal_files, goals
 from paig_control.data import checks, episodes
 from paig_control.errors import PaigError
 from paig_control.experiment.compose import configure
 from paig_control.experiment.reporting import report
-from paig_control.model import PAIG
+from paig_control.goals import drawing, goal_files
+from paig_control.models import checkpoint
+from paig_control.models.paig import PAIG
 from paig_control.physics.registry import build_physics
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer
@@ -310,9 +311,9 @@ def goal_arrays(draw: st.DrawFn, canary: str) -> Files:
 
 def use_goal(name: str, place: Path, env: Any) -> None:
     """Resolve as control does, alone and as the first of two."""
-    goals.resolve(str(place / name), None, {}, env, (32, 32))
+    drawing.resolve(str(place / name), None, {}, env, (32, 32))
     if name.endswith(".png"):
-        goals.resolve([str(place / name)] * 2, None, {}, env, (32, 32))
+        drawing.resolve([str(place / name)] * 2, None, {}, env, (32, 32))
 
 
 # -- reports -------------------------------------------------------------------------------------------------

@@ -29,8 +29,8 @@ from typing import Any
 from common import arguments, save
 from PIL import Image, ImageSequence
 
-from paig_control import checkpoint
 from paig_control.data import episodes
+from paig_control.models import checkpoint
 from paig_control.runs import machine, versions
 
 SOON = 2.0

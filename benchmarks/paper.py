@@ -21,9 +21,9 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from systems import SYSTEMS, learn
 
-from paig_control import checkpoint
 from paig_control.data import episodes
-from paig_control.learning.identify import Estimate
+from paig_control.estimation.identify import Estimate
+from paig_control.models import checkpoint
 from paig_control.report.strips import film_strip, rollout
 from paig_control.report.style import INK, PAPER
 

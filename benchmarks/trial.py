@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from paig_control.agents.mpc import MPCAgent
 from paig_control.agents.objectives import goal_objective
 from paig_control.agents.receding import RecedingHorizon
+from paig_control.evaluation.rollout import Act, Array, Frames, Played, play
 from paig_control.experiment import factories
 from paig_control.experiment.compose import configure
 from paig_control.experiment.trial import Trial
-from paig_control.playing import Act, Array, Frames, Played, play
 from paig_control.types import State
 
 Constants = Mapping[str, NDArray[np.float64]]

@@ -21,8 +21,8 @@ from common import arguments, choose_systems, learned, save, summary
 from matplotlib.figure import Figure
 from trial import Changing, Constants
 
-from paig_control.evaluation import ControlSettings, Judge
-from paig_control.playing import Act, Array
+from paig_control.evaluation.control import ControlSettings, Judge
+from paig_control.evaluation.rollout import Act, Array
 
 
 class System(NamedTuple):

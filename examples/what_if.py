@@ -11,7 +11,7 @@ import torch
 
 import paig_control as paig
 from paig_control.learning.settings import RecipeSettings, RefineSettings
-from paig_control.model import to_pictures
+from paig_control.models.paig import to_pictures
 from paig_control.report.films import side_by_side
 from paig_control.types import State
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from paig_control.agents.icem import ICEM
     from paig_control.agents.mpc import MPCAgent
     from paig_control.agents.mppi import MPPI
-    from paig_control.checkpoint import load
     from paig_control.data.collection import collect
     from paig_control.learning.recipe import train
+    from paig_control.models.checkpoint import load
     from paig_control.physics.registry import build_physics
 
 __version__ = "0.1.0"
@@ -45,7 +45,7 @@ _HOMES = {
     "MPCAgent": "agents.mpc",
     "build_physics": "physics.registry",
     "collect": "data.collection",
-    "load": "checkpoint",
+    "load": "models.checkpoint",
     "train": "learning.recipe",
 }
 

@@ -15,10 +15,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from paig_control import __version__, files
-from paig_control.claims import claim
+from paig_control import __version__
+from paig_control.border import files
+from paig_control.border.claims import claim
+from paig_control.border.reading import Form, check_form, read_json
 from paig_control.errors import PaigError
-from paig_control.reading import Form, check_form, read_json
 
 SUMMARY = "summary.json"
 ENDED: Form = {"options": {}}

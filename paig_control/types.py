@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -74,6 +76,12 @@ class Plan(NamedTuple):
     improved: Tensor
     effective_samples: Tensor | None = None
 
+
+Frames = NDArray[np.uint8]
+"""Images as cameras give them, ``(h, w, 3)`` or ``(B, h, w, 3)``."""
+
+GoalLike = Frames | tuple[Frames, Frames] | State
+"""A goal: one image (at rest), two images a time step apart (moving as between them), or coordinates."""
 
 Cost = Callable[[Tensor], Tensor]
 """Actions ``(B, K, H, A)`` to costs ``(B, K)``: all that a planner may know of the world."""

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from paig_control import checkpoint
-from paig_control.blackbox import BlackBox, Foresight
 from paig_control.cli.main import main
 from paig_control.errors import PaigError
 from paig_control.learning.foresee import foresee_loop, foreseen
 from paig_control.learning.optimise import LoopState, run_loop
 from paig_control.learning.settings import ForeseeSettings
+from paig_control.models import checkpoint
+from paig_control.models.recurrent import BlackBox, Foresight
 from paig_control.physics.lstm import Lstm
 from paig_control.physics.registry import build_physics
 from paig_control.vision.kinematics import Planar

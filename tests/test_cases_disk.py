@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from hasty import FILMS, PLANNED
 
-from paig_control import checkpoint, claims, files
+from paig_control.border import claims, files
 from paig_control.cli.main import main
 from paig_control.errors import PaigError
+from paig_control.models import checkpoint
 from paig_control.viewer import recording
 
 HASTY = [*hasty.HASTY, "recipe.checkpoint_seconds=0"]
@@ -127,7 +128,7 @@ def test_a_place_that_may_not_be_written_to_is_refused_before_any_work(
 HOLDER = """
 import sys, time
 from pathlib import Path
-from paig_control.claims import claim
+from paig_control.border.claims import claim
 claim(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)

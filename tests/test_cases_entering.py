@@ -9,15 +9,15 @@ import paig_control as paig
 from paig_control import seeds
 from paig_control.agents.random import RandomAgent
 from paig_control.agents.settings import CEMSettings
-from paig_control.baselines import random_agent
+from paig_control.border.guarding import guarded
 from paig_control.data.augmentation import draw
 from paig_control.data.collection import collect
-from paig_control.disturbances import Camera, DisturbSettings
-from paig_control.envs.reaching import generators
+from paig_control.envs.goal_sampling import generators
 from paig_control.errors import PaigError
-from paig_control.evaluation import ControlSettings
-from paig_control.goals import draw_many
-from paig_control.guarding import guarded
+from paig_control.evaluation.baselines import random_agent
+from paig_control.evaluation.control import ControlSettings
+from paig_control.evaluation.corruptions import Camera, DisturbSettings
+from paig_control.goals.drawing import draw_many
 from paig_control.types import State
 
 FIVE = [5, np.int64(5), np.uint8(5), np.array(5), np.array([5])[0]]

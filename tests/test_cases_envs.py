@@ -7,7 +7,7 @@ from spots import Spot, film, same
 
 from paig_control.data.collection import collect
 from paig_control.errors import PaigError
-from paig_control.playing import play
+from paig_control.evaluation.rollout import play
 
 pytestmark = pytest.mark.usefixtures("spot")
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paig_control import limits
+from paig_control.border import limits
 from paig_control.cli.main import main
 from paig_control.data import episodes
 from paig_control.data.collection import collect

@@ -13,8 +13,8 @@ import pytest
 from memory import peak_mb
 from PIL import Image, PngImagePlugin
 
-from paig_control import goal_files, goals
 from paig_control.errors import PaigError
+from paig_control.goals import drawing, goal_files
 
 STATE = np.array([[[0.5]], [[0.0]]])
 
@@ -24,8 +24,8 @@ def env() -> gym.Env[Any, Any]:
     return gym.make("paig/Pendulum-v0", disable_env_checker=True)
 
 
-def shown(path: Path, env: gym.Env[Any, Any]) -> goals.Goal:
-    return goals.resolve(str(path), None, {}, env, (32, 32))
+def shown(path: Path, env: gym.Env[Any, Any]) -> drawing.Goal:
+    return drawing.resolve(str(path), None, {}, env, (32, 32))
 
 
 def png(height: int, width: int) -> bytes:
@@ -131,7 +131,7 @@ def test_a_state_that_is_none_is_damaged(tmp_path: Path, env: gym.Env[Any, Any],
 def test_a_goal_that_can_be_no_path_is_refused(env: gym.Env[Any, Any], word: str) -> None:
     for wanted in (word, [word, word]):
         with pytest.raises(PaigError, match="can be no path here"):
-            goals.resolve(wanted, None, {}, env, (32, 32))
+            drawing.resolve(wanted, None, {}, env, (32, 32))
 
 
 @pytest.mark.parametrize(("levels", "known"), [(0, True), (8, True), (16, False), (25, False)])

@@ -21,7 +21,7 @@ from paig_control.learning.settings import (
     WarmStartSettings,
 )
 from paig_control.learning.trainer import CLOSE, Run
-from paig_control.model import PAIG, to_images
+from paig_control.models.paig import PAIG, to_images
 from paig_control.physics.registry import build_physics
 from paig_control.types import Reading
 from paig_control.vision.pursuit import discover_planar

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from spots import BOXES, film, same
 
+from paig_control.border.guarding import fit, guarded
 from paig_control.data.collection import collect
 from paig_control.errors import PaigError
-from paig_control.guarding import fit, guarded
-from paig_control.playing import play
+from paig_control.evaluation.rollout import play
 
 pytestmark = pytest.mark.usefixtures("spot")
 

@@ -17,14 +17,15 @@ import torch
 from memory import peak_mb
 from safetensors.torch import load_file, save_file
 
-from paig_control import checkpoint, reading
+from paig_control.border import reading
 from paig_control.cli import sweep
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
 from paig_control.errors import PaigError
+from paig_control.estimation.identify import Estimate
 from paig_control.experiment.compose import configure
-from paig_control.learning.identify import Estimate
-from paig_control.model import PAIG
+from paig_control.models import checkpoint
+from paig_control.models.paig import PAIG
 from paig_control.physics.registry import build_physics
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from hasty import FILMS
 
-from paig_control import checkpoint
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes, load
-from paig_control.experiment import trackers
+from paig_control.experiment import loggers
+from paig_control.models import checkpoint
 
 HASTY = [
     *hasty.HASTY,
@@ -144,7 +144,7 @@ def test_no_row_is_lost_or_doubled_wherever_the_kill_falls(
         main(words)
     monkeypatch.setattr(checkpoint, "save", keep)
     assert main([*words, "resume=true"]) == 0
-    for name in (trackers.METRICS, "tracked/constants.csv"):
+    for name in (loggers.METRICS, "tracked/constants.csv"):
         assert rows(out / name) == rows(home / "whole" / name)
     one, other = (checkpoint.load(run) for run in (out, home / "whole"))
     weights = other.model.state_dict()

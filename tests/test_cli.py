@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 
 from paig_control.cli.main import main
 from paig_control.errors import PaigError
-from paig_control.experiment import groups, mirror, schema
+from paig_control.experiment import records, schema, structured
 from paig_control.experiment.compose import configure
-from paig_control.experiment.wording import documented
+from paig_control.experiment.docstrings import documented
 from paig_control.learning.settings import RecipeSettings
 
 TINY = ["sequences=2", "steps=5", "valid=1", "test=1"]
@@ -62,7 +62,7 @@ def test_help_shows_every_option_with_its_meaning_and_an_example_that_is_accepte
 
 def test_every_option_everywhere_is_documented():
     kinds = list(schema.COMMANDS.values())
-    kinds += [groups.record(group, name) for group, names in groups.RECORDS.items() for name in names]
+    kinds += [records.record(group, name) for group, names in records.RECORDS.items() for name in names]
     for kind in kinds:
         hints = typing.get_type_hints(kind)
         for item in dataclasses.fields(kind):
@@ -106,7 +106,7 @@ def test_help_does_not_wait_for_torch():
 
 def test_defaults_are_those_of_the_records():
     config = configure("train", [])
-    assert mirror.build(RecipeSettings, OmegaConf.to_container(config.recipe)) == RecipeSettings()
+    assert structured.build(RecipeSettings, OmegaConf.to_container(config.recipe)) == RecipeSettings()
 
 
 def test_the_lines_of_the_readme_are_accepted():
@@ -195,9 +195,9 @@ def test_wrong_types_are_refused(capsys, words, said):
 
 def test_a_record_that_refuses_a_value_says_so(tmp_path):
     config = configure("control", ["planner.elites=500"])
-    kind = groups.record("planner", "cem")
+    kind = records.record("planner", "cem")
     with pytest.raises(PaigError, match="elites"):
-        mirror.build(kind, OmegaConf.to_container(config.planner))
+        structured.build(kind, OmegaConf.to_container(config.planner))
 
 
 # -- collect and goal ------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def test_mistakes_end_with_one_message(capsys, words, said):
 
 def test_a_goal_is_drawn_with_its_state(in_tmp):
     assert main(["goal", "env=pendulum", "state=[0.5,0]", "out=g/a.png"]) == 0
-    from paig_control import goal_files
+    from paig_control.goals import goal_files
 
     image, state, notes = goal_files.read(in_tmp / "g" / "a.png", (32, 32))
     assert image.shape == (32, 32, 3)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from paig_control import checkpoint
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
-from paig_control.model import PAIG
+from paig_control.models import checkpoint
+from paig_control.models.paig import PAIG
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from paig_control.agents.filter import StateFilter
-from paig_control.agents.holding import holding
 from paig_control.agents.objectives import goal_objective
 from paig_control.agents.regions import Box, Disc, KeepOut, Walls
 from paig_control.errors import PaigError
-from paig_control.inference import history, infer
+from paig_control.estimation.filter import StateFilter
+from paig_control.estimation.state import history, infer
+from paig_control.goals.equilibrium import holding
 from paig_control.physics.base import Constant, Physics
 from paig_control.physics.coordinates import ANGLE, PLANE, Coordinate
 from paig_control.types import Reading, State

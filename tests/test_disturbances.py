@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import paig_control  # noqa: F401
-from paig_control.disturbances import SETTLED, Camera, DisturbSettings
 from paig_control.errors import PaigError
+from paig_control.evaluation.corruptions import SETTLED, Camera, DisturbSettings
 
 GREY = np.full((50, 8, 8, 3), 120, dtype=np.uint8)
 STEPS = 40

@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 
 import paig_control  # noqa: F401
 from paig_control.envs.bouncing_balls import BouncingBalls, bounce
-from paig_control.envs.bound import nystrom
+from paig_control.envs.bound_bodies import nystrom
 from paig_control.envs.digit_spring import DigitSpring
 from paig_control.envs.scene import argument_names
 from paig_control.envs.spring import Spring

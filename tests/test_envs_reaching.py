@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import paig_control  # noqa: F401
-from paig_control.envs import reaching
+from paig_control.envs import goal_sampling
 from paig_control.errors import PaigError
 
 LENGTHS = {"Pendulum": 60, "Pixels": 60}
@@ -44,10 +44,12 @@ def test_goals_are_at_rest_apart_from_the_start_and_drawn_as_the_environment_dra
 def test_a_goal_is_where_one_of_the_random_plays_takes_the_start(name):
     env = world(name)
     begun, found = sampled(env, (3,))
-    rng = reaching.generators([3], "test")[0]
+    rng = goal_sampling.generators([3], "test")[0]
     low, high = env.action_space.low.astype(float), env.action_space.high.astype(float)
     ends = []
-    for actions in (a for _ in range(10) for a in reaching.smooth_actions(rng, reaching.BLOCK, 30, low, high)):
+    for actions in (
+        a for _ in range(10) for a in goal_sampling.smooth_actions(rng, goal_sampling.BLOCK, 30, low, high)
+    ):
         env.reset(options={"state": begun[0]})
         for action in actions:
             info = env.step(action)[-1]
@@ -57,11 +59,11 @@ def test_a_goal_is_where_one_of_the_random_plays_takes_the_start(name):
 
 def test_random_actions_are_smooth_and_within_the_bounds():
     low, high = np.array([-2.0, 0.0]), np.array([2.0, 1.0])
-    actions = reaching.smooth_actions(np.random.default_rng(0), 2000, 40, low, high)
+    actions = goal_sampling.smooth_actions(np.random.default_rng(0), 2000, 40, low, high)
     assert (actions >= low).all()
     assert (actions <= high).all()
     width = high - low
-    assert (np.abs(np.diff(actions, axis=1)) <= width / reaching.STRIDE + 1e-9).all()
+    assert (np.abs(np.diff(actions, axis=1)) <= width / goal_sampling.STRIDE + 1e-9).all()
     strength = (np.abs(actions - (low + high) / 2) / width * 2).max((1, 2))
     assert strength.min() < 0.003
     assert strength.max() > 0.9
@@ -73,7 +75,7 @@ def test_what_can_be_held_is_what_the_torque_can_carry():
     states = np.zeros((101, 2, 1, 1))
     states[:, 0, 0, 0] = angles
     weight = 0.5 * 8.0 * np.abs(np.sin(angles))  # half a metre of lever, one kilogram
-    np.testing.assert_array_equal(reaching.holdable(env, states, 1e-4), weight <= 0.9 * 1.5)
+    np.testing.assert_array_equal(goal_sampling.holdable(env, states, 1e-4), weight <= 0.9 * 1.5)
 
 
 def test_what_can_be_held_is_what_the_force_can_carry_against_the_spring():
@@ -81,7 +83,7 @@ def test_what_can_be_held_is_what_the_force_can_carry_against_the_spring():
     lengths = np.linspace(6.0, 18.0, 48)
     states = np.zeros((48, 2, 2, 2))
     states[:, 0, :, 0], states[:, 0, 1, 1] = 5.0, lengths
-    np.testing.assert_array_equal(reaching.holdable(env, states, 1e-3), 4.0 * np.abs(lengths - 12.0) <= 9.0)
+    np.testing.assert_array_equal(goal_sampling.holdable(env, states, 1e-3), 4.0 * np.abs(lengths - 12.0) <= 9.0)
 
 
 @pytest.mark.parametrize("name", ["Spring", "ThreeBody"])

@@ -10,15 +10,15 @@ import paig_control  # noqa: F401
 from paig_control.agents.cem import CEM
 from paig_control.agents.mpc import MPCAgent, Timing
 from paig_control.agents.settings import CEMSettings, GoalSettings
-from paig_control.baselines import Truth, optimal_agent, random_agent
-from paig_control.disturbances import DisturbSettings
 from paig_control.errors import PaigError
-from paig_control.evaluation import ControlSettings, Judge, evaluate_control, summarise, wilson
-from paig_control.goals import Targets
-from paig_control.inference import infer
+from paig_control.estimation.state import infer
+from paig_control.evaluation.baselines import Truth, optimal_agent, random_agent
+from paig_control.evaluation.control import ControlSettings, Judge, evaluate_control, summarise, wilson
+from paig_control.evaluation.corruptions import DisturbSettings
+from paig_control.evaluation.rollout import Played, play
+from paig_control.goals.drawing import Targets
 from paig_control.physics.base import Physics
 from paig_control.physics.registry import build_physics
-from paig_control.playing import Played, play
 from paig_control.types import Reading, State
 
 UPRIGHT = np.zeros((2, 1, 1))

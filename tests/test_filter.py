@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from paig_control.agents.filter import NOISE, Estimates, StateFilter
-from paig_control.inference import history, infer
+from paig_control.estimation.filter import NOISE, Estimates, StateFilter
+from paig_control.estimation.state import history, infer
 from paig_control.physics.base import Physics
 from paig_control.physics.registry import build_physics
 from paig_control.types import Reading, State

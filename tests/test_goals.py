@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 import paig_control  # noqa: F401
-from paig_control import goal_files, goals
 from paig_control.errors import PaigError
+from paig_control.goals import drawing, goal_files
 
 STATE = np.array([[[0.5]], [[0.0]]])
 NAMED = {"upright": [0.0, 0.0], "down": [np.pi, 0.0]}
@@ -24,7 +24,7 @@ def image(env):
 
 
 def resolve(wanted, env, size=(32, 32), named=NAMED):
-    return goals.resolve(wanted, "upright", named, env, size)
+    return drawing.resolve(wanted, "upright", named, env, size)
 
 
 def test_a_goal_that_was_drawn_carries_its_state(tmp_path, env, image):
@@ -117,13 +117,13 @@ def test_a_goal_that_does_not_exist_is_refused_with_the_names_that_do(env):
     with pytest.raises(PaigError, match=r"uprihgt.*upright, down"):
         resolve("uprihgt.png", env)
     with pytest.raises(PaigError, match="no goal"):
-        goals.resolve(None, None, {}, env, (32, 32))
+        drawing.resolve(None, None, {}, env, (32, 32))
 
 
 @pytest.mark.parametrize("values", [[0.0], [0.0, float("nan")], ["a", "b"], [1, 2, 3]])
 def test_states_that_do_not_fit_are_refused(values):
     with pytest.raises(PaigError, match="expected 2 numbers"):
-        goals.to_state(values, (2, 1, 1))
+        drawing.to_state(values, (2, 1, 1))
 
 
 def test_a_damaged_state_in_the_picture_is_refused(tmp_path, env, image):

@@ -12,44 +12,24 @@ import paig_control
 ROOT = Path(paig_control.__file__).parent
 RANK = {
     "errors": 0,
-    "limits": 1,
     "seeds": 0,
-    "frames": 0,
-    "guarding": 0,
-    "opening": 1,
     "naming": 0,
-    "files": 0,
-    "claims": 1,
+    "border": 1,
     "runs": 2,
-    "reading": 1,
     "types": 1,
     "physics": 2,
-    "vision": 3,
-    "inference": 3,
-    "kalman": 3,
-    "velocity": 3,
-    "model": 4,
-    "original": 4,
-    "blackbox": 4,
-    "data": 1,
-    "checkpoint": 5,
+    "estimation": 3,
+    "data": 3,
+    "goals": 4,
+    "vision": 4,
+    "agents": 5,
+    "models": 5,
     "learning": 6,
-    "agents": 6,
-    "similarity": 1,
-    "adaptation": 7,
-    "online": 7,
-    "prediction": 7,
-    "tracking": 8,
-    "goals": 7,
-    "goal_files": 1,
-    "disturbances": 1,
-    "baselines": 9,
-    "playing": 8,
-    "evaluation": 10,
-    "report": 11,
-    "viewer": 11,
-    "experiment": 12,
-    "cli": 13,
+    "evaluation": 7,
+    "report": 8,
+    "viewer": 8,
+    "experiment": 9,
+    "cli": 10,
 }
 
 
@@ -92,7 +72,7 @@ def test_imports_run_one_way() -> None:
 def test_environments_stand_alone_and_nothing_reaches_into_them() -> None:
     for path in files():
         if room(path) == "envs":
-            assert imports(path) <= {"envs", "errors", "seeds", "frames", "guarding"}, path
+            assert imports(path) <= {"envs", "errors", "seeds", "border"}, path
             assert "import torch" not in path.read_text(), path
         else:
             assert "envs" not in imports(path), path
@@ -101,7 +81,16 @@ def test_environments_stand_alone_and_nothing_reaches_into_them() -> None:
 def test_agents_do_not_know_data_or_learning() -> None:
     for path in files():
         if room(path) == "agents":
-            assert imports(path) <= {"agents", "errors", "seeds", "frames", "types", "physics", "inference"}, path
+            assert imports(path) <= {
+                "agents",
+                "errors",
+                "seeds",
+                "border",
+                "types",
+                "physics",
+                "estimation",
+                "goals",
+            }, path
 
 
 def test_benchmarks_do_as_users_do_and_know_nothing_of_the_command_line() -> None:

@@ -10,9 +10,9 @@ import torch
 from scipy.integrate import solve_ivp
 
 from paig_control.errors import PaigError
-from paig_control.inference import trajectory
-from paig_control.learning.identify import Estimate, Identified, identify
-from paig_control.learning.settings import IdentifySettings
+from paig_control.estimation.identify import Estimate, Identified, identify
+from paig_control.estimation.settings import IdentifySettings
+from paig_control.estimation.state import trajectory
 from paig_control.physics.base import Physics
 from paig_control.physics.integrators import integrate_by
 from paig_control.physics.registry import build_physics

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from paig_control.inference import believed, best_start, first_guess, infer, linearise, pack, trajectory, unpack
+from paig_control.estimation.state import believed, best_start, first_guess, infer, linearise, pack, trajectory, unpack
 from paig_control.physics.base import Physics
 from paig_control.physics.registry import build_physics
 from paig_control.types import State

@@ -8,8 +8,9 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from paig_control.kalman import Belief, ConstantsFilter
-from paig_control.online import OnlineAdapter, OnlineSettings
+from paig_control.estimation.kalman import Belief, ConstantsFilter
+from paig_control.estimation.online import OnlineAdapter
+from paig_control.estimation.settings import OnlineSettings
 from paig_control.physics.base import Constant, Physics
 from paig_control.physics.coordinates import Coordinate
 from paig_control.physics.registry import build_physics

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paig_control.model import to_images
+from paig_control.models.paig import to_images
 from paig_control.vision.pursuit import discover_planar
 from paig_control.vision.renderer import Layering, SpriteRenderer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paig_control import limits
+from paig_control.border import limits
 from paig_control.errors import PaigError
 
 

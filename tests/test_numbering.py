@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from paig_control.inference import trajectory
-from paig_control.learning.identify import identify
-from paig_control.learning.numbering import numbering
-from paig_control.learning.settings import IdentifySettings
-from paig_control.model import PAIG
+from paig_control.estimation.association import numbering
+from paig_control.estimation.identify import identify
+from paig_control.estimation.settings import IdentifySettings
+from paig_control.estimation.state import trajectory
+from paig_control.models.paig import PAIG
 from paig_control.physics.base import Physics
 from paig_control.physics.registry import build_physics
 from paig_control.types import State

@@ -11,8 +11,8 @@ from torch import Tensor
 from paig_control.agents.cem import CEM
 from paig_control.agents.dynamics import Dynamics
 from paig_control.agents.gradient import CEMGradient, Gradient
+from paig_control.agents.image_cost import Picture, picture_objective
 from paig_control.agents.objectives import Goal, Passing, cost_function, goal_objective, other_terms
-from paig_control.agents.picturing import Picture, picture_objective
 from paig_control.agents.receding import RecedingHorizon
 from paig_control.agents.regions import Box, Disc, KeepOut, Walls, region
 from paig_control.agents.settings import (
@@ -26,7 +26,7 @@ from paig_control.agents.settings import (
 )
 from paig_control.agents.terms import Effort, Smoothness, Sum, Term, after, objective_name
 from paig_control.errors import PaigError
-from paig_control.model import PAIG
+from paig_control.models.paig import PAIG
 from paig_control.physics.base import Physics
 from paig_control.physics.coordinates import PLANE
 from paig_control.physics.registry import build_physics

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from paig_control import checkpoint
 from paig_control.cli.main import main
 from paig_control.data import episodes
+from paig_control.models import checkpoint
 
 ASSETS = Path(__file__).parent / "assets" / "format3"
 """Written by the version before scenes: two hasty trainings, and the films that they saw. ``expected.json`` holds the

@@ -15,10 +15,10 @@ from PIL import Image
 
 from paig_control.data import episodes
 from paig_control.errors import PaigError
+from paig_control.estimation.association import likeliest, orders
+from paig_control.estimation.settings import IdentifySettings
+from paig_control.estimation.state import trajectory
 from paig_control.experiment.compose import configure
-from paig_control.inference import trajectory
-from paig_control.learning.numbering import likeliest, orders
-from paig_control.learning.settings import IdentifySettings
 from paig_control.physics.registry import build_physics
 from paig_control.physics.written import read_scene
 from paig_control.types import State

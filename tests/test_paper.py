@@ -9,25 +9,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from paig_control import checkpoint
 from paig_control.cli.main import main
 from paig_control.data.collection import collect
 from paig_control.data.episodes import Episodes
 from paig_control.errors import PaigError
-from paig_control.inference import trajectory
+from paig_control.estimation.state import trajectory
+from paig_control.evaluation.prediction import evaluate_prediction
 from paig_control.learning import trainer as training
 from paig_control.learning.optimise import LoopState, run_loop
 from paig_control.learning.paper import annealed, clip_elements, joint_loop, rmsprop
 from paig_control.learning.recipe import Run, train
 from paig_control.learning.settings import ModelSettings, PaperSettings
-from paig_control.original import OriginalPAIG
+from paig_control.models import checkpoint
+from paig_control.models.published import OriginalPAIG
+from paig_control.models.velocity import VelocityNetwork
 from paig_control.physics.registry import build_physics
-from paig_control.prediction import evaluate_prediction
 from paig_control.types import State
-from paig_control.velocity import VelocityNetwork
 from paig_control.vision.kinematics import Planar
-from paig_control.vision.masks import MaskedLocalizer
-from paig_control.vision.templates import TemplateRenderer
+from paig_control.vision.paper_decoder import TemplateRenderer
+from paig_control.vision.paper_encoder import MaskedLocalizer
 
 TINY = PaperSettings(epochs=6, batch=4, learning_rate=1e-3, checkpoint_seconds=0.0)
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from paig_control import checkpoint
 from paig_control.data.episodes import Episodes
-from paig_control.model import PAIG
+from paig_control.models import checkpoint
+from paig_control.models.paig import PAIG
 from paig_control.physics.registry import build_physics
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer

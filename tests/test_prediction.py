@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from paig_control.adaptation import adapt_films, learned_prior
 from paig_control.data.augmentation import Draws, augment, draw
 from paig_control.data.episodes import Episodes
 from paig_control.errors import PaigError
-from paig_control.model import PAIG
+from paig_control.estimation.adaptation import learned_prior
+from paig_control.evaluation.adaptation import adapt_films
+from paig_control.evaluation.metrics import against_truth, constants_against_truth, same_everywhere
+from paig_control.evaluation.prediction import Prediction, evaluate_prediction, films, predict, read
+from paig_control.models.paig import PAIG
 from paig_control.physics.base import Physics
 from paig_control.physics.registry import build_physics
-from paig_control.prediction import Prediction, evaluate_prediction, films, predict, read
-from paig_control.tracking import against_truth, constants_against_truth, same_everywhere
-from paig_control.vision.presence import present
+from paig_control.vision.visibility import present
 
 
 def positions(data: Episodes) -> np.ndarray:

@@ -19,7 +19,7 @@ from paig_control.learning.settings import (
     RefineSettings,
     WarmStartSettings,
 )
-from paig_control.model import to_images
+from paig_control.models.paig import to_images
 from paig_control.physics.registry import build_physics
 from paig_control.vision.pursuit import discover_planar
 

@@ -17,14 +17,14 @@ import pytest
 import torch
 from PIL import Image, ImageFont
 
-from paig_control import checkpoint
-from paig_control.blackbox import BlackBox
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
+from paig_control.evaluation.prediction import evaluate_prediction
 from paig_control.experiment.compose import configure
-from paig_control.model import PAIG
+from paig_control.models import checkpoint
+from paig_control.models.paig import PAIG
+from paig_control.models.recurrent import BlackBox
 from paig_control.physics.registry import build_physics
-from paig_control.prediction import evaluate_prediction
 from paig_control.report.figures import success_map, varied
 from paig_control.report.strips import film_strip
 from paig_control.vision.kinematics import Planar

@@ -13,12 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from paig_control import checkpoint
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
-from paig_control.experiment.trackers import Metrics, TensorBoard
-from paig_control.learning.identify import Estimate
+from paig_control.estimation.identify import Estimate
+from paig_control.experiment.loggers import Metrics, TensorBoard
 from paig_control.learning.moments import Moment
+from paig_control.models import checkpoint
 
 STAGES = [
     "recipe.discover.rounds=1",

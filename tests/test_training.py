@@ -19,14 +19,14 @@ import pytest
 import torch
 from torch import nn
 
-from paig_control import checkpoint
 from paig_control.data.episodes import Episodes, Sequences
 from paig_control.errors import PaigError
+from paig_control.evaluation.prediction import evaluate_prediction
 from paig_control.learning.optimise import Loop, LoopState, run_loop
 from paig_control.learning.recipe import Run, train
 from paig_control.learning.settings import RecipeSettings
+from paig_control.models import checkpoint
 from paig_control.physics.registry import build_physics
-from paig_control.prediction import evaluate_prediction
 
 
 @pytest.fixture(scope="session")

@@ -14,18 +14,18 @@ import pytest
 import torch
 from PIL import Image
 
-from paig_control import checkpoint
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
-from paig_control.experiment.trackers import Metrics
-from paig_control.learning.identify import Estimate
+from paig_control.estimation.identify import Estimate
+from paig_control.experiment.loggers import Metrics
 from paig_control.learning.moments import Moment
-from paig_control.model import PAIG
+from paig_control.models import checkpoint
+from paig_control.models.paig import PAIG
 from paig_control.runs import read_summary
 from paig_control.viewer import training
 from paig_control.viewer.canvas import Canvas
-from paig_control.viewer.glance import curves
 from paig_control.viewer.training import TrainingWindow
+from paig_control.viewer.training_snapshot import curves
 
 TINY = [
     "recipe.discover.rounds=1",

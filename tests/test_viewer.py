@@ -18,8 +18,8 @@ import paig_control as paig
 from paig_control.agents.settings import CEMSettings, GoalSettings
 from paig_control.cli.main import main
 from paig_control.errors import PaigError
-from paig_control.model import PAIG
-from paig_control.online import OnlineAdapter
+from paig_control.estimation.online import OnlineAdapter
+from paig_control.models.paig import PAIG
 from paig_control.viewer import commands
 from paig_control.viewer.commands import Whose
 from paig_control.viewer.layout import Layout

@@ -11,13 +11,13 @@ import torch
 from paig_control.data.episodes import Episodes
 from paig_control.errors import PaigError
 from paig_control.learning.optimise import step_generator
-from paig_control.model import PAIG, to_images
+from paig_control.models.paig import PAIG, to_images
 from paig_control.vision.alignment import align
 from paig_control.vision.discovery import discover_rotary
 from paig_control.vision.kinematics import Planar, Rotary
 from paig_control.vision.localizer import Localizer, soft_argmax
-from paig_control.vision.presence import find, found_at, present, shown
 from paig_control.vision.renderer import SpriteRenderer
+from paig_control.vision.visibility import find, found_at, present, shown
 
 
 def disc_renderer(size: int = 24, radius: float = 3.0, objects: int = 1) -> SpriteRenderer:

@@ -16,21 +16,18 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from paig_control.agents.adapting import Adapter
-from paig_control.agents.goal_checks import check_shown, check_state, check_told
-from paig_control.agents.foresight import return_terms
+from paig_control.estimation.online import OnlineAdapter
+from paig_control.goals.checks import check_shown, check_state, check_told
+from paig_control.agents.terminal_value import return_terms
 from paig_control.agents.objectives import other_terms, reaching
-from paig_control.agents.perception import Frames, Model, Perception
-from paig_control.agents.picturing import picture_objective
+from paig_control.agents.perception import Model, Perception
+from paig_control.agents.image_cost import picture_objective
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
 from paig_control.agents.settings import AgentSettings, GoalSettings, PictureSettings, RewardSettings, TermSettings
 from paig_control.agents.terms import Sum
 from paig_control.errors import PaigError
-from paig_control.frames import coloured
-from paig_control.types import Objective, Plan, State
-
-GoalLike = Frames | tuple[Frames, Frames] | State
-"""A goal: one image (at rest), two images a time step apart (moving as between them), or coordinates."""
+from paig_control.border.frames import coloured
+from paig_control.types import Frames, GoalLike, Objective, Plan, State
 
 
 class Timing(NamedTuple):
@@ -68,7 +65,7 @@ class MPCAgent:
         goal_settings: TermSettings | None = None,
         settings: AgentSettings | None = None,
         extra: Objective | None = None,
-        adapter: Adapter | None = None,
+        adapter: OnlineAdapter | None = None,
     ) -> None:
         self.model, self.settings, self.adapter = model, settings or AgentSettings(), adapter
         own = self.settings

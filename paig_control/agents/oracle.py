@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from paig_control.agents.grid import Axis, Backup, Grid, branch, choices
+from paig_control.agents.value_iteration import Axis, Backup, Grid, branch, choices
 from paig_control.agents.objectives import StepCost
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
 from paig_control.errors import PaigError

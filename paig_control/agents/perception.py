@@ -15,12 +15,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from paig_control.agents.filter import StateFilter
+from paig_control.estimation.filter import StateFilter
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.types import Reading, State
 
-Frames = NDArray[np.uint8]
 STANDS = 0.5
 """A frame that repeats the one before it is no news if something should have moved by more scales of its coordinate."""
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from paig_control import seeds
-from paig_control.agents.hedging import hedge
+from paig_control.agents.hindsight import hedge
 from paig_control.agents.objectives import cost_function
 from paig_control.agents.sampling import shift
 from paig_control.agents.terms import after
@@ -46,7 +46,7 @@ class RecedingHorizon:
         replan: actions that are taken of a plan before the next one.
         repeat: steps for which each action of a plan is held.
         start_speed: standard deviation of the velocities with which episodes may begin, around that of the first state
-            shown; the first action suits them all (:mod:`~paig_control.agents.hedging`). 0 if that state is known.
+            shown; the first action suits them all (:mod:`~paig_control.agents.hindsight`). 0 if that state is known.
 
     Raises:
         PaigError: if the bounds are not one pair for each action of the physics.

@@ -9,8 +9,8 @@ import numpy as np
 from paig_control.cli.output import Screen
 
 if TYPE_CHECKING:
-    from paig_control.checkpoint import Loaded
-    from paig_control.evaluation import Measured
+    from paig_control.evaluation.control import Measured
+    from paig_control.models.checkpoint import Loaded
 
 
 def figures(loaded: Loaded, measured: Measured) -> dict[str, dict[str, Any]]:

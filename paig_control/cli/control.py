@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control import files, goal_files, goals, runs
+from paig_control import runs
+from paig_control.border import files
 from paig_control.cli import adapting
 from paig_control.cli.output import Screen
-from paig_control.disturbances import DisturbSettings
 from paig_control.errors import PaigError
+from paig_control.evaluation.corruptions import DisturbSettings
 from paig_control.experiment import factories
-from paig_control.experiment.mirror import build
+from paig_control.experiment.structured import build
 from paig_control.experiment.trial import Trial
+from paig_control.goals import drawing, goal_files
 
 if TYPE_CHECKING:
     from paig_control.agents.mpc import MPCAgent
-    from paig_control.evaluation import ControlSettings, Measured
-    from paig_control.model import PAIG
+    from paig_control.evaluation.control import ControlSettings, Measured
+    from paig_control.models.paig import PAIG
 
 STRANGE = 10.0
 """Times the usual error in training that a goal image may leave before it is said."""
@@ -38,7 +40,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     wall = time.monotonic()
     _check_aims(config)
 
-    from paig_control.evaluation import Truth, count_objects, evaluate_control
+    from paig_control.evaluation.control import Truth, count_objects, evaluate_control
     from paig_control.report.films import save_control_film
 
     disturb = build(DisturbSettings, factories.plain(config.disturb))
@@ -55,7 +57,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         truth = Truth(factories.true_physics(env), config.env.reward if drawn is None else None)
     finally:
         env.close()
-    targets = goals.Targets.of(goal, shown) if drawn is None else drawn.targets
+    targets = drawing.Targets.of(goal, shown) if drawn is None else drawn.targets
     if goal is not None and shown:
         screen.remarks(goal.notes)
         agent.reset(targets.aim())
@@ -123,7 +125,7 @@ def _check_aims(config: DictConfig) -> None:
         raise PaigError(f"goals = {config.goals}: expected at least 1, one for each episode.")
 
 
-def _tell(screen: Screen, drawn: goals.Drawn, control: ControlSettings) -> None:
+def _tell(screen: Screen, drawn: drawing.Drawn, control: ControlSettings) -> None:
     """Say what the goals are, and what success is."""
     refused = ", ".join(f"{count} {reason}" for reason, count in drawn.refused.items())
     kind = "at rest" if drawn.held else "moving, because not everything can be pushed,"
@@ -134,11 +136,11 @@ def _tell(screen: Screen, drawn: goals.Drawn, control: ControlSettings) -> None:
     )
 
 
-def _warn(screen: Screen, agent: MPCAgent, model: PAIG, goal: goals.Goal) -> None:
+def _warn(screen: Screen, agent: MPCAgent, model: PAIG, goal: drawing.Goal) -> None:
     """Say it if the goal image shows more than was learned, or if by what was learned the goal cannot be held."""
     import torch
 
-    from paig_control.agents.holding import holding
+    from paig_control.goals.equilibrium import holding
 
     place = None if goal.told is None else torch.from_numpy(goal.told[0]).float()
     if place is None and goal.image is not None:
@@ -157,14 +159,14 @@ def _warn(screen: Screen, agent: MPCAgent, model: PAIG, goal: goals.Goal) -> Non
         screen.remark(str(held))
 
 
-def _one(goal: goals.Goal | None) -> dict[str, Any]:
+def _one(goal: drawing.Goal | None) -> dict[str, Any]:
     return {
         "goal_state": None if goal is None or goal.state is None else goal.state.tolist(),
         "goal_state_source": None if goal is None else goal.source,
     }
 
 
-def _many(drawn: goals.Drawn) -> dict[str, Any]:
+def _many(drawn: drawing.Drawn) -> dict[str, Any]:
     return {
         "goals_held": drawn.held,
         "goals_distance": drawn.distance,

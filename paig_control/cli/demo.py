@@ -7,7 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from paig_control import files, runs
+from paig_control import runs
+from paig_control.border import files
 from paig_control.cli import collect, control, train
 from paig_control.cli.output import Screen
 from paig_control.experiment.compose import configure

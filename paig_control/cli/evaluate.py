@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from paig_control import files, runs
+from paig_control import runs
+from paig_control.border import files
 from paig_control.cli import evaluate_figures, output
 from paig_control.cli.evaluate_screen import show
 from paig_control.cli.output import Screen
@@ -21,10 +22,11 @@ from paig_control.errors import PaigError
 from paig_control.experiment import factories
 
 if TYPE_CHECKING:
-    from paig_control.adaptation import AdaptedFilms, Prior
-    from paig_control.checkpoint import Loaded
-    from paig_control.prediction import Prediction
-    from paig_control.tracking import Tracks
+    from paig_control.estimation.adaptation import Prior
+    from paig_control.evaluation.adaptation import AdaptedFilms
+    from paig_control.evaluation.metrics import Tracks
+    from paig_control.evaluation.prediction import Prediction
+    from paig_control.models.checkpoint import Loaded
     from paig_control.types import Reading
 
 
@@ -61,7 +63,8 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     draws = augmentation.draw(config.augment, len(data.split(config.split)), config.seed)
     factories.use_threads(config.threads)
 
-    from paig_control import checkpoint, prediction
+    from paig_control.evaluation import prediction
+    from paig_control.models import checkpoint
     from paig_control.report.evaluation import save_evaluation_pictures
 
     loaded = checkpoint.load(files.expanded(config.run), factories.pick_device(config.device))
@@ -139,7 +142,8 @@ def _films(
 
 def _adaptation(config: DictConfig, loaded: Loaded, films: _Films, predicted: int) -> tuple[Prior, int]:
     """The prior around the learned constants, and the number of first frames to use."""
-    from paig_control.adaptation import check_frames, learned_prior
+    from paig_control.estimation.adaptation import learned_prior
+    from paig_control.evaluation.adaptation import check_frames
 
     length = films.sequences.frames.shape[1]
     frames = config.adapt_frames
@@ -159,9 +163,9 @@ def _measure(
     notes: list[str],
 ) -> _Measured:
     """Read, adapt if that is wanted, predict, and set beside the truth."""
-    from paig_control.adaptation import adapt_films
-    from paig_control.prediction import predict, read
-    from paig_control.tracking import against_truth
+    from paig_control.evaluation.adaptation import adapt_films
+    from paig_control.evaluation.metrics import against_truth
+    from paig_control.evaluation.prediction import predict, read
 
     model, sequences, truth = loaded.model, films.sequences, films.truth
     reading = read(model, sequences, lambda part: tick(part, "frames", "read"))

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from paig_control.data import augmentation
 
 if TYPE_CHECKING:
-    from paig_control.adaptation import AdaptedFilms
-    from paig_control.checkpoint import Loaded
-    from paig_control.prediction import Prediction
-    from paig_control.tracking import Tracks
+    from paig_control.evaluation.adaptation import AdaptedFilms
+    from paig_control.evaluation.metrics import Tracks
+    from paig_control.evaluation.prediction import Prediction
+    from paig_control.models.checkpoint import Loaded
 
 
 def per_step(found: Prediction) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def readapted(
     later: Prediction | None,
 ) -> dict[str, Any]:
     """Constants found anew, against the truth of each film where it is known."""
-    from paig_control.tracking import constants_against_truth
+    from paig_control.evaluation.metrics import constants_against_truth
 
     units = {constant.name: constant.unit for constant in loaded.model.physics.constants}
     real = {name: augmentation.scaled(truth[name], unit, draws.zoom) for name, unit in units.items() if name in truth}

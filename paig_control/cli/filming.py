@@ -6,8 +6,8 @@ import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from paig_control import files
-from paig_control.claims import claim
+from paig_control.border import files
+from paig_control.border.claims import claim
 from paig_control.errors import PaigError
 
 if TYPE_CHECKING:

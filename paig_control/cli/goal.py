@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from paig_control import goal_files, goals, runs
+from paig_control import runs
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError, nearest
 from paig_control.experiment import factories
+from paig_control.goals import drawing, goal_files
 
 
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
@@ -50,5 +51,5 @@ def draw(env: factories.Env, config: DictConfig) -> tuple[goal_files.Frame, goal
                 "Or give a state, for example state=[0,0]."
             )
         values = config.env.goals[name]
-    state = goals.to_state(list(values), shape)
+    state = drawing.to_state(list(values), shape)
     return drawer(state), state

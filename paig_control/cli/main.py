@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from omegaconf import OmegaConf
 
 from paig_control import __version__
-from paig_control.claims import claims
+from paig_control.border.claims import claims
 from paig_control.cli.streams import steady
 from paig_control.errors import PaigError, nearest
 from paig_control.experiment.schema import COMMANDS
@@ -94,7 +94,7 @@ def _dispatch(words: list[str]) -> int:
         from paig_control.cli import sweep
 
         return sweep.run(command, [word for word in rest if word not in ("--multirun", "-m")])
-    from paig_control.cli.execution import execute
+    from paig_control.cli.process import execute
     from paig_control.experiment.compose import configure
 
     if "--cfg" in rest:

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from paig_control import files
+from paig_control.border import files
 from paig_control.cli.output import Screen
 from paig_control.experiment.reporting import PAGE, report
 

@@ -26,16 +26,17 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from paig_control import files, runs
-from paig_control.claims import claims
-from paig_control.cli import output, watching
+from paig_control import runs
+from paig_control.border import files
+from paig_control.border.claims import claims
+from paig_control.border.reading import FLAG, NOTHING, NUMBER
+from paig_control.cli import callbacks, output
 from paig_control.cli.orphans import end_with
 from paig_control.cli.streams import steady
 from paig_control.errors import PaigError
 from paig_control.experiment.compose import configure, freed, parse, reason
 from paig_control.experiment.quoting import bare, in_quotes
 from paig_control.experiment.schema import lists
-from paig_control.reading import FLAG, NOTHING, NUMBER
 
 FAILED, TABLE, FIGURE = "failed.txt", "sweep.csv", "sweep.png"
 LOSSES = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss")
@@ -154,7 +155,7 @@ class _Job:
         """Run the command."""
         from hydra.core.hydra_config import HydraConfig
 
-        from paig_control.cli.execution import execute
+        from paig_control.cli.process import execute
 
         words = [str(word) for word in HydraConfig.get().overrides.task]
         OmegaConf.resolve(config)
@@ -220,7 +221,7 @@ def ended(place: Path, config: DictConfig) -> bool:
         return False
     wanted = OmegaConf.to_container(config, resolve=True)
     assert isinstance(wanted, dict)
-    aside = ("out", "overwrite", "resume", "threads", "tracker", "verbosity", *watching.OPTIONS)
+    aside = ("out", "overwrite", "resume", "threads", "tracker", "verbosity", *callbacks.OPTIONS)
     return all(found["options"].get(k) == v for k, v in wanted.items() if k not in aside)
 
 
@@ -316,7 +317,7 @@ class _Trainings:
 
     def history(self, values: Values) -> dict[str, list[dict[str, float]]]:
         """Rows of figures by stage."""
-        from paig_control import checkpoint
+        from paig_control.models import checkpoint
 
         history: dict[str, list[dict[str, float]]] = checkpoint.load(self.place(values)).record["history"]
         return history

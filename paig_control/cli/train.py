@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control import files, runs
-from paig_control.cli import watching
+from paig_control import runs
+from paig_control.border import files
+from paig_control.cli import callbacks
 from paig_control.cli.output import Screen, Tick
 from paig_control.data import episodes
 from paig_control.errors import PaigError
-from paig_control.experiment import factories, trackers
+from paig_control.experiment import factories, loggers
 
 if TYPE_CHECKING:
     from paig_control.learning.trainer import Run
@@ -30,8 +31,8 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     """
     if config.resume and config.overwrite:
         raise PaigError("resume=true goes on with a run and overwrite=true begins it anew: choose one.")
-    trackers.check(config.tracker)
-    watching.check(config)
+    loggers.check(config.tracker)
+    callbacks.check(config)
     data = episodes.load(files.expanded(config.data))
     model_settings = factories.settings(config.model, "model", "model")
     recipe_settings = factories.settings(config.recipe, "recipe", config.recipe.name)
@@ -43,14 +44,14 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     check_objects(physics.objects, data)
     folder = runs.folder(config.out, config.overwrite, config.resume)
 
+    from paig_control.evaluation.prediction import evaluate_prediction
     from paig_control.learning import recipe
     from paig_control.learning.moments import Stopped
-    from paig_control.prediction import evaluate_prediction
     from paig_control.report.training import save_training_pictures
 
     split = next((name for name in ("test", "valid") if name in data.splits), None)
     shown = data.split(split or "train")
-    tracking = trackers.Tracking(config.tracker, folder, shown)
+    tracking = loggers.Tracking(config.tracker, folder, shown)
 
     def learn(tick: Tick) -> Run:
         def progress(stage: str, fraction: float, text: str) -> None:
@@ -72,12 +73,12 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         )
 
     try:
-        with screen.bar("train") as tick, watching.window(config, shown, screen) as opened:
+        with screen.bar("train") as tick, callbacks.window(config, shown, screen) as opened:
             tracking.watches += opened
             learned = learn(tick)
     except Stopped as reason:
-        found, said = watching.after_stop(reason, config, folder, command)
-        if not isinstance(reason.__cause__, watching.Closed):
+        found, said = callbacks.after_stop(reason, config, folder, command)
+        if not isinstance(reason.__cause__, callbacks.Closed):
             raise KeyboardInterrupt(said) from None
         screen.remark(said)
         return found
@@ -140,7 +141,7 @@ def show_constants(screen: Screen, constants: dict[str, dict[str, Any]]) -> None
     """Print the table of constants, learned beside true, if there are any."""
     if not constants:
         return
-    from paig_control.learning.identify import Estimate
+    from paig_control.estimation.identify import Estimate
 
     rows = []
     for name, found in constants.items():

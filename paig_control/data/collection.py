@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from paig_control import seeds
 from paig_control.data.episodes import SPLITS, Episodes
-from paig_control.data.lanes import Film, Lanes, Policy, films
+from paig_control.data.rollouts import Film, Lanes, Policy, films
 from paig_control.errors import PaigError
 
 BLANK = 8

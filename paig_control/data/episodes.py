@@ -21,10 +21,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paig_control.border.files import whole
 from paig_control.data import checks
 from paig_control.data.unpacking import unpack
 from paig_control.errors import PaigError
-from paig_control.files import whole
 
 SPLITS = ("train", "valid", "test")
 

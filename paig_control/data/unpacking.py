@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paig_control import limits
+from paig_control.border import limits
 from paig_control.errors import PaigError
 
 
@@ -20,7 +20,7 @@ def unpack(path: Path, wanted: Callable[[str], bool]) -> dict[str, NDArray[Any]]
 
     Raises:
         PaigError: for what is no archive, would take more than half of the machine's memory (see
-            :mod:`paig_control.limits`), is damaged, or holds pickled objects.
+            :mod:`paig_control.border.limits`), is damaged, or holds pickled objects.
     """
     try:
         with path.open("rb") as file:

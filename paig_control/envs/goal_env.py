@@ -5,7 +5,7 @@ gives the reward of any pair of goals, so that a library can relabel what it has
 Andrychowicz et al. 2017). With ``observation="state"`` or ``goal="state"`` a learner is handed the truth, which is right
 for a baseline that learns from true states and for nothing else; ``"image"`` shows pixels only.
 
-A goal is drawn for every episode as in :mod:`~paig_control.envs.reaching`, by default from the stream for training, which
+A goal is drawn for every episode as in :mod:`~paig_control.envs.goal_sampling`, by default from the stream for training, which
 shares nothing with the goals that ``paig-control control goals=...`` measures on.
 """
 
@@ -18,9 +18,10 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from paig_control.envs import checks, reaching
+from paig_control.envs import checks
+from paig_control.envs import goal_sampling
 from paig_control.envs.checks import Array
-from paig_control.envs.shell import PixelEnv
+from paig_control.envs.base import PixelEnv
 from paig_control.errors import PaigError
 
 VIEWS = ("state", "image")
@@ -70,7 +71,7 @@ class GoalEnv(gym.Wrapper[dict[str, Any], Any, Any, Any]):
         self.reward = _one_of("reward", reward or ("dense" if goal == "image" else "sparse"), REWARDS)
         if (self.aims, self.reward) == ("image", "sparse"):
             raise PaigError("reward = 'sparse' with goal = 'image': expected reward='dense', or goal='state'.")
-        self.split = _one_of("split", split, reaching.SPLITS)
+        self.split = _one_of("split", split, goal_sampling.SPLITS)
         self.steps = checks.whole("steps", steps, example=40)
         self.distance = inner.tolerance.distance if distance is None else checks.number("distance", distance, low=0.0)
         self.within = inner.tolerance.within if within is None else checks.number("within", within, low=0.0)

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from paig_control.envs import checks
 from paig_control.envs.checks import Array
 from paig_control.envs.painter import Sprite, paint
-from paig_control.envs.reaching import Tolerance
-from paig_control.envs.shell import Image, PixelEnv
+from paig_control.envs.goal_sampling import Tolerance
+from paig_control.envs.base import Image, PixelEnv
 from paig_control.errors import PaigError, nearest
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from paig_control.envs import checks
-from paig_control.envs.bound import BoundBodies, direction
+from paig_control.envs.bound_bodies import BoundBodies, direction
 from paig_control.envs.checks import Array
 from paig_control.envs.scene import SceneEnv
 from paig_control.envs.vector import SceneVectorEnv
@@ -30,7 +30,7 @@ class Spring(BoundBodies):
         speed: of each ball at the start, px/s.
         max_force: largest component of an action, px/s²; ``None`` takes what holds a ball against the spring
             wherever a start takes it.
-        **common: as of :class:`~paig_control.envs.bound.BoundBodies`.
+        **common: as of :class:`~paig_control.envs.bound_bodies.BoundBodies`.
     """
 
     objects = 2

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from paig_control.envs import checks
 from paig_control.envs.bodies import BLUE, GREEN, RED
-from paig_control.envs.bound import BoundBodies
+from paig_control.envs.bound_bodies import BoundBodies
 from paig_control.envs.checks import Array
 from paig_control.envs.scene import SceneEnv
 from paig_control.envs.vector import SceneVectorEnv
@@ -39,7 +39,7 @@ class ThreeBody(BoundBodies):
         closest: no start, left alone, brings two bodies as near as this, px.
         max_force: largest component of an action, px/s²; ``None`` takes what holds a body against two others
             at ``closest``.
-        **common: as of :class:`~paig_control.envs.bound.BoundBodies`.
+        **common: as of :class:`~paig_control.envs.bound_bodies.BoundBodies`.
     """
 
     objects = 3

@@ -11,7 +11,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
-from paig_control.experiment.groups import Env
+from paig_control.experiment.records import Env
 from paig_control.naming import find
 from paig_control.physics.written import asked
 

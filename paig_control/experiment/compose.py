@@ -24,14 +24,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from paig_control.border.reading import place
 from paig_control.errors import PaigError, brief, nearest
 from paig_control.experiment.adoption import ADOPTED, adopted
-from paig_control.experiment.groups import OPEN, RECORDS, record
-from paig_control.experiment.mirror import schema
+from paig_control.experiment.docstrings import expected
 from paig_control.experiment.quoting import PATHS, bare, in_quotes, is_list, quoted, split
+from paig_control.experiment.records import OPEN, RECORDS, record
 from paig_control.experiment.schema import COMMANDS, lists
-from paig_control.experiment.wording import expected
-from paig_control.reading import place
+from paig_control.experiment.structured import schema
 
 CONFIGS = "paig_control.configs"
 _USED: dict[str, dict[str, str | None]] = {}

@@ -10,17 +10,17 @@ import gymnasium as gym
 from omegaconf import DictConfig, OmegaConf
 
 from paig_control import naming
+from paig_control.border.guarding import guarded
+from paig_control.border.opening import find, make
 from paig_control.errors import PaigError, nearest
-from paig_control.experiment.groups import record
-from paig_control.experiment.mirror import build
-from paig_control.guarding import guarded
-from paig_control.opening import find, make
+from paig_control.experiment.records import record
+from paig_control.experiment.structured import build
 
 if TYPE_CHECKING:
     import torch
 
     from paig_control.agents.receding import SeededPlanner
-    from paig_control.checkpoint import Loaded
+    from paig_control.models.checkpoint import Loaded
     from paig_control.physics.base import Physics
 
 Env = gym.Env[Any, Any]

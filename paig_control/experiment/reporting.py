@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control import __version__, files, reading, runs
+from paig_control import __version__, runs
+from paig_control.border import files, reading
 from paig_control.data import episodes
 from paig_control.errors import PaigError
 from paig_control.experiment import factories
@@ -80,7 +81,7 @@ def report(
 
 def _runs(place: Path) -> list[Path]:
     """A run's folder, or those of all runs in the folder of a sweep."""
-    from paig_control import checkpoint
+    from paig_control.models import checkpoint
 
     if checkpoint.exists(place) or not place.is_dir():
         return [place]
@@ -119,7 +120,7 @@ def _folder(name: str, command: str, holds: str) -> Folder:
 
 def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]:
     """A run, measured on films that it has not seen if they are there, and the system that it is of."""
-    from paig_control import checkpoint
+    from paig_control.models import checkpoint
     from paig_control.report.sources import TRAIN, Trained, measure
 
     model, record, _ = checkpoint.load(folder, factories.pick_device(config.device))

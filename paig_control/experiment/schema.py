@@ -11,7 +11,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-from paig_control.disturbances import DisturbSettings
+from paig_control.evaluation.corruptions import DisturbSettings
 
 Group = Any
 """Type of a key that a configuration group fills."""

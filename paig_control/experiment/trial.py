@@ -13,19 +13,20 @@ import gymnasium as gym
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from paig_control import files, goal_files, goals
+from paig_control.border import files
+from paig_control.border.guarding import guarded
 from paig_control.errors import PaigError
 from paig_control.experiment import factories
 from paig_control.experiment.factories import Env
-from paig_control.guarding import guarded
+from paig_control.goals import drawing, goal_files
 
 if TYPE_CHECKING:
     from paig_control.agents.mpc import MPCAgent
     from paig_control.agents.receding import SeededPlanner
     from paig_control.agents.settings import TermSettings
-    from paig_control.evaluation import ControlSettings
-    from paig_control.model import PAIG
-    from paig_control.online import OnlineAdapter
+    from paig_control.estimation.online import OnlineAdapter
+    from paig_control.evaluation.control import ControlSettings
+    from paig_control.models.paig import PAIG
     from paig_control.viewer.session import Session
 
 
@@ -48,7 +49,7 @@ class Trial:
             raise PaigError(f"adapt = {config.adapt}: expected none or online.")
         factories.use_threads(config.threads)
 
-        from paig_control import checkpoint
+        from paig_control.models import checkpoint
 
         self.config, self.notes = config, list[str]()
         self.loaded = checkpoint.load(files.expanded(config.run), factories.pick_device(config.device))
@@ -101,7 +102,7 @@ class Trial:
             self.notes += () if goal is None else goal.notes
             physics = self.model.physics
             learned = Learned(self.errors, self.online if physics.names else None)
-            aim, picture = goals.Targets.of(goal).aim(), None if goal is None else goal.image
+            aim, picture = drawing.Targets.of(goal).aim(), None if goal is None else goal.image
             return Session(World(env, physics.dt), agent, self.model, learned, aim, picture, int(self.config.seed))
         except BaseException:
             env.close()
@@ -113,7 +114,7 @@ class Trial:
 
     def online(self) -> OnlineAdapter:
         """What watches the constants; those set by hand are believed as learned ones are."""
-        from paig_control.online import OnlineAdapter
+        from paig_control.estimation.online import OnlineAdapter
 
         noise = self.loaded.record.get("residual")
         if noise is None:
@@ -149,13 +150,13 @@ class Trial:
                 "predictions will be off."
             )
 
-    def goal(self, env: Env) -> goals.Goal | None:
+    def goal(self, env: Env) -> drawing.Goal | None:
         """The goal to show or, where the reward is planned for, only to judge by."""
         wanted = OmegaConf.to_container(self.config.goal) if OmegaConf.is_config(self.config.goal) else self.config.goal
         if (wanted or self.config.env.goal) is None and self.config.objective.name == "reward":
             return None
         size, coordinates = self.model.image_size, (self.model.physics.objects, self.model.physics.dims)
-        goal = goals.resolve(
+        goal = drawing.resolve(
             wanted, self.config.env.goal, factories.plain(self.config.env.goals), env, size, coordinates
         )
         if goal.before is not None and self.config.objective.name == "picture":
@@ -164,21 +165,21 @@ class Trial:
             goal = replace(goal, image=_imagined(self.model, goal.told))
         return self._judged(goal, env)
 
-    def _judged(self, goal: goals.Goal, env: Env) -> goals.Goal:
+    def _judged(self, goal: drawing.Goal, env: Env) -> drawing.Goal:
         """The goal with the state by which success is to be judged, if one is given."""
         if self.config.get("goal_state") is None:
             return goal
         shape = np.shape(env.get_wrapper_attr("goal_state"))
-        return replace(goal, state=goals.to_state(list(self.config.goal_state), shape, "goal_state"), source="given")
+        return replace(goal, state=drawing.to_state(list(self.config.goal_state), shape, "goal_state"), source="given")
 
-    def drawn(self, env: Env) -> goals.Drawn:
+    def drawn(self, env: Env) -> drawing.Drawn:
         """A goal for each episode, which learning has never been shown."""
         seeds = [self.config.seed + i for i in range(self.config.goals)]
-        return goals.draw_many(env, seeds, self.steps, self.config.distance)
+        return drawing.draw_many(env, seeds, self.steps, self.config.distance)
 
-    def measures(self, drawn: goals.Drawn | None, goal: goals.Goal | None) -> ControlSettings:
+    def measures(self, drawn: drawing.Drawn | None, goal: drawing.Goal | None) -> ControlSettings:
         """How control is measured; what is left open depends on whether goals were drawn, move, and can be held."""
-        from paig_control.evaluation import ControlSettings
+        from paig_control.evaluation.control import ControlSettings
 
         given = {item.name: self.config[item.name] for item in fields(ControlSettings)}
         steps, within = self.steps, self.config.within
@@ -234,7 +235,7 @@ def _imagined(model: PAIG, told: goal_files.Array) -> goal_files.Frame:
     """The picture ``(h, w, 3)`` that the model draws of coordinates ``(2, N, D)``, for the eye."""
     import torch
 
-    from paig_control.model import to_pictures
+    from paig_control.models.paig import to_pictures
     from paig_control.types import State
 
     with torch.no_grad():

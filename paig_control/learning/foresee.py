@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from paig_control.blackbox import BlackBox
 from paig_control.learning.optimise import Loop
 from paig_control.learning.settings import ForeseeSettings
-from paig_control.model import PAIG
+from paig_control.models.paig import PAIG
+from paig_control.models.recurrent import BlackBox
 
 
 def foresee_loop(model: BlackBox, coordinates: Tensor, actions: Tensor, settings: ForeseeSettings, seed: int) -> Loop:

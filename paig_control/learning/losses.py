@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from paig_control.model import PAIG
+from paig_control.models.paig import PAIG
 from paig_control.types import State
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from paig_control.learning.identify import Estimate
-from paig_control.model import PAIG
+from paig_control.estimation.identify import Estimate
+from paig_control.models.paig import PAIG
 
 
 class Moment(NamedTuple):

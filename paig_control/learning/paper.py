@@ -2,7 +2,7 @@
 
 RMSProp with gradients clipped element by element, batches drawn epoch by epoch, the learning rate divided once near
 the end: the procedure of the original code (Jaques, Burke and Hospedales, ICLR 2020), whose model is
-:mod:`paig_control.original`. Constants come without error bars.
+:mod:`paig_control.models.published`. Constants come without error bars.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import torch
 from torch import Tensor
 
 from paig_control.errors import PaigError
+from paig_control.estimation.identify import Estimate
 from paig_control.learning.foresee import foreseen
-from paig_control.learning.identify import Estimate
 from paig_control.learning.losses import frame_errors, paig_losses
 from paig_control.learning.optimise import Loop, step_generator
 from paig_control.learning.settings import ModelSettings, PaperSettings
 from paig_control.learning.trainer import CLOSE, Conclusion, Trainer
-from paig_control.model import PAIG
-from paig_control.original import OriginalPAIG
+from paig_control.models.paig import PAIG
+from paig_control.models.published import OriginalPAIG
 from paig_control.types import State
 from paig_control.vision.kinematics import build_kinematics
-from paig_control.vision.masks import MaskedLocalizer
-from paig_control.vision.templates import TemplateRenderer
+from paig_control.vision.paper_decoder import TemplateRenderer
+from paig_control.vision.paper_encoder import MaskedLocalizer
 
 
 def annealed(done: float) -> float:

@@ -13,29 +13,29 @@ from pathlib import Path
 
 import torch
 
-from paig_control import checkpoint
-from paig_control.blackbox import BlackBox
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
-from paig_control.inference import believed
+from paig_control.estimation.association import likeliest, numbering, orders
+from paig_control.estimation.identify import Identified, identify, scouts
+from paig_control.estimation.state import believed
 from paig_control.learning.discover import discover
 from paig_control.learning.foresee import foresee_loop, foreseen
-from paig_control.learning.identify import Identified, identify, scouts
 from paig_control.learning.moments import Watch
-from paig_control.learning.numbering import likeliest, numbering, orders
 from paig_control.learning.paper import Joint
 from paig_control.learning.refine import refine_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
 from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, finished_run
 from paig_control.learning.warm_start import warm_start_loop
-from paig_control.model import PAIG
+from paig_control.models import checkpoint
+from paig_control.models.paig import PAIG
+from paig_control.models.recurrent import BlackBox
 from paig_control.physics.base import Physics
 from paig_control.seeds import whole
 from paig_control.types import Reading
 from paig_control.vision.alignment import pixel_weight
 from paig_control.vision.localizer import Localizer
-from paig_control.vision.presence import UNEXPLAINED, found_at, unexplained_part
 from paig_control.vision.renderer import SpriteRenderer
+from paig_control.vision.visibility import UNEXPLAINED, found_at, unexplained_part
 
 
 def pick_device(device: str) -> torch.device:

@@ -13,7 +13,7 @@ from torch import Tensor
 from paig_control.learning.losses import paig_losses
 from paig_control.learning.optimise import Loop
 from paig_control.learning.settings import RefineSettings
-from paig_control.model import PAIG
+from paig_control.models.paig import PAIG
 
 
 def refine_loop(

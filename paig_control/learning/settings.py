@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from paig_control.errors import PaigError
+from paig_control.estimation.settings import IdentifySettings
 
 
 def check_positive(place: str, **values: float | None) -> None:
@@ -68,28 +69,6 @@ class WarmStartSettings:
     steps: int = 300
     batch: int = 16
     learning_rate: float = 3e-3
-
-
-@dataclass(frozen=True)
-class IdentifySettings:
-    """Stage 2: constants by trajectory matching in coordinates.
-
-    Attributes:
-        first_horizon: frames of the first window.
-        growth: each window is so many times as long as the one before, up to the sequences' length.
-        iterations: Levenberg-Marquardt steps at each horizon, at most.
-        gauge_from: the gauge is solved along in windows of at least so many frames.
-        scouts: films, at most, that look for the integrator and the way; stage 2 needs no more than these, and only
-            the identification after refinement uses all films.
-        integrators: tried in turn, with their parts a frame; the one with the smallest residual is kept.
-    """
-
-    first_horizon: int = 4
-    growth: float = 1.5
-    iterations: int = 30
-    gauge_from: int = 8
-    scouts: int = 100
-    integrators: tuple[str, ...] = ("euler-1", "pefrl-2")
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,16 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from paig_control import checkpoint
 from paig_control.data.cleaning import usable
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
+from paig_control.estimation.identify import Estimate
 from paig_control.learning.discover import check_motion
-from paig_control.learning.identify import Estimate
 from paig_control.learning.moments import Kept, Moment, Stopped, Watch
 from paig_control.learning.optimise import Loop, LoopState, lost, run_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
-from paig_control.model import PAIG, to_images
+from paig_control.models import checkpoint
+from paig_control.models.paig import PAIG, to_images
 from paig_control.physics.base import Physics
 from paig_control.vision.registry import LEAST, MOST
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from paig_control.learning.losses import frame_errors
 from paig_control.learning.optimise import Loop
 from paig_control.learning.settings import WarmStartSettings
-from paig_control.model import PAIG
+from paig_control.models.paig import PAIG
 from paig_control.types import State
 from paig_control.vision.localizer import Localizer, heat_target_loss, soft_argmax
 

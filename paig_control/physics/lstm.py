@@ -1,7 +1,7 @@
 """Where a physics stands, but no law: motion is left to a recurrent network, the black box to be beaten.
 
 It says how many things move and what acts on them, so that eyes, renderer and files know it as they know any physics;
-the network itself is :mod:`paig_control.blackbox`.
+the network itself is :mod:`paig_control.models.recurrent`.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from paig_control.border.reading import check_file, place
 from paig_control.errors import PaigError, brief, nearest, quoted
 from paig_control.naming import fits
-from paig_control.reading import check_file, place
 
 LARGEST = 10**6
 """Bytes that the file of a scene may have."""

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from paig_control.prediction import Prediction
+from paig_control.evaluation.prediction import Prediction
 from paig_control.report.style import bare
 
 

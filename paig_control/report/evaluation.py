@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from paig_control.files import write
-from paig_control.prediction import Prediction
+from paig_control.border.files import write
+from paig_control.evaluation.prediction import Prediction
 from paig_control.report.curves import band, over_frames
 from paig_control.report.strips import film_strip
 from paig_control.report.style import COLOURS, Picture, png

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from paig_control.model import PAIG, to_images
+from paig_control.models.paig import PAIG, to_images
 from paig_control.report.curves import band, over_frames
 from paig_control.report.sources import Trained
 from paig_control.report.style import COLOURS, Picture, bare, enlarge, plain

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from paig_control.files import write
-from paig_control.playing import Film
+from paig_control.border.files import write
+from paig_control.evaluation.rollout import Film
 from paig_control.report.style import ACCENT, FAINT, INK, PAPER, Picture, enlarge
 
 

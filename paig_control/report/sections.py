@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from paig_control.border.reading import check_file
 from paig_control.errors import PaigError
-from paig_control.learning.identify import Estimate
-from paig_control.reading import check_file
+from paig_control.estimation.identify import Estimate
 from paig_control.report.figures import (
     constants_figure,
     heat_picture,

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from paig_control.border.reading import FINITE, NOTHING, NUMBER, TEXT, WHOLE, Kind, misfit
 from paig_control.data.episodes import Sequences
-from paig_control.model import PAIG
-from paig_control.prediction import Prediction, films, predict, read
-from paig_control.reading import FINITE, NOTHING, NUMBER, TEXT, WHOLE, Kind, misfit
+from paig_control.evaluation.prediction import Prediction, films, predict, read
+from paig_control.models.paig import PAIG
 from paig_control.report.style import Picture
 
 MAYBE = (NOTHING, NUMBER)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from paig_control.data.episodes import Sequences
-from paig_control.model import PAIG, to_pictures
+from paig_control.models.paig import PAIG, to_pictures
 from paig_control.report.style import INK, PAPER, Picture, enlarge
 from paig_control.types import State
 

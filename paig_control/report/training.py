@@ -11,10 +11,10 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from paig_control.border.files import write
 from paig_control.data.episodes import Sequences
-from paig_control.files import write
 from paig_control.learning.trainer import Run
-from paig_control.model import PAIG
+from paig_control.models.paig import PAIG
 from paig_control.report.strips import rollout_strip
 from paig_control.report.style import COLOURS, bare, colours, plain, png
 

@@ -9,10 +9,10 @@ import pygame
 
 from paig_control.physics.coordinates import ANGLE
 from paig_control.viewer import theme
-from paig_control.viewer.imagining import FILM
+from paig_control.viewer.drawing import BODY, SMALL, Sketch, caption, ghosts, light, mark, picture
 from paig_control.viewer.layout import Design, Layout
+from paig_control.viewer.predicted import FILM
 from paig_control.viewer.snapshot import Frame, Imagined, Snapshot
-from paig_control.viewer.strokes import BODY, SMALL, Sketch, caption, ghosts, light, mark, picture
 from paig_control.viewer.theme import write
 
 FOUND, TARGET = 8, 30

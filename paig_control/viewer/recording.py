@@ -9,9 +9,9 @@ from typing import Protocol
 
 from PIL import Image
 
-from paig_control import files
+from paig_control.border import files
+from paig_control.border.files import whole
 from paig_control.errors import PaigError
-from paig_control.files import whole
 from paig_control.viewer.commands import Command
 from paig_control.viewer.session import Session
 from paig_control.viewer.snapshot import Frame

@@ -16,19 +16,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from paig_control import goal_files
-from paig_control.agents.adapting import Adapter
-from paig_control.agents.holding import holding
-from paig_control.agents.mpc import GoalLike, MPCAgent
+from paig_control.agents.mpc import MPCAgent
 from paig_control.agents.receding import SeededPlanner
 from paig_control.errors import PaigError
-from paig_control.model import PAIG, to_pictures
+from paig_control.estimation.online import OnlineAdapter
+from paig_control.goals import goal_files
+from paig_control.goals.equilibrium import holding
+from paig_control.models.paig import PAIG, to_pictures
 from paig_control.physics.coordinates import PLANE
 from paig_control.seeds import whole
-from paig_control.types import Cost, Plan, State
+from paig_control.types import Cost, GoalLike, Plan, State
 from paig_control.viewer import commands
 from paig_control.viewer.commands import Command, Whose
-from paig_control.viewer.imagining import imagine, inks, points
+from paig_control.viewer.predicted import imagine, inks, points
 from paig_control.viewer.snapshot import Array, Constant, Frame, Imagined, Message, Snapshot
 from paig_control.viewer.world import World
 
@@ -75,7 +75,7 @@ class Learned:
     """
 
     std: Mapping[str, float]
-    adapter: Callable[[], Adapter] | None = None
+    adapter: Callable[[], OnlineAdapter] | None = None
 
 
 class Session:
@@ -300,7 +300,7 @@ class Session:
             self.agent.adapter = None
             self.tell("The agent keeps the constants that it has.")
 
-    def _adapter(self) -> Adapter:
+    def _adapter(self) -> OnlineAdapter:
         if self.learned.adapter is None:
             raise PaigError("There are no constants to adapt.")
         adapter = self.learned.adapter()

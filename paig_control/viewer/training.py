@@ -13,11 +13,11 @@ import pygame
 
 from paig_control.data.episodes import Sequences
 from paig_control.learning.moments import Moment
-from paig_control.viewer import rim, study, theme
+from paig_control.viewer import hud, theme, training_panels
 from paig_control.viewer.canvas import Canvas
-from paig_control.viewer.glance import Glance, Observer
 from paig_control.viewer.layout import DESIGN
 from paig_control.viewer.recording import Writer
+from paig_control.viewer.training_snapshot import Glance, Observer
 
 INTERVAL, SHARE = 0.25, 0.03
 """Pictures follow one another after so many s at least, and all together take so much of the time at most."""
@@ -54,7 +54,7 @@ class TrainingWindow(Canvas):
         super().__init__(title, size)
         self.closing, self.closed, self.film, self.open, self.drawn = closing, closed, film, True, 0
         self.observer = Observer(films)
-        self.layout = study.Study(self.surface.get_size(), films.frames.shape[2:4])
+        self.layout = training_panels.Study(self.surface.get_size(), films.frames.shape[2:4])
         self._glance: Glance | None = None
         self._begin = time.monotonic()
         self._due = self._begin
@@ -83,7 +83,7 @@ class TrainingWindow(Canvas):
 
     def resized(self, size: tuple[int, int]) -> None:
         """Lay everything out anew, with what was seen last."""
-        self.layout = study.Study(size, self.layout.image)
+        self.layout = training_panels.Study(size, self.layout.image)
         self._paint()
 
     def close(self) -> None:
@@ -98,10 +98,17 @@ class TrainingWindow(Canvas):
         board.fill(theme.GROUND)
         if now is not None:
             cells = [("time", _clock(now.spent)), (f"left in {now.stage.replace('_', ' ')}", _clock(now.left))]
-            rim.heading(board, layout, self.title, cells)
-            for panel in (study.stages, study.camera, study.learned, study.film, study.constants, study.figures):
+            hud.heading(board, layout, self.title, cells)
+            for panel in (
+                training_panels.stages,
+                training_panels.camera,
+                training_panels.learned,
+                training_panels.film,
+                training_panels.constants,
+                training_panels.figures,
+            ):
                 panel(board, layout, now)
-        rim.footer(board, layout, (("Esc", self.closing),))
+        hud.footer(board, layout, (("Esc", self.closing),))
         pygame.display.flip()
         self.drawn += 1
 

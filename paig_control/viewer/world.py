@@ -12,8 +12,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from paig_control.border.guarding import attribute, guarded
 from paig_control.errors import PaigError
-from paig_control.guarding import attribute, guarded
 from paig_control.viewer.snapshot import Array, Frame
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from paig_control.estimation.least_squares import damped, descend
 from paig_control.vision.renderer import Renderer
 
 PoseOf = Callable[[Tensor], Tensor]
@@ -67,19 +68,20 @@ def _align(
     root = weight.sqrt()
     nudges = torch.cat([torch.diag(widths), -torch.diag(widths), widths.new_zeros(1, size)])
     trust = torch.ones_like(unknowns)
-    for _ in range(steps):
-        images = (renderer(pose_of(unknowns + nudges[:, None])) * root).flatten(2)
+
+    def step(at: Tensor, damping: Tensor) -> Tensor:
+        nonlocal trust
+        images = (renderer(pose_of(at + nudges[:, None])) * root).flatten(2)
         jacobian = ((images[:size] - images[size:-1]) / (2 * widths[:, None, None])).permute(1, 2, 0)
         residual = (frames * root).flatten(1) - images[-1]
-        normal = jacobian.mT @ jacobian
-        normal = normal + torch.diag_embed(1e-3 * normal.diagonal(dim1=-2, dim2=-1) + 1e-8)
-        inverse = torch.linalg.inv(normal)
+        inverse = torch.linalg.inv(damped(jacobian.mT @ jacobian, damping, 1e-8))
         move = (inverse @ jacobian.mT @ residual[..., None]).squeeze(-1)
         move = torch.minimum(torch.maximum(move, -10 * widths), 10 * widths)
-        unknowns = unknowns + move
         left = (residual - (jacobian @ move[..., None]).squeeze(-1)).square().sum(-1, keepdim=True)
         trust = 1 / (inverse.diagonal(dim1=-2, dim2=-1) * (left + UNEXPLAINED))
-    return unknowns, trust
+        return at + move
+
+    return descend(unknowns, step, steps)[0], trust
 
 
 @torch.no_grad()

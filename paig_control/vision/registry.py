@@ -7,9 +7,9 @@ from typing import Any
 
 from paig_control.errors import PaigError, nearest
 from paig_control.vision.localizer import Eyes, Localizer
-from paig_control.vision.masks import MaskedLocalizer
+from paig_control.vision.paper_decoder import TemplateRenderer
+from paig_control.vision.paper_encoder import MaskedLocalizer
 from paig_control.vision.renderer import Renderer, SpriteRenderer
-from paig_control.vision.templates import TemplateRenderer
 
 EYES: dict[str, type[Eyes]] = {kind.kind: kind for kind in (Localizer, MaskedLocalizer)}
 RENDERERS: dict[str, type[Renderer]] = {kind.kind: kind for kind in (SpriteRenderer, TemplateRenderer)}

@@ -1,0 +1,1 @@
+"""What comes from outside, where it enters: files, pictures, arrays and environments of others."""

@@ -1,0 +1,391 @@
+"""Identification: the constants of physics, by matching trajectories in coordinates.
+
+All start states, the constants and the gauge (ways in which what the localiser calls an object's place may differ
+from what physics does: a constant offset, a misplaced pivot) are fitted together by Levenberg-Marquardt: each
+sequence's start state is eliminated by a Schur complement, so a step costs one batched rollout. The loss is robust,
+the horizon grows, and a step that raises the loss is refused, so a stage can only improve. The covariance of the
+constants is the linearised jackknife over sequences (Efron and Stein 1981; CR3 of Bell and McCaffrey 2002), which
+stays honest when errors within a sequence are correlated, or when a few sequences carry most of what is known. Many
+films average noise away, but not what the eyes get wrong in all of them: see ``AVERAGED``.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from paig_control.errors import PaigError
+from paig_control.estimation.least_squares import damped, descend
+from paig_control.estimation.settings import IdentifySettings
+from paig_control.estimation.state import believed, best_start, linearise, trajectory, unpack
+from paig_control.physics.base import Constant, Physics
+from paig_control.physics.integrators import CONVERGENT, integrate_by
+from paig_control.types import State
+
+AVERAGED = 2500
+"""So many readings (numbers, not films) average their errors away, and no more: a part of each error is the same in all
+films, from a sprite's shape or its faint rim over a neighbour. Of 0.0028 px rms on Spring 0.00006 px count as such."""
+BELIEVED = 0.1
+"""Readings trusted less, in parts of the usual trust, do not say how large an error is usual."""
+SAME = 1e-6
+"""Paths that are no further apart are the same: px or rad."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A constant with its error bar.
+
+    Attributes:
+        value: as found.
+        std: its standard deviation; NaN where none can be given.
+        unit: of both.
+        limit: where the films cannot tell the constant from its lower bound: what it is hardly above, instead of an
+            error bar.
+    """
+
+    value: float
+    std: float
+    unit: str
+    limit: float | None = None
+
+    def __str__(self) -> str:
+        """For example ``10.01 ± 0.03 m/s²``, ``10.01 ± — m/s²`` without an error bar, or ``< 0.02 1/s``; six digits."""
+        if self.limit is not None:
+            return f"< {self.limit:.2g} {self.unit}".rstrip()
+        if not math.isfinite(self.std):
+            return f"{self.value:.4g} ± — {self.unit}".rstrip()
+        size = math.floor(math.log10(max(abs(self.value), self.std, sys.float_info.min)))
+        power = 0 if -3 <= size <= 5 else size
+        value, std = self.value / 10.0**power, self.std / 10.0**power
+        finest = 5 - (size - power)
+        digits = min(finest, 2 if not std > 0 else 1 - math.floor(math.log10(std)))
+        value, digits = round(value, digits), max(digits, 0)
+        shown = (
+            f"{value:.{digits}f} ± {std:.{digits}f}" if round(std, digits) > 0 else f"{value:.{digits}f} ± {std:.1g}"
+        )
+        return f"{shown if not power else f'({shown})e{power:+d}'} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What identification found.
+
+    Attributes:
+        constants: value and standard deviation by name.
+        offset: ``(N, D)``, constant to be added to the observed coordinates.
+        rms: root mean square of the residuals, in coordinates' units, outliers included.
+        history: one row a step: horizon, loss and the constants' values.
+        anywhere: ``(D,)``, whether all objects could stand elsewhere along this coordinate and move just the same, so
+            that nothing tells the part of ``offset`` that they have in common.
+    """
+
+    constants: dict[str, Estimate]
+    offset: Tensor
+    rms: float
+    history: list[dict[str, float]]
+    anywhere: Tensor
+
+
+class _Problem:
+    """One horizon's least-squares problem: residuals, robust weights, and the reduced normal equations.
+
+    Args:
+        physics: the engine.
+        observed: coordinates ``(B, T, N, D)``.
+        actions: ``(B, T - 1, A)``.
+        gauge: ``(B, T, N, D, G)``.
+        trust: ``(B, T, N, D)``, from 0 to 1.
+    """
+
+    def __init__(self, physics: Physics, observed: Tensor, actions: Tensor, gauge: Tensor, trust: Tensor) -> None:
+        self.physics, self.observed, self.actions, self.gauge, self.trust = physics, observed, actions, gauge, trust
+
+    def first(self, horizon: int, films: Tensor | slice = slice(None)) -> _Problem:
+        """The same problem on the first frames of some of the films."""
+        parts = (self.observed, self.actions, self.gauge, self.trust)
+        cut = [part[films, : horizon - (part is self.actions)] for part in parts]
+        return _Problem(self.physics, *cut)
+
+    def best_start(self) -> Tensor:
+        """Packed start states on the right branch."""
+        return best_start(self.physics, self.observed, self.actions, self.trust)
+
+    def _against(self, path: Tensor, shifts: Tensor) -> Tensor:
+        return self.physics.difference(self.observed + self.gauge @ shifts, path).flatten(1)
+
+    def residuals(self, start: Tensor, shifts: Tensor) -> Tensor:
+        """Observed plus gauge minus predicted: ``(B, M)``."""
+        with torch.no_grad():
+            return self._against(trajectory(self.physics, unpack(start, self.physics), self.actions), shifts)
+
+    def rms(self, start: Tensor, shifts: Tensor) -> float:
+        """Root mean square of the residuals, each counted as it is trusted."""
+        squares = self.residuals(start, shifts).square() * self.trust.flatten(1)
+        return float((squares.sum() / self.trust.sum()).sqrt())
+
+    def scale(self, start: Tensor, shifts: Tensor) -> float:
+        """Where the loss turns from square to absolute: three robust standard deviations."""
+        usual = self.residuals(start, shifts)[self.trust.flatten(1) > BELIEVED]
+        return max(3 * 1.4826 * float(usual.abs().median()), 1e-6)
+
+    def loss(self, start: Tensor, shifts: Tensor, scale: float) -> Tensor:
+        """Mean pseudo-Huber loss, a number."""
+        ratio = self.residuals(start, shifts) / scale
+        return (self.trust.flatten(1) * (torch.sqrt(1 + ratio**2) - 1)).mean()
+
+    def reduced(self, start: Tensor, shifts: Tensor, scale: float, damping: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Normal equations in the S shared unknowns (free constants, gauge), each film's start state eliminated.
+
+        Returns the matrix ``(B, S, S)``, the right-hand side ``(B, S)``, and ``(B, P, S + 1)``, from which the P
+        numbers of a start state's step follow once the shared step is known.
+        """
+        line = linearise(self.physics, start, self.actions, step=1e-3, constants=True)
+        residual = self._against(line.positions, shifts)
+        weight = (self.trust.flatten(1) / torch.sqrt(1 + (residual / scale) ** 2))[..., None]
+        own, shared = line.by_state, torch.cat([line.by_constant, -self.gauge.flatten(1, 3)], -1)
+        matrix = damped(own.mT @ (weight * own), damping, 1e-12)
+        mixed = own.mT @ (weight * shared)
+        target = own.mT @ (weight * residual[..., None])
+        back = torch.linalg.solve(matrix, torch.cat([mixed, target], -1))
+        hess = shared.mT @ (weight * shared) - mixed.mT @ back[..., :-1]
+        score = shared.mT @ (weight * residual[..., None]) - mixed.mT @ back[..., -1:]
+        return hess, score.squeeze(-1), back
+
+
+class _Fit(NamedTuple):
+    """Where a descent ended: start states, gauge, the loss's scale, the loss."""
+
+    start: Tensor
+    shifts: Tensor
+    scale: float
+    loss: float
+
+
+def identify(
+    physics: Physics,
+    coordinates: Tensor,
+    actions: Tensor,
+    settings: IdentifySettings | None = None,
+    gauge: Tensor | None = None,
+    trust: Tensor | None = None,
+    progress: Callable[[float, str], None] | None = None,
+) -> Identified:
+    """Fit the constants of ``physics`` (in place, its integrator too) to observed coordinates.
+
+    A part of the films, the scouts, walk through the growing horizons with each integrator in turn, and tell how much
+    the constants owe to the chosen integrator's step; all films then go to the full horizon with what they found.
+
+    Args:
+        physics: its constants are where the search starts.
+        coordinates: ``(B, T, N, D)`` observed.
+        actions: ``(B, T - 1, A)``.
+        settings: horizons and steps.
+        gauge: ``(B, T, N, D, G)``, ways in which all coordinates may be off together, the first N D of them
+            constant offsets; those offsets alone if not given.
+        trust: ``(B, T, N, D)``, inverse variances of the coordinates up to a common factor; all alike by default.
+        progress: called with the fraction done and a line of text.
+
+    Raises:
+        PaigError: when there are too few frames or sequences to tell the constants.
+    """
+    settings = settings or IdentifySettings()
+    batch, length = coordinates.shape[:2]
+    if length < 3:
+        raise PaigError(f"Sequences of {length} frames: at least 3 are needed to see an acceleration.")
+    if batch < 2:
+        raise PaigError("One sequence alone gives no error bars: at least 2 are needed, some tens are good.")
+    observed, actions = coordinates.detach().double(), actions.detach().double()
+    size = physics.objects * physics.dims
+    if gauge is None:
+        eye = torch.eye(size, dtype=observed.dtype, device=observed.device)
+        gauge = eye.reshape(physics.objects, physics.dims, size).expand(*observed.shape, size)
+    if trust is None:
+        trust = torch.ones_like(observed)
+    whole = _Problem(physics, observed, actions, gauge.detach().double(), believed(trust).double())
+    few = scouts(batch, settings.scouts).to(observed.device)
+    tell = progress or (lambda fraction, text: None)
+
+    def between(low: float, high: float, text: str) -> Callable[[float], None]:
+        return lambda part: tell(low + (high - low) * part, text)
+
+    history: list[dict[str, float]] = []
+    before = physics.free.detach().clone()
+    best: tuple[float, str, Tensor, _Fit, list[dict[str, float]]] | None = None
+    for index, integrator in enumerate(settings.integrators):
+        _set_free(physics, before)
+        integrate_by(physics, integrator)
+        horizons = _horizons(settings.first_horizon, length, settings.growth)
+        low, high = (0.6 * (index + end) / len(settings.integrators) for end in (0, 1))
+        fit, history = _walk(whole, few, horizons, None, settings, between(low, high, integrator))
+        rms = whole.first(length, few).rms(fit.start, fit.shifts)
+        if best is None or rms < best[0]:
+            best = (rms, integrator, physics.free.detach().clone(), fit, history)
+    assert best is not None
+    _, integrator, free, fit, history = best
+    _set_free(physics, free)
+    integrate_by(physics, integrator)
+    owed = torch.zeros_like(free)
+    if physics.scheme in CONVERGENT:
+        tell(0.6, "integrator's step")
+        owed = _owed_to_step(whole.first(length, few), fit, settings)
+    if len(few) < batch:
+        horizons = _horizons(settings.first_horizon, length, settings.growth**2)
+        fit, more = _walk(whole, slice(None), horizons, fit.shifts, settings, between(0.6, 1.0, "all"))
+        history += more
+    _set_free(physics, physics.free.detach() - owed)
+    return _summarise(whole, fit, _unknown(whole, length, settings), history)
+
+
+def scouts(batch: int, most: int) -> Tensor:
+    """Numbers of at most so many films out of ``batch``, evenly spread."""
+    return torch.linspace(0, batch - 1, min(most, batch)).round().long()
+
+
+def _set_free(physics: Physics, free: Tensor) -> None:
+    with torch.no_grad():
+        physics.free.copy_(free)
+
+
+def _horizons(first: int, length: int, growth: float) -> list[int]:
+    """Growing windows, the last one of full length."""
+    horizons = [min(first, length)]
+    while horizons[-1] < length:
+        horizons.append(min(length, max(horizons[-1] + 1, round(horizons[-1] * growth))))
+    return horizons
+
+
+def _unknown(problem: _Problem, horizon: int, settings: IdentifySettings) -> int:
+    """Shared numbers that are solved for in a window: the constants, and the gauge where it is long enough."""
+    return len(problem.physics.names) + (problem.gauge.shape[-1] if horizon >= settings.gauge_from else 0)
+
+
+def _walk(
+    whole: _Problem,
+    films: Tensor | slice,
+    horizons: list[int],
+    shifts: Tensor | None,
+    settings: IdentifySettings,
+    tell: Callable[[float], None],
+) -> tuple[_Fit, list[dict[str, float]]]:
+    """Fit growing horizons in turn; the gauge starts at ``shifts``, or at none."""
+    start = whole.first(horizons[0], films).best_start()
+    if shifts is None:
+        shifts = whole.observed.new_zeros(whole.gauge.shape[-1])
+    history: list[dict[str, float]] = []
+    for index, horizon in enumerate(horizons):
+        problem = whole.first(horizon, films)
+        unknown = _unknown(whole, horizon, settings)
+        tolerance = 1e-6 if horizon == horizons[-1] else 1e-3
+
+        def walked(part: float, done: int = index) -> None:
+            tell((done + part) / len(horizons))
+
+        fit = _descend(problem, start, shifts, unknown, settings.iterations, tolerance, walked)
+        start, shifts = fit.start, fit.shifts
+        history.append({"horizon": float(horizon), "loss": fit.loss, **whole.physics.values()})
+    return fit, history
+
+
+def _owed_to_step(problem: _Problem, fit: _Fit, settings: IdentifySettings) -> Tensor:
+    """By how much the free constants exceed those that half the integrator's step would give, on the same films."""
+    physics = problem.physics
+    unknown = _unknown(problem, problem.observed.shape[1], settings)
+    found, parts = physics.free.detach().clone(), physics.substeps
+    physics.substeps = 2 * parts
+    _descend(problem, fit.start, fit.shifts, unknown, settings.iterations, 1e-6)
+    owed = found - physics.free.detach()
+    physics.substeps = parts
+    _set_free(physics, found)
+    return owed
+
+
+def _descend(
+    problem: _Problem,
+    start: Tensor,
+    shifts: Tensor,
+    unknown: int,
+    iterations: int,
+    tolerance: float,
+    tell: Callable[[float], None] = lambda part: None,
+) -> _Fit:
+    """Go down on one horizon; the first ``unknown`` shared numbers move, the physics' constants among them, in place.
+
+    It ends when a step lowers the loss by less than a part ``tolerance`` of it.
+    """
+    physics, count = problem.physics, len(problem.physics.names)
+    scale = problem.scale(start, shifts)
+    low, high = start.new_tensor([c.reach for c in physics.constants]).reshape(-1, 2).unbind(-1)
+
+    def parts(at: Tensor) -> tuple[Tensor, Tensor]:
+        """Start states and gauge; the physics takes over the constants."""
+        free, gauge, states = at[0].split([count, len(shifts), start.numel()])
+        _set_free(physics, free.to(physics.free))
+        return states.reshape(start.shape), gauge
+
+    def step(at: Tensor, damping: Tensor) -> Tensor:
+        hess, score, back = problem.reduced(*parts(at), scale, float(damping))
+        total, gradient = hess.sum(0)[:unknown, :unknown], score.sum(0)[:unknown]
+        shared = score.new_zeros(score.shape[1])
+        shared[:unknown] = torch.linalg.solve(damped(total, damping[0], 1e-12), gradient)
+        shared = shared / max(1.0, float(shared[:count].abs().max()) if count else 0.0)
+        own = back[..., -1] - back[..., :-1] @ shared
+        moved = at[0] + torch.cat([shared, own.flatten()])
+        free = torch.minimum(torch.maximum(moved[:count], low), high)
+        return torch.cat([free, moved[count:]])[None]
+
+    def loss(at: Tensor) -> Tensor:
+        return problem.loss(*parts(at), scale)[None]
+
+    def tighten(at: Tensor) -> None:
+        nonlocal scale
+        scale = min(scale, problem.scale(*parts(at)))
+
+    first = torch.cat([physics.free.detach().to(start), shifts, start.flatten()])[None]
+    found, left = descend(first, step, iterations, loss, tolerance, tighten=tighten, tell=tell)
+    return _Fit(*parts(found), scale, float(left))
+
+
+def _summarise(problem: _Problem, fit: _Fit, unknown: int, history: list[dict[str, float]]) -> Identified:
+    """Error bars and the residuals' size."""
+    physics = problem.physics
+    hess, score, _ = problem.reduced(fit.start, fit.shifts, fit.scale, 0.0)
+    hess, score = hess[:, :unknown, :unknown], score[:, :unknown]
+    told = hess.sum(0).diagonal().sqrt()
+    size = torch.where(told > 0, 1 / told, 0.0)
+    inverse = torch.linalg.pinv(size[:, None] * (hess.sum(0) - hess) * size, hermitian=True)
+    moved = size * (inverse @ (size * score)[..., None]).squeeze(-1)
+    batch = score.shape[0]
+    variance = moved.square().sum(0) * ((batch - 1) / batch)
+    variance = variance * (1 + float(problem.trust.sum()) / AVERAGED)
+    constants = {}
+    for i, constant in enumerate(physics.constants):
+        point = physics.free[i].detach().requires_grad_(True)
+        value = constant.to_value(point)
+        (slope,) = torch.autograd.grad(value, point)
+        std = float(slope) * math.sqrt(float(variance[i])) if float(told[i]) > 0 else math.nan
+        constants[constant.name] = _estimate(constant, float(value.detach()), std)
+    offset = fit.shifts[: physics.objects * physics.dims].reshape(physics.objects, physics.dims)
+    return Identified(constants, offset, problem.rms(fit.start, fit.shifts), history, _anywhere(problem, fit.start))
+
+
+def _estimate(constant: Constant, value: float, std: float) -> Estimate:
+    """Value and error bar, or an upper limit where the bound below is as likely."""
+    if not constant.signed and math.isinf(constant.high) and value - constant.low < 2 * std:
+        return Estimate(value, math.nan, constant.unit, value + 2 * std)
+    return Estimate(value, std, constant.unit)
+
+
+@torch.no_grad()
+def _anywhere(problem: _Problem, start: Tensor) -> Tensor:
+    """Coordinates ``(D,)`` along which the films could be played elsewhere, all objects together."""
+    physics, states = problem.physics, unpack(start, problem.physics)
+    here = trajectory(physics, states, problem.actions)
+    away = torch.eye(physics.dims, dtype=here.dtype, device=here.device)
+    moved = [trajectory(physics, State(states.position + by, states.velocity), problem.actions) - by for by in away]
+    return torch.stack([physics.difference(path, here).abs().max() < SAME for path in moved])

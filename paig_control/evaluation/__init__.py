@@ -1,0 +1,1 @@
+"""Measuring: films predicted, episodes controlled beside their baselines, what goes wrong on the way."""

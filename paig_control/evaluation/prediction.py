@@ -1,0 +1,174 @@
+"""How well a model reconstructs, predicts and extrapolates films that it has never seen.
+
+Frames are read once; from the first of them the state is inferred, and the rest is compared with what the physics
+makes of it. The losses are PAIG's: squared error of [0, 1] images summed over pixels and channels. Reconstruction
+covers input and prediction frames, prediction the frames predicted, extrapolation those after.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from paig_control.data.episodes import Sequences
+from paig_control.errors import PaigError
+from paig_control.evaluation.similarity import ssim
+from paig_control.learning.losses import frame_errors
+from paig_control.models.paig import PAIG, to_images, to_pictures
+from paig_control.types import Reading, State
+
+CHUNK = 16
+"""Sequences handled at once."""
+Tell = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What came out for S sequences of T frames.
+
+    Attributes:
+        inputs: frames from which the state was inferred.
+        shown: input and prediction frames; those after are extrapolation.
+        path: predicted coordinates ``(S, T, N, D)``, the input frames included.
+        reconstruction_error: ``(S, R)``, of frames drawn as they were read.
+        error: ``(S, T)``, of frames drawn as they were predicted.
+        similarity: ``(S, T)``, structural similarity of the same.
+    """
+
+    inputs: int
+    shown: int
+    path: Tensor
+    reconstruction_error: NDArray[np.float64]
+    error: NDArray[np.float64]
+    similarity: NDArray[np.float64]
+
+    def per_sequence(self) -> dict[str, NDArray[np.float64] | None]:
+        """PAIG's three losses of each sequence ``(S,)``; the last is ``None`` without frames for it."""
+        rest = self.error[:, self.shown :]
+        return {
+            "eval_recons_loss": self.reconstruction_error[:, : self.shown].mean(1),
+            "eval_pred_loss": self.error[:, self.inputs : self.shown].mean(1),
+            "eval_extrap_loss": rest.mean(1) if rest.shape[1] else None,
+        }
+
+    def losses(self, which: NDArray[np.bool_] | None = None) -> dict[str, float | None]:
+        """PAIG's three losses over all sequences or some ``(S,)``; ``None`` where there is nothing to average."""
+        found: dict[str, float | None] = {}
+        for name, values in self.per_sequence().items():
+            kept = values if values is None or which is None else values[which]
+            found[name] = None if kept is None or not len(kept) else float(kept.mean())
+        return found
+
+    def share_above(self, limit: float) -> float | None:
+        """Share of the sequences whose extrapolation loss is above ``limit``."""
+        extrap = self.per_sequence()["eval_extrap_loss"]
+        return None if extrap is None else float((extrap > limit).mean())
+
+
+def check(model: PAIG, data: Sequences, prediction_frames: int) -> None:
+    """Refuse sequences that leave nothing to predict, or whose actions or images do not fit the model.
+
+    Raises:
+        PaigError: saying what was expected.
+    """
+    frames, actions = data.frames.shape[1], data.actions_for(model.physics.action_size).shape[-1]
+    if tuple(data.frames.shape[2:4]) != model.image_size:
+        sizes = [" x ".join(map(str, size)) for size in (data.frames.shape[2:4], model.image_size)]
+        raise PaigError(f"Frames of {sizes[0]} pixels: the model was trained on {sizes[1]}, so record such films.")
+    if frames <= model.input_frames:
+        raise PaigError(
+            f"Sequences of {frames} frames leave nothing to predict after {model.input_frames} input frames: "
+            "evaluate on longer ones."
+        )
+    if prediction_frames < 1:
+        raise PaigError(f"prediction_frames = {prediction_frames}: expected at least 1.")
+    if actions != model.physics.action_size:
+        raise PaigError(
+            f"The data have actions of size {actions}, the model takes {model.physics.action_size}: "
+            "evaluate on films of the environment that it was trained on."
+        )
+
+
+def read(model: PAIG, data: Sequences, tell: Tell = lambda part: None) -> Reading:
+    """Coordinates and trust ``(S, T, N, D)`` in all frames.
+
+    Raises:
+        PaigError: for frames of another size than the model's.
+    """
+    parts = []
+    for begin in range(0, len(data), CHUNK):
+        parts.append(model.read(torch.from_numpy(data.frames[begin : begin + CHUNK])))
+        tell(min(1.0, (begin + CHUNK) / len(data)))
+    return Reading(*(torch.cat(each) for each in zip(*parts, strict=True)))
+
+
+@torch.no_grad()
+def predict(
+    model: PAIG,
+    data: Sequences,
+    reading: Reading,
+    prediction_frames: int,
+    constants: Mapping[str, Tensor] | None = None,
+    tell: Tell = lambda part: None,
+) -> Prediction:
+    """Roll out from the first frames and compare with all others.
+
+    Args:
+        model: the model.
+        data: S sequences of T frames and their actions.
+        reading: coordinates and trust ``(S, R, N, D)`` in them, or in as many first frames as are to be reconstructed.
+        prediction_frames: frames after the input frames that count as predicted; further ones are extrapolated.
+        constants: of each sequence, ``(S, 1, 1)`` by name, in place of the model's.
+        tell: called with the fraction done.
+
+    Raises:
+        PaigError: as :func:`check` does.
+    """
+    check(model, data, prediction_frames)
+    count, frames = data.frames.shape[:2]
+    actions = torch.from_numpy(data.actions_for(model.physics.action_size))
+    rows: list[tuple[Tensor, ...]] = []
+    for begin in range(0, count, CHUNK):
+        part = slice(begin, begin + CHUNK)
+        images = to_images(torch.from_numpy(data.frames[part]).to(model.device))
+        own = {name: value[part].to(reading.position) for name, value in (constants or {}).items()}
+        seen = State(reading.position[part], reading.position[part])
+        with model.physics.using(own):
+            path = model.unroll(seen.position, actions[part].to(model.device), reading.trust[part])
+        drawn = model.render(State(path, path))
+        reconstructed = frame_errors(model.render(seen), images[:, : seen.position.shape[1]])
+        rows.append((path, reconstructed, frame_errors(drawn, images), ssim(drawn, images)))
+        tell(min(1.0, (begin + CHUNK) / count))
+    path, *measured = (torch.cat(each) for each in zip(*rows, strict=True))
+    figures = [each.double().cpu().numpy() for each in measured]
+    shown = min(model.input_frames + prediction_frames, frames)
+    return Prediction(model.input_frames, shown, path, *figures)
+
+
+def evaluate_prediction(model: PAIG, data: Sequences, prediction_frames: int = 10) -> dict[str, float | None]:
+    """PAIG's three losses, per frame, on the sequences of a split; the last ``None`` where they are not long enough.
+
+    Raises:
+        PaigError: for sequences that do not fit the model.
+    """
+    check(model, data, prediction_frames)
+    first = dataclasses.replace(data, frames=data.frames[:, : model.input_frames + prediction_frames])
+    return predict(model, data, read(model, first), prediction_frames).losses()
+
+
+@torch.no_grad()
+def films(model: PAIG, data: Sequences, reading: Reading, prediction: Prediction, rows: int) -> dict[str, Any]:
+    """Films ``(rows, T, h, w, 3)`` uint8 of the first sequences: as filmed, as read, as predicted."""
+    seen, path = reading.position[:rows], prediction.path[:rows]
+    return {
+        "camera": data.frames[:rows],
+        "as read": to_pictures(model.render(State(seen, seen))),
+        "predicted": to_pictures(model.render(State(path, path))),
+    }

@@ -1,0 +1,1 @@
+"""Goals: as files and pictures, drawn where they can be reached, and checked where they enter."""

@@ -1,0 +1,1 @@
+"""World models: parts put together, and their files."""

@@ -1,0 +1,226 @@
+"""PAIG, assembled: frames to coordinates to a state, physics into the future, and back to frames.
+
+Nothing is hidden between camera and controller: coordinates are read off the frame by the localiser and corrected
+through the renderer, the state is a least-squares fit through the physics, and what is predicted can be drawn.
+(Jaques, Burke and Hospedales, Physics-as-Inverse-Graphics, ICLR 2020.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from paig_control.errors import PaigError
+from paig_control.estimation.state import history, infer, trajectory
+from paig_control.physics.base import Physics
+from paig_control.types import Finding, Reading, State
+from paig_control.vision.alignment import align
+from paig_control.vision.kinematics import Kinematics
+from paig_control.vision.localizer import Eyes
+from paig_control.vision.renderer import Renderer
+from paig_control.vision.visibility import away, find, found_at, inside, shown
+
+WIDTH = 0.1
+"""Step by which the renderer is differentiated, in scales of each coordinate."""
+
+
+def to_images(frames: Tensor) -> Tensor:
+    """Frames as cameras give them, ``(*B, h, w, 3)`` uint8, to images ``(*B, 3, h, w)`` in [0, 1].
+
+    Raises:
+        PaigError: for another type or number of channels.
+    """
+    if frames.dtype != torch.uint8 or frames.dim() < 3 or frames.shape[-1] != 3:
+        raise PaigError(
+            f"Frames of type {frames.dtype} and shape {tuple(frames.shape)}: expected uint8 (..., height, width, 3)."
+        )
+    return frames.movedim(-1, -3).float() / 255
+
+
+def to_pictures(images: Tensor) -> NDArray[np.uint8]:
+    """The way back: images ``(*B, 3, h, w)`` in [0, 1] to ``(*B, h, w, 3)`` uint8, as screens and files want them."""
+    shown: NDArray[np.uint8] = images.clamp(0, 1).mul(255).round().byte().movedim(-3, -1).cpu().numpy()
+    return shown
+
+
+class PAIG(nn.Module):
+    """A world model whose state means something.
+
+    Args:
+        physics: how things move.
+        kinematics: where pictures stand for given coordinates.
+        localizer: where objects are seen.
+        renderer: what is seen for given poses.
+        input_frames: frames from which the state is inferred.
+        polish: Gauss-Newton steps through the renderer after the localiser.
+    """
+
+    kind: ClassVar[str] = "paig"
+    """The name by which a checkpoint asks for it."""
+
+    def __init__(
+        self,
+        physics: Physics,
+        kinematics: Kinematics,
+        localizer: Eyes,
+        renderer: Renderer,
+        input_frames: int = 4,
+        polish: int = 1,
+    ) -> None:
+        super().__init__()
+        self.physics, self.kinematics, self.localizer, self.renderer = (
+            physics,
+            kinematics,
+            localizer,
+            renderer,
+        )
+        self.input_frames, self.polish = input_frames, polish
+        self.weight: Tensor
+        self.register_buffer("weight", torch.ones(renderer.image_size))
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the frames that the model reads and draws, pixels."""
+        return self.renderer.image_size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return self.weight.device
+
+    def dynamics(self) -> Iterator[nn.Parameter]:
+        """What is learned about motion: the physics' constants."""
+        return self.physics.parameters()
+
+    def see(self, images: Tensor) -> Tensor:
+        """Coordinates ``(M, N, D)`` by the localiser alone, differentiable, from images ``(M, 3, h, w)``."""
+        return self.kinematics.coordinates(self.localizer(images))
+
+    def locate(self, frames: Tensor) -> Tensor:
+        """Coordinates ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the positions that :meth:`read` gives."""
+        return self.read(frames).position
+
+    @torch.no_grad()
+    def read(self, frames: Tensor) -> Reading:
+        """Coordinates and their trust ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the localiser's, polished.
+
+        Raises:
+            PaigError: for frames of another size or type.
+        """
+        images = to_images(frames.to(self.device))
+        if images.shape[-2:] != self.image_size:
+            height, width = self.image_size
+            raise PaigError(
+                f"Frames of {images.shape[-2]} x {images.shape[-1]} pixels: the model was trained on "
+                f"{height} x {width}, so record or resize them to that."
+            )
+        return self.read_images(images)
+
+    @torch.no_grad()
+    def read_images(self, images: Tensor, steps: int | None = None) -> Reading:
+        """Coordinates and their trust ``(*B, N, D)`` in images ``(*B, 3, h, w)`` of the model's size.
+
+        They are polished in so many steps, by default the model's own number.
+        """
+        lead = images.shape[:-3]
+        images = images.reshape(-1, *images.shape[-3:])
+        seen = torch.cat([self.see(part) for part in images.split(256)])
+        return Reading(*(part.reshape(*lead, *seen.shape[1:]) for part in self.polished(seen, images, steps)))
+
+    def polished(self, seen: Tensor, images: Tensor, steps: int | None = None) -> Reading:
+        """Coordinates ``(M, N, D)`` corrected until the rendered frame is the seen one, and their trust."""
+        steps = self.polish if steps is None else steps
+        if not steps:
+            return Reading(seen, torch.ones_like(seen))
+        shape = seen.shape[1:]
+        flat = seen.flatten(1)
+        widths = WIDTH * self.physics.scale.flatten().to(flat)
+        moved, trust = align(
+            self.renderer,
+            lambda v: self.kinematics.pose(v.unflatten(-1, shape)),
+            flat,
+            images,
+            self.weight,
+            widths,
+            steps,
+        )
+        moved, trust = moved.reshape(seen.shape), trust.reshape(seen.shape)
+        if shape[0] > 1:  # an object alone hides behind nothing
+            trust = trust * shown(self.renderer, self.kinematics.pose(moved), images, self.weight)[..., None]
+        return Reading(moved, trust)
+
+    @torch.no_grad()
+    def read_near(self, frames: Tensor, reading: Reading, expected: Tensor, steps: int = 3) -> Reading:
+        """The reading, or what is found from ``expected`` where that explains a frame better.
+
+        Args:
+            frames: ``(M, h, w, 3)``, uint8.
+            reading: of these frames, ``(M, N, D)``.
+            expected: coordinates ``(M, N, D)`` from which the search through the renderer starts too.
+            steps: of that search.
+        """
+        images = to_images(frames.to(self.device))
+        other = self.polished(expected.to(reading.position), images, steps if self.polish else 0)
+        first, second = (self._unexplained(one.position, images) for one in (reading, other))
+        better = (second < first)[:, None, None]
+        return Reading(*(torch.where(better, new, old) for new, old in zip(other, reading, strict=True)))
+
+    def _unexplained(self, position: Tensor, images: Tensor) -> Tensor:
+        """Weighted squared error ``(M,)`` of what is drawn for coordinates ``(M, N, D)``."""
+        drawn: Tensor = self.renderer(self.kinematics.pose(position))
+        return (self.weight * (drawn - images).square()).flatten(1).sum(1)
+
+    def examine(self, frames: Tensor, position: Tensor) -> Finding:
+        """Whether objects are found at coordinates ``(B, N, D)`` in frames ``(B, h, w, 3)`` uint8."""
+        images = to_images(frames.to(self.device))
+        return find(self.renderer, self.kinematics.pose(position), images, self.weight)
+
+    @torch.no_grad()
+    def seen(self, images: Tensor) -> Tensor:
+        """Whether each object is seen where it is read in images ``(*B, 3, h, w)`` of the model's size: ``(*B, N)``."""
+        pose = self.kinematics.pose(self.read_images(images).position)
+        found = found_at(self.renderer, pose.flatten(0, -3), images.flatten(0, -4), self.weight)
+        return found.reshape(pose.shape[:-1])
+
+    def inside(self, position: Tensor) -> Tensor:
+        """How much of each object at coordinates ``(B, N, D)`` lies inside the frame: ``(B, N)`` from 0 to 1."""
+        return inside(self.renderer, self.kinematics.pose(position))
+
+    def infer(self, frames: Tensor, actions: Tensor) -> State:
+        """State at the first of the frames ``(B, T, h, w, 3)``, given the actions ``(B, T - 1, A)`` between them."""
+        seen = self.read(frames)
+        return infer(self.physics, seen.position, actions, seen.trust)
+
+    @torch.no_grad()
+    def estimate(self, coordinates: Tensor, actions: Tensor, trust: Tensor | None = None) -> State:
+        """State at the last of T frames from coordinates and trust ``(B, T, N, D)`` and actions ``(B, T - 1, A)``."""
+        state = infer(self.physics, coordinates, actions, trust)
+        states = history(self.physics, state, actions)
+        return State(states.position[:, -1], states.velocity[:, -1])
+
+    def predict(self, state: State, actions: Tensor) -> State:
+        """States ``(*B, H, N, D)`` after each of the actions ``(*B, H, A)``."""
+        return self.physics.rollout(state, actions)
+
+    def render(self, state: State, seen: Tensor | None = None) -> Tensor:
+        """Images ``(*B, 3, h, w)`` in [0, 1] of states ``(*B, N, D)``; only of those ``seen`` ``(*B, N)``, if given."""
+        pose = self.kinematics.pose(state.position)
+        if seen is not None:
+            pose = torch.where(seen[..., None], pose, away(self.renderer, pose))
+        images: Tensor = self.renderer(pose)
+        return images
+
+    def unroll(self, coordinates: Tensor, actions: Tensor, trust: Tensor | None = None) -> Tensor:
+        """Positions at all T frames, inferred from the first ``input_frames`` coordinates ``(B, I, N, D)``.
+
+        ``actions`` ``(B, T - 1, A)`` cover the input frames and the future; ``trust`` is that of the coordinates.
+        """
+        inputs = min(self.input_frames, coordinates.shape[1])
+        known = None if trust is None else trust[:, :inputs]
+        start = infer(self.physics, coordinates[:, :inputs], actions[:, : inputs - 1], known)
+        return trajectory(self.physics, start, actions)
