@@ -14,9 +14,10 @@ from paig_control.learning.foresee import foresee_loop, foreseen
 from paig_control.learning.optimise import LoopState, run_loop
 from paig_control.learning.settings import ForeseeSettings
 from paig_control.models import checkpoint
-from paig_control.models.recurrent import BlackBox, Foresight
+from paig_control.models.estimators import Recurrent
+from paig_control.models.paig import PAIG
 from paig_control.physics.lstm import Lstm
-from paig_control.physics.registry import build_physics
+from paig_control.physics.registry import build_dynamics, build_physics
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer
 from paig_control.vision.renderer import SpriteRenderer
@@ -42,10 +43,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def black_box(action_size: int = 0) -> BlackBox:
-    physics = build_physics("lstm", 0.3, objects=2, actuated=list(range(action_size // 2)), units=32)
+def black_box(action_size: int = 0) -> PAIG:
+    things = build_dynamics("lstm", 0.3, {"objects": 2, "actuated": list(range(action_size // 2)), "units": 32})
     torch.manual_seed(0)
-    return BlackBox(physics, Planar(2), Localizer(2), SpriteRenderer((20, 30), 2, 7))
+    return PAIG(things, Planar(2), Localizer(2), SpriteRenderer((20, 30), 2, 7), estimator=Recurrent)
 
 
 def test_input_frames_are_kept_and_the_future_does_not_look_ahead() -> None:
@@ -63,11 +64,12 @@ def test_input_frames_are_kept_and_the_future_does_not_look_ahead() -> None:
 
 def test_the_network_thinks_in_parts_of_the_image() -> None:
     torch.manual_seed(0)
-    small = Foresight(2, 0, 16, (20, 30))
-    large = Foresight(2, 0, 16, (40, 60))
+    things = Lstm(force=False, units=16)
+    small, large = Recurrent(things, (20, 30), 4), Recurrent(things, (40, 60), 4)
     large.load_state_dict(small.state_dict())
     coordinates, none = torch.rand(2, 4, 2, 2) * 20, torch.zeros(2, 6, 0)
-    assert torch.allclose(2 * small(coordinates, none), large(2 * coordinates, none), atol=1e-4)
+    paths = [net.unroll(things, size * coordinates, none, None) for net, size in ((small, 1), (large, 2))]
+    assert torch.allclose(2 * paths[0], paths[1], atol=1e-4)
 
 
 def test_foresight_learns_to_go_on_straight() -> None:
@@ -89,7 +91,7 @@ def test_a_trained_black_box_comes_back_and_evaluates(home: Path, monkeypatch: p
     assert main(["evaluate", "run=run", "data=spring.npz", "out=evaluated", "verbosity=0"]) == 0
     trained = json.loads(Path("run/summary.json").read_text())
     found = json.loads(Path("evaluated/summary.json").read_text())
-    assert isinstance(checkpoint.load(home / "run").model, BlackBox)
+    assert checkpoint.load(home / "run").model.estimator.kind == "recurrent"
     assert found["constants"] == {}
     for name in ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss"):
         assert found[name] == pytest.approx(trained[name])
@@ -119,10 +121,11 @@ def test_nothing_plans_with_a_black_box(
 )
 def test_a_black_box_that_cannot_be_is_refused(options: dict[str, object], says: str) -> None:
     with pytest.raises(PaigError, match=says):
-        build_physics("lstm", 0.3, **options)
+        build_dynamics("lstm", 0.3, options)
 
 
 def test_physics_with_laws_is_no_black_box() -> None:
-    assert isinstance(build_physics("lstm", 0.3), Lstm)
+    with pytest.raises(PaigError, match="no state"):
+        build_physics("lstm", 0.3)
     with pytest.raises(PaigError, match="takes physics=lstm"):
-        BlackBox(build_physics("spring", 0.3), Planar(2), Localizer(2), SpriteRenderer((20, 20), 2, 7))
+        Recurrent(build_physics("spring", 0.3), (20, 20), 4)

@@ -13,7 +13,7 @@ from paig_control.errors import PaigError
 from paig_control.experiment.compose import configure
 from paig_control.physics.forces import Walls
 from paig_control.physics.mechanism import Mechanism
-from paig_control.physics.registry import build_asked, build_physics
+from paig_control.physics.registry import build_dynamics, build_physics
 
 ROW = """
 # Three balls in a row, the outer ones tied to posts.
@@ -90,7 +90,7 @@ def test_a_file_imports_nothing_and_a_user_may(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(PaigError, match="no option 'imports'"):  # nor may a file say so
         build_physics(dt=0.1, name="ball", imports=True, **said)
     assert "bending" not in sys.modules
-    scene = build_asked("ball", 0.1, said)
+    scene = build_dynamics("ball", 0.1, said, imports=True).laws()
     assert scene.names == ["field"]
     assert isinstance(build_physics(dt=0.1, **scene.spec), Mechanism)  # imported by now
     assert not Walls().constants

@@ -17,12 +17,12 @@ from paig_control.estimation.state import trajectory
 from paig_control.evaluation.prediction import evaluate_prediction
 from paig_control.learning import trainer as training
 from paig_control.learning.optimise import LoopState, run_loop
-from paig_control.learning.paper import annealed, clip_elements, joint_loop, rmsprop
+from paig_control.learning.paper import annealed, clip_elements, glorot, joint_loop, rmsprop
 from paig_control.learning.recipe import Run, train
 from paig_control.learning.settings import ModelSettings, PaperSettings
 from paig_control.models import checkpoint
-from paig_control.models.published import OriginalPAIG
-from paig_control.models.velocity import VelocityNetwork
+from paig_control.models.estimators import VelocityNetwork
+from paig_control.models.paig import PAIG
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 from paig_control.vision.kinematics import Planar
@@ -48,10 +48,11 @@ def balls() -> Episodes:
     )
 
 
-def model(size: tuple[int, int] = (24, 24)) -> OriginalPAIG:
+def model(size: tuple[int, int] = (24, 24)) -> PAIG:
     torch.manual_seed(0)
     physics = build_physics("spring", 0.3, force=False)
-    return OriginalPAIG(physics, Planar(2), MaskedLocalizer(2, size), TemplateRenderer(size, 2))
+    parts = (Planar(2), MaskedLocalizer(2, size), TemplateRenderer(size, 2))
+    return PAIG(physics, *parts, polish=0, estimator=VelocityNetwork).apply(glorot)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,7 @@ def test_images_too_large_for_weights_for_every_pixel_are_refused() -> None:
 
 
 def test_the_velocity_network_reads_objects_alike_and_apart() -> None:
-    network = VelocityNetwork(4, 2)
+    network = VelocityNetwork(build_physics("spring", 0.3, objects=3), (24, 24), 4)
     seen = torch.rand(5, 4, 3, 2) * 20
     velocity = network(seen)
     assert velocity.shape == (5, 3, 2)
@@ -153,7 +154,7 @@ def test_prediction_starts_at_the_last_input_frame_and_follows_the_physics() -> 
     coordinates, none = torch.rand(3, 4, 2, 2) * 24, torch.zeros(3, 9, 0)
     path = original.unroll(coordinates, none)
     assert torch.equal(path[:, :4], coordinates)
-    start = State(coordinates[:, -1], original.velocity(coordinates))
+    start = State(coordinates[:, -1], original.estimator(coordinates))
     assert torch.allclose(path[:, 3:], trajectory(original.physics, start, none[:, :6]))
     estimate = original.estimate(coordinates, none[:, :3])
     assert torch.equal(estimate.velocity, start.velocity)
@@ -262,7 +263,7 @@ def test_the_checkpoint_gives_the_model_back_and_it_evaluates(run: Run, folder: 
     loaded = checkpoint.load(folder)
     test = balls.split("test")
     frames = torch.from_numpy(test.frames)
-    assert isinstance(loaded.model, OriginalPAIG)
+    assert loaded.model.estimator.kind == "velocity_network"
     assert torch.equal(loaded.model.locate(frames), run.model.locate(frames))
     assert evaluate_prediction(loaded.model, test, 6) == evaluate_prediction(run.model, test, 6)
 

@@ -22,9 +22,9 @@ from paig_control.data.episodes import Episodes
 from paig_control.evaluation.prediction import evaluate_prediction
 from paig_control.experiment.compose import configure
 from paig_control.models import checkpoint
+from paig_control.models.estimators import LeastSquares, Recurrent
 from paig_control.models.paig import PAIG
-from paig_control.models.recurrent import BlackBox
-from paig_control.physics.registry import build_physics
+from paig_control.physics.registry import build_dynamics
 from paig_control.report.figures import success_map, varied
 from paig_control.report.strips import film_strip
 from paig_control.vision.kinematics import Planar
@@ -43,11 +43,10 @@ HISTORY = {
 def a_run(folder: Path, data: Path, physics: str = "spring", ended: bool = True) -> Path:
     """A run of Spring that was never trained, as training would leave it."""
     torch.manual_seed(0)
-    laws = build_physics(physics, 0.3, **({"force": False} if physics == "spring" else {"objects": 2}))
-    kind = PAIG if physics == "spring" else BlackBox
-    model = kind(
-        laws, Planar(2), Localizer(2), SpriteRenderer((32, 32), 2, window=9, density=4, samples=2, turns=False)
-    )
+    laws = build_dynamics(physics, 0.3, {"force": False} if physics == "spring" else {"objects": 2})
+    renderer = SpriteRenderer((32, 32), 2, window=9, density=4, samples=2, turns=False)
+    estimator = LeastSquares if physics == "spring" else Recurrent
+    model = PAIG(laws, Planar(2), Localizer(2), renderer, estimator=estimator)
     constants = {"stiffness": {"value": 4.01, "std": 0.02, "unit": "1/s²"}} if physics == "spring" else {}
     record: dict[str, Any] = {"seed": 3, "frames": 48, "physics": laws.spec, "prediction_frames": 6}
     if ended:

@@ -92,20 +92,20 @@ LISTS = {"physics": _physics, "forces": _forces, "planners": _planners, "envs": 
 def show(name: str, screen: Screen) -> None:
     """Print coordinates, forces and constants of a physics, try it out, and say what films can tell of it."""
     from paig_control.physics.check import check_physics, untold
-    from paig_control.physics.mechanism import Mechanism
-    from paig_control.physics.registry import build_asked
+    from paig_control.physics.registry import build_dynamics
 
     said = asked(name)
-    physics = build_asked(str(said.pop("name")), 0.1, said)
-    if physics.stateless:
-        raise PaigError(f"{name} has no coordinates, constants or forces: {_head(type(physics))}.")
+    dynamics = build_dynamics(str(said.pop("name")), 0.1, said, imports=True)
+    if dynamics.stateless:
+        raise PaigError(f"{name} has no coordinates, constants or forces: {_head(type(dynamics))}.")
+    physics = dynamics.laws()
     rows = [
         [str(n), one.name, one.unit, "turns" if one.periodic else "", f"{one.scale:g}"]
         for n, row in enumerate(physics.coordinates)
         for one in row
     ]
     screen.table("Coordinates", ["body", "name", "unit", "", "scale"], rows)
-    for label, force in physics.forces.items() if isinstance(physics, Mechanism) else ():
+    for label, force in getattr(physics, "forces", {}).items():
         actions = f" Driven by {force.acts} numbers of the action." if force.acts else ""
         screen.say(entry(label, f"{_head(type(force))}.{actions}"))
     if physics.names:

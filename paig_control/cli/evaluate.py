@@ -129,7 +129,7 @@ def _films(
             f"augment={config.augment}: what the model sees does not move freely in the plane of the picture but "
             "about a fixed axle, so a moved picture is another world. Use augment=none."
         )
-    if loaded.model.physics.walls and config.augment != "flip":
+    if loaded.model.dynamics.walls and config.augment != "flip":
         notes.append("The picture moves but the walls of the physics do not: reflections are foreseen where they were.")
     size = (sequences.frames.shape[2], sequences.frames.shape[3])
     return _Films(
@@ -187,7 +187,7 @@ def _measure(
         wrong = f"{truth.position.shape[2:]}, the model {tuple(reading.position.shape[2:])}"
         notes.append(f"The truth has positions {wrong}: they were not compared.")
         return _Measured(reading, found, adapted, later)
-    tracks = against_truth(model.physics, reading.position, found.path, truth.position)
+    tracks = against_truth(model.dynamics, reading.position, found.path, truth.position)
     distances = {"as read": tracks.reading, "as predicted": tracks.path}
     rms = {name: np.sqrt(np.square(distance).mean((0, 2))) for name, distance in distances.items()}
     return _Measured(reading, found, adapted, later, tracks, rms)

@@ -65,7 +65,7 @@ def readapted(
     """Constants found anew, against the truth of each film where it is known."""
     from paig_control.evaluation.metrics import constants_against_truth
 
-    units = {constant.name: constant.unit for constant in loaded.model.physics.constants}
+    units = {constant.name: constant.unit for constant in loaded.model.dynamics.constants}
     real = {name: augmentation.scaled(truth[name], unit, draws.zoom) for name, unit in units.items() if name in truth}
     together = adapted.together
     constants = {

@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from paig_control.estimation.adaptation import Adapted
-from paig_control.physics.base import Physics
+from paig_control.physics.dynamics import Dynamics
 from paig_control.types import State
 
 
@@ -39,7 +39,7 @@ class Tracks:
     swaps: int
 
 
-def against_truth(physics: Physics, reading: Tensor, path: Tensor, truth: NDArray[np.float64]) -> Tracks:
+def against_truth(physics: Dynamics, reading: Tensor, path: Tensor, truth: NDArray[np.float64]) -> Tracks:
     """Set readings and predictions ``(S, T, N, D)`` beside true positions of the same shape."""
     real = torch.from_numpy(truth)
     read, predicted = reading.detach().cpu().double(), path.detach().cpu().double()
@@ -53,7 +53,7 @@ def against_truth(physics: Physics, reading: Tensor, path: Tensor, truth: NDArra
 
 
 @torch.no_grad()
-def same_everywhere(physics: Physics) -> bool:
+def same_everywhere(physics: Dynamics) -> bool:
     """Whether the physics moves a scene in the same way wherever it lies: two states, one shifted, are compared.
 
     A black box, which has no step to compare, is taken to: nothing ever told it where the origin is.
@@ -67,7 +67,8 @@ def same_everywhere(physics: Physics) -> bool:
     shift = 40.0 * torch.rand(physics.dims, generator=generator, dtype=torch.float64)
     device, action = physics.free.device, torch.zeros(8, physics.action_size, dtype=torch.float64)
     here, there = (
-        physics.step(State(p.to(device), velocity.to(device)), action.to(device)) for p in (position, position + shift)
+        physics.laws().step(State(p.to(device), velocity.to(device)), action.to(device))
+        for p in (position, position + shift)
     )
     moved = physics.difference(there.position, here.position + shift.to(device))
     return bool(torch.cat([moved, there.velocity - here.velocity]).abs().max() < 1e-6)

@@ -78,7 +78,7 @@ def check(model: PAIG, data: Sequences, prediction_frames: int) -> None:
     Raises:
         PaigError: saying what was expected.
     """
-    frames, actions = data.frames.shape[1], data.actions_for(model.physics.action_size).shape[-1]
+    frames, actions = data.frames.shape[1], data.actions_for(model.dynamics.action_size).shape[-1]
     if tuple(data.frames.shape[2:4]) != model.image_size:
         sizes = [" x ".join(map(str, size)) for size in (data.frames.shape[2:4], model.image_size)]
         raise PaigError(f"Frames of {sizes[0]} pixels: the model was trained on {sizes[1]}, so record such films.")
@@ -89,9 +89,9 @@ def check(model: PAIG, data: Sequences, prediction_frames: int) -> None:
         )
     if prediction_frames < 1:
         raise PaigError(f"prediction_frames = {prediction_frames}: expected at least 1.")
-    if actions != model.physics.action_size:
+    if actions != model.dynamics.action_size:
         raise PaigError(
-            f"The data have actions of size {actions}, the model takes {model.physics.action_size}: "
+            f"The data have actions of size {actions}, the model takes {model.dynamics.action_size}: "
             "evaluate on films of the environment that it was trained on."
         )
 
@@ -133,14 +133,14 @@ def predict(
     """
     check(model, data, prediction_frames)
     count, frames = data.frames.shape[:2]
-    actions = torch.from_numpy(data.actions_for(model.physics.action_size))
+    actions = torch.from_numpy(data.actions_for(model.dynamics.action_size))
     rows: list[tuple[Tensor, ...]] = []
     for begin in range(0, count, CHUNK):
         part = slice(begin, begin + CHUNK)
         images = to_images(torch.from_numpy(data.frames[part]).to(model.device))
         own = {name: value[part].to(reading.position) for name, value in (constants or {}).items()}
         seen = State(reading.position[part], reading.position[part])
-        with model.physics.using(own):
+        with model.dynamics.using(own):
             path = model.unroll(seen.position, actions[part].to(model.device), reading.trust[part])
         drawn = model.render(State(path, path))
         reconstructed = frame_errors(model.render(seen), images[:, : seen.position.shape[1]])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from paig_control.agents.receding import SeededPlanner
     from paig_control.models.checkpoint import Loaded
     from paig_control.physics.base import Physics
+    from paig_control.physics.dynamics import Dynamics
 
 Env = gym.Env[Any, Any]
 
@@ -78,7 +79,7 @@ def true_physics(env: Env) -> Physics | None:
     return physics
 
 
-def model_physics(config: DictConfig, dt: float | None, acted: bool, objects: int | None = None) -> Physics:
+def model_physics(config: DictConfig, dt: float | None, acted: bool, objects: int | None = None) -> Dynamics:
     """Build the physics that is to be learned.
 
     Args:
@@ -91,7 +92,7 @@ def model_physics(config: DictConfig, dt: float | None, acted: bool, objects: in
         PaigError: for an unknown name or option, without a time step, or for another number of objects than the
             physics has.
     """
-    from paig_control.physics.registry import build_asked
+    from paig_control.physics.registry import build_dynamics
 
     if dt is None:
         raise PaigError("The data do not say the time between two frames: give it in seconds, for example dt=0.05.")
@@ -101,7 +102,7 @@ def model_physics(config: DictConfig, dt: float | None, acted: bool, objects: in
         options.setdefault("force", False)
     if objects is not None and "bodies" not in options:
         options["objects"] = objects
-    physics = build_asked(name, dt, options)
+    physics = build_dynamics(name, dt, options, imports=True)
     if objects not in (None, physics.objects):
         raise PaigError(
             f"objects = {objects}, but physics={name} moves {physics.objects} and no other number: leave objects out, "
@@ -117,7 +118,7 @@ def set_constants(loaded: Loaded, config: DictConfig) -> list[str]:
         PaigError: for a constant that the model does not have, or a value outside its bounds.
     """
     given = plain(config.constants)
-    physics = loaded.model.physics
+    physics = loaded.model.dynamics
     for name in given:
         if name not in physics.names:
             there = f"it has {', '.join(physics.names)}" if physics.names else "it has none"

@@ -126,7 +126,7 @@ def look(model: PAIG, films: Sequences) -> Shown:
     seen = model.read(torch.from_numpy(films.frames[:1])).position
     first = {"camera": shown["camera"][0], "as read": to_pictures(model.render(State(seen, seen)))[0]}
     first["predicted"] = shown["model"][0]
-    film = side_by_side(first, model.input_frames, len(first["camera"]), model.physics.dt)
+    film = side_by_side(first, model.input_frames, len(first["camera"]), model.dynamics.dt)
     return Shown(learned_figure(model), film_strip(shown, model.input_frames), film)
 
 

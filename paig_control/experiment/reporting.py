@@ -131,7 +131,7 @@ def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]
     except PaigError as error:  # the others are shown all the same
         damage = str(error)
     path = config.data or (summary or {}).get("options", {}).get("data")
-    looks = f"{model.physics.spec['name']}, {model.physics.objects} objects, {' x '.join(map(str, model.image_size))}"
+    looks = f"{model.dynamics.spec['name']}, {model.dynamics.objects} objects, {' x '.join(map(str, model.image_size))}"
     system = (summary or {}).get("filmed") or looks
     measured: Measured | None = None
     if path is None and damage:

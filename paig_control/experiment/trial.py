@@ -125,9 +125,9 @@ class Trial:
 
     def _check_fit(self, env: Env) -> None:
         """Refuse a black box, and an environment whose images or actions are not those that the model learned from."""
-        from paig_control.physics.lstm import no_state
+        from paig_control.physics.dynamics import no_state
 
-        if self.model.physics.stateless:
+        if self.model.dynamics.stateless:
             raise no_state()
         shape = tuple(env.observation_space.shape or ())
         size, physics = tuple(self.model.image_size), self.model.physics

@@ -11,7 +11,7 @@ from torch.nn import functional
 from paig_control.errors import PaigError
 from paig_control.learning.optimise import step_generator
 from paig_control.learning.settings import DiscoverSettings
-from paig_control.physics.base import Physics
+from paig_control.physics.dynamics import Dynamics
 from paig_control.vision.discovery import discover_rotary
 from paig_control.vision.fitting import Discovered
 from paig_control.vision.pursuit import discover_planar
@@ -38,7 +38,7 @@ def check_motion(films: Tensor, most: int = 200) -> None:
 
 def discover(
     images: Tensor,
-    physics: Physics,
+    physics: Dynamics,
     settings: DiscoverSettings,
     seed: int,
     progress: Callable[[float, str], None] | None = None,

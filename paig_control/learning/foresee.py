@@ -11,10 +11,9 @@ from torch import Tensor
 from paig_control.learning.optimise import Loop
 from paig_control.learning.settings import ForeseeSettings
 from paig_control.models.paig import PAIG
-from paig_control.models.recurrent import BlackBox
 
 
-def foresee_loop(model: BlackBox, coordinates: Tensor, actions: Tensor, settings: ForeseeSettings, seed: int) -> Loop:
+def foresee_loop(model: PAIG, coordinates: Tensor, actions: Tensor, settings: ForeseeSettings, seed: int) -> Loop:
     """The loop over coordinates ``(S, T, N, D)`` as seen, with actions ``(S, T - 1, A)``; whole sequences."""
     inputs = model.input_frames
 
@@ -24,9 +23,8 @@ def foresee_loop(model: BlackBox, coordinates: Tensor, actions: Tensor, settings
         miss = (path - coordinates[row])[:, inputs:].square().sum(-1).mean()
         return miss, {"pixels_off": float(miss.detach().sqrt())}
 
-    return Loop(
-        "foresee", [{"params": list(model.dynamics()), "lr": settings.learning_rate}], loss, settings.steps, seed
-    )
+    groups = [{"params": list(model.estimator.learns(model.dynamics)), "lr": settings.learning_rate}]
+    return Loop("foresee", groups, loss, settings.steps, seed)
 
 
 @torch.no_grad()
@@ -35,7 +33,7 @@ def foreseen(model: PAIG, coordinates: Tensor, actions: Tensor) -> tuple[float, 
 
     Both as root mean squares, in coordinates' units.
     """
-    difference = model.physics.difference
+    difference = model.dynamics.difference
     parts = zip(coordinates.split(256), actions.split(256), strict=True)
     path = torch.cat([model.unroll(c[:, : model.input_frames], a) for c, a in parts])
     missed = difference(path, coordinates)[:, model.input_frames :]

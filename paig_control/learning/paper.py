@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from paig_control.errors import PaigError
 from paig_control.estimation.identify import Estimate
@@ -21,12 +21,20 @@ from paig_control.learning.losses import frame_errors, paig_losses
 from paig_control.learning.optimise import Loop, step_generator
 from paig_control.learning.settings import ModelSettings, PaperSettings
 from paig_control.learning.trainer import CLOSE, Conclusion, Trainer
+from paig_control.models.estimators import VelocityNetwork
 from paig_control.models.paig import PAIG
-from paig_control.models.published import OriginalPAIG
 from paig_control.types import State
 from paig_control.vision.kinematics import build_kinematics
 from paig_control.vision.paper_decoder import TemplateRenderer
 from paig_control.vision.paper_encoder import MaskedLocalizer
+
+
+def glorot(module: nn.Module) -> None:
+    """Start weights uniformly as Glorot and Bengio (2010) do, biases at zero: the original's framework's default."""
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def annealed(done: float) -> float:
@@ -62,7 +70,7 @@ def joint_loop(model: PAIG, images: Tensor, actions: Tensor, settings: PaperSett
         row = order[first : first + settings.batch]
         found = paig_losses(model, images[row], actions[row], settings.prediction_frames)
         figures = {"pred": float(found.pred.detach()), "recons": float(found.recons.detach())}
-        return found.pred + settings.alpha * found.recons, {**figures, **model.physics.values()}
+        return found.pred + settings.alpha * found.recons, {**figures, **model.dynamics.values()}
 
     groups = [{"params": list(model.parameters()), "lr": settings.learning_rate}]
     steps = settings.epochs * batches
@@ -94,15 +102,18 @@ class Joint(Trainer[PaperSettings]):
                 f"{own}: the paper's networks are fixed, of the model's settings only input_frames applies with "
                 "recipe=paper. Leave the others out."
             )
-        physics, size = self.physics, (self.images.shape[-2], self.images.shape[-1])
+        dynamics, size = self.dynamics, (self.images.shape[-2], self.images.shape[-1])
         torch.manual_seed(self.seed)
-        self.model = OriginalPAIG(
-            physics,
-            build_kinematics(physics.kinematics, physics.objects),
-            MaskedLocalizer(physics.objects, size),
-            TemplateRenderer(size, physics.objects),
+        model = PAIG(
+            dynamics,
+            build_kinematics(dynamics.kinematics, dynamics.objects),
+            MaskedLocalizer(dynamics.objects, size),
+            TemplateRenderer(size, dynamics.objects),
             own.input_frames,
-        ).to(self.device)
+            polish=0,
+            estimator=VelocityNetwork,
+        )
+        self.model = model.apply(glorot).to(self.device)
 
     @torch.no_grad()
     def _judge(self) -> Conclusion:
@@ -121,5 +132,7 @@ class Joint(Trainer[PaperSettings]):
                 f"empty scene, its predictions are off by {missed:.3g} against steps of {motion:.3g}, and the "
                 "constants mean little. Give it more epochs or another seed, or use recipe=default."
             )
-        constants = {c.name: Estimate(model.physics.values()[c.name], math.nan, c.unit) for c in self.physics.constants}
+        constants = {
+            c.name: Estimate(model.dynamics.values()[c.name], math.nan, c.unit) for c in self.dynamics.constants
+        }
         return Conclusion(constants, missed, converged)

@@ -27,9 +27,9 @@ from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeS
 from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, finished_run
 from paig_control.learning.warm_start import warm_start_loop
 from paig_control.models import checkpoint
+from paig_control.models.estimators import LeastSquares, Recurrent
 from paig_control.models.paig import PAIG
-from paig_control.models.recurrent import BlackBox
-from paig_control.physics.base import Physics
+from paig_control.physics.dynamics import Dynamics
 from paig_control.seeds import whole
 from paig_control.types import Reading
 from paig_control.vision.alignment import pixel_weight
@@ -55,7 +55,7 @@ def pick_device(device: str) -> torch.device:
 
 def train(
     data: Sequences,
-    physics: Physics,
+    physics: Dynamics,
     model: ModelSettings | None = None,
     recipe: RecipeSettings | PaperSettings | None = None,
     seed: int = 0,
@@ -111,7 +111,7 @@ class Staged(Trainer[RecipeSettings]):
     @property
     def stages(self) -> tuple[str, ...]:
         """In their order; without laws there is nothing to identify."""
-        return BLACK_BOX if self.physics.stateless else LAWS
+        return BLACK_BOX if self.dynamics.stateless else LAWS
 
     def perform(self, stage: str) -> None:
         """Do a stage."""
@@ -131,25 +131,25 @@ class Staged(Trainer[RecipeSettings]):
             loop = refine_loop(model, self.images, self.actions, self.seen, recipe.refine, self.seed)
             self.optimise(replace(loop, seconds=self.seconds_left()))
         else:
-            self.conclusion = self._judge() if model.physics.stateless else self._conclude(self._identify(stage))
+            self.conclusion = self._judge() if model.dynamics.stateless else self._conclude(self._identify(stage))
 
     def _discover(self) -> None:
         found, self.chosen = discover(
             self.images.flatten(0, 1),
-            self.physics,
+            self.dynamics,
             self.recipe.discover,
             self.seed,
             lambda fraction, text: self.tell("discover", fraction, text),
         )
-        localizer = Localizer(self.physics.objects, self.settings.channels, self.settings.sharpness)
-        kind = BlackBox if self.physics.stateless else PAIG
-        self.model = kind(
-            self.physics,
+        localizer = Localizer(self.dynamics.objects, self.settings.channels, self.settings.sharpness)
+        self.model = PAIG(
+            self.dynamics,
             found.kinematics,
             localizer,
             found.renderer,
             self.settings.input_frames,
             self.settings.polish,
+            Recurrent if self.dynamics.stateless else LeastSquares,
         ).to(self.device)
         self.model.weight.copy_(found.weight)
         self.coordinates, self.seen = found.coordinates, found.seen
@@ -176,7 +176,7 @@ class Staged(Trainer[RecipeSettings]):
             )
             self.seen = self.trained.seen(self.images)
         else:
-            shape = (*self.images.shape[:2], self.physics.objects)
+            shape = (*self.images.shape[:2], self.dynamics.objects)
             self.seen = torch.ones(shape, dtype=torch.bool, device=self.device)
 
     def _scouts(self) -> torch.Tensor:
@@ -220,10 +220,9 @@ class Staged(Trainer[RecipeSettings]):
         return found
 
     def _foresee(self) -> None:
-        assert isinstance(self.model, BlackBox)
         if self.loop_state.step == 0:
             self.coordinates = self._look().position
-        loop = foresee_loop(self.model, self.coordinates, self.actions, self.recipe.foresee, self.seed)
+        loop = foresee_loop(self.trained, self.coordinates, self.actions, self.recipe.foresee, self.seed)
         left = self.seconds_left()
         self.optimise(replace(loop, seconds=None if left is None else left / 2))
 

@@ -31,12 +31,12 @@ def refine_loop(
         batch = images[row, column]
         found = paig_losses(model, batch, actions[row, column[:, :-1]], settings.prediction_frames, seen[row, column])
         figures = {"pred": float(found.pred.detach()), "recons": float(found.recons.detach())}
-        return found.pred + settings.alpha * found.recons, {**figures, **model.physics.values()}
+        return found.pred + settings.alpha * found.recons, {**figures, **model.dynamics.values()}
 
     rate = settings.learning_rate
     groups = [
         {"params": list(model.localizer.parameters()), "lr": rate},
         {"params": [*model.renderer.parameters(), *model.kinematics.parameters()], "lr": rate},
-        {"params": list(model.dynamics()), "lr": 0.3 * rate},
+        {"params": list(model.estimator.learns(model.dynamics)), "lr": 0.3 * rate},
     ]
     return Loop("refine", groups, loss, settings.steps, seed)

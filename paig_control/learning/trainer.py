@@ -27,7 +27,7 @@ from paig_control.learning.optimise import Loop, LoopState, lost, run_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
 from paig_control.models import checkpoint
 from paig_control.models.paig import PAIG, to_images
-from paig_control.physics.base import Physics
+from paig_control.physics.dynamics import Dynamics
 from paig_control.vision.registry import LEAST, MOST
 
 Progress = Callable[[str, float, str], None]
@@ -118,7 +118,7 @@ class Trainer(Generic[R]):
         self,
         recipe: R,
         data: Sequences,
-        physics: Physics,
+        physics: Dynamics,
         model: ModelSettings,
         seed: int,
         device: torch.device,
@@ -132,7 +132,7 @@ class Trainer(Generic[R]):
         self.progress: Progress = progress or (lambda stage, fraction, text: None)
         self.watch, self.watched = watch, 0.0
         self.kept: Kept | None = None
-        self.physics = physics.to(device)
+        self.dynamics = physics.to(device)
         self.images = to_images(torch.from_numpy(data.frames)).to(device)
         check_motion(self.images)
         sequences, frames = self.images.shape[:2]
@@ -188,7 +188,7 @@ class Trainer(Generic[R]):
         except KeyboardInterrupt as reason:
             raise Stopped(self.stages[self.stage], self.kept) from reason
         except torch.linalg.LinAlgError as reason:  # type: ignore[attr-defined]
-            raise lost(self.stages[self.stage], self.physics.dt, self.actions) from reason
+            raise lost(self.stages[self.stage], self.dynamics.dt, self.actions) from reason
         assert self.conclusion is not None
         return self._finish(self.conclusion)
 
@@ -198,7 +198,7 @@ class Trainer(Generic[R]):
             self.tell(name, 0.0, "")
             self.perform(name)
             if not all(bool(torch.isfinite(p).all()) for p in self.trained.parameters()):
-                raise lost(name, self.physics.dt, self.actions)
+                raise lost(name, self.dynamics.dt, self.actions)
             self.progress(name, 1.0, "")
             self.show(name, 1.0, True)
             self.stage, self.loop_state = self.stage + 1, LoopState()
@@ -317,7 +317,7 @@ class Trainer(Generic[R]):
     def restore(self, model: PAIG, state: dict[str, Any]) -> None:
         """Go on from a checkpoint's model and trainer's state."""
         self.model = model.train()
-        self.physics = self.model.physics
+        self.dynamics = self.model.dynamics
         try:
             self.stage, self.coordinates = state["stage"], state["coordinates"].to(self.device)
             self.chosen, self.seen = state["chosen"].to(self.device), state["seen"].to(self.device)
@@ -337,7 +337,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def _check(data: Sequences, physics: Physics, model: ModelSettings) -> None:
+def _check(data: Sequences, physics: Dynamics, model: ModelSettings) -> None:
     """Refuse data from which this model cannot be learned."""
     frames, height, width = data.frames.shape[1:4]
     if min(height, width) < LEAST or max(height, width) > MOST:

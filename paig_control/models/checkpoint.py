@@ -34,12 +34,11 @@ from paig_control.border.reading import (
     read_json,
 )
 from paig_control.errors import PaigError, nearest
+from paig_control.models.estimators import ESTIMATORS
 from paig_control.models.paig import PAIG
-from paig_control.models.published import OriginalPAIG
-from paig_control.models.recurrent import BlackBox
-from paig_control.physics.base import Physics
+from paig_control.physics.dynamics import Dynamics
 from paig_control.physics.integrators import integrate_by
-from paig_control.physics.registry import build_physics
+from paig_control.physics.registry import build_dynamics
 from paig_control.vision.kinematics import build_kinematics
 from paig_control.vision.registry import build_eyes, build_renderer, described
 
@@ -48,10 +47,13 @@ NAMED, LOGARITHMS = 3, 2
 """Formats before, which are read still: physics by names and options alone, not as scenes; and before that, every
 constant kept as its logarithm."""
 FOLDER = "checkpoint"
-MODELS: dict[str, type[PAIG]] = {kind.kind: kind for kind in (PAIG, OriginalPAIG, BlackBox)}
+KINDS = {"paig": "least_squares", "original": "velocity_network", "black_box": "recurrent"}
+"""Estimators, by what formats before called models that had them."""
+PLACES = {"physics": "dynamics", "velocity": "estimator", "foresight": "estimator"}
+"""Parts of the model, by what formats before called them."""
 DESCRIPTION = {
     "model": {
-        "kind": TEXT,
+        "estimator": TEXT,
         "physics": {"name": TEXT, "dt": FINITE},
         "integrator": TEXT,
         "kinematics": TEXT,
@@ -179,14 +181,15 @@ def _filled(folder: Path, names: dict[str, Any], written: int) -> PAIG:
         plan = _build(names, "meta")  # whatever the description asks for takes no memory there
         wanted = {name: (tuple(value.shape), value.dtype) for name, value in plan.state_dict().items()}
         with safe_open(path, "pt") as file:  # reads the header alone
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-        if written == LOGARITHMS and "physics.handed" in wanted:
-            found.setdefault("physics.handed", (2,))
+            found = {_place_of(name, written): tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        if written == LOGARITHMS and "dynamics.handed" in wanted:
+            found.setdefault("dynamics.handed", (2,))
         shapes = {name: shape for name, (shape, _) in wanted.items()}
         if shapes == found:
-            model, weights = _build(names), load_file(path)
+            model = _build(names)
+            weights = {_place_of(name, written): value for name, value in load_file(path).items()}
             if written == LOGARITHMS:
-                weights = _renewed(weights, model.physics)
+                weights = _renewed(weights, model.dynamics)
             shapes, found = wanted, {name: (tuple(value.shape), value.dtype) for name, value in weights.items()}
     except PaigError:
         raise
@@ -197,19 +200,25 @@ def _filled(folder: Path, names: dict[str, Any], written: int) -> PAIG:
         wrong = sorted(name for name in shapes.keys() | found.keys() if shapes.get(name) != found.get(name))
         raise PaigError(f"{folder}: the arrays {', '.join(wrong[:3])} do not fit the model that model.json describes.")
     model.load_state_dict(weights)
-    numbers = [*weights.values(), *(torch.tensor(value) for value in model.physics.values().values())]
+    numbers = [*weights.values(), *(torch.tensor(value) for value in model.dynamics.values().values())]
     if not all(bool(torch.isfinite(value).all()) for value in numbers):
         raise PaigError(f"{folder}: the weights hold numbers that are not finite.")
     return model
 
 
-def _renewed(weights: dict[str, torch.Tensor], physics: Physics) -> dict[str, torch.Tensor]:
+def _place_of(name: str, written: int) -> str:
+    """What an array of a format is called today."""
+    part, _, rest = name.partition(".")
+    return f"{PLACES[part]}.{rest}" if written < FORMAT and part in PLACES else name
+
+
+def _renewed(weights: dict[str, torch.Tensor], dynamics: Dynamics) -> dict[str, torch.Tensor]:
     """Weights as they are kept today, of a model whose constants were all positive and no camera mirrored."""
-    signed = torch.tensor([constant.signed for constant in physics.constants], dtype=torch.bool)
-    free = weights["physics.free"]
-    new = {"physics.free": torch.where(signed, torch.asinh(torch.exp(free)), free)}
-    if hasattr(physics, "handed"):
-        new["physics.handed"] = torch.ones(2)
+    signed = torch.tensor([constant.signed for constant in dynamics.constants], dtype=torch.bool)
+    free = weights["dynamics.free"]
+    new = {"dynamics.free": torch.where(signed, torch.asinh(torch.exp(free)), free)}
+    if hasattr(dynamics, "handed"):
+        new["dynamics.handed"] = torch.ones(2)
     return {**weights, **new}
 
 
@@ -248,24 +257,30 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} is of format {written!r}: this version reads format {FORMAT}. "
             "Use the version that wrote it, or train again."
         )
+    if written < FORMAT:
+        check_form(path, description, {"model": {"kind": TEXT}})
+        kind = description["model"].pop("kind")
+        description["model"]["estimator"] = KINDS.get(kind, kind)
     check_form(path, description, DESCRIPTION)
     noted = description["record"].get("physics")
     if written < FORMAT and noted is not None:  # as a training notes it today, that goes on with this run
-        description["record"]["physics"] = build_physics(**{**noted, "dt": description["model"]["physics"]["dt"]}).spec
+        options = {key: value for key, value in noted.items() if key not in ("name", "dt")}
+        dynamics = build_dynamics(noted["name"], description["model"]["physics"]["dt"], options)
+        description["record"]["physics"] = dynamics.spec
     return description
 
 
 def _describe(model: PAIG) -> dict[str, Any]:
     """Names and numbers from which :func:`_build` makes the same model."""
-    physics = model.physics
-    if not physics.spec:
-        kind = type(physics).__name__
+    dynamics = model.dynamics
+    if not dynamics.spec:
+        kind = type(dynamics).__name__
         raise PaigError(f"{kind} was not built by build_physics: register it and build it by name, so it can be saved.")
     return {
-        "kind": model.kind,
-        "physics": {**physics.spec, "dt": physics.dt},
-        "integrator": f"{physics.scheme}-{physics.substeps}",
-        "kinematics": physics.kinematics,
+        "estimator": model.estimator.kind,
+        "physics": {**dynamics.spec, "dt": dynamics.dt},
+        "integrator": dynamics.integrator,
+        "kinematics": dynamics.kinematics,
         "localizer": described(model.localizer),
         "renderer": described(model.renderer),
         "input_frames": model.input_frames,
@@ -275,20 +290,23 @@ def _describe(model: PAIG) -> dict[str, Any]:
 
 def _build(names: dict[str, Any], device: str = "cpu") -> PAIG:
     """The model of a description, its networks on a device; on ``"meta"`` they have sizes alone."""
-    if names["kind"] not in MODELS:
-        raise PaigError(f"Unknown kind of model {names['kind']!r}; {nearest(names['kind'], MODELS)}")
-    physics = build_physics(**names["physics"])
-    integrate_by(physics, names["integrator"])
-    if names["kinematics"] != physics.kinematics:
+    if names["estimator"] not in ESTIMATORS:
+        raise PaigError(f"Unknown estimator {names['estimator']!r}; {nearest(names['estimator'], ESTIMATORS)}")
+    options = {key: value for key, value in names["physics"].items() if key not in ("name", "dt")}
+    dynamics = build_dynamics(names["physics"]["name"], names["physics"]["dt"], options)
+    if not dynamics.stateless:
+        integrate_by(dynamics.laws(), names["integrator"])
+    if names["kinematics"] != dynamics.kinematics:
         raise PaigError(
             f"The kinematics {names['kinematics']!r} does not belong to the physics {names['physics']['name']!r}."
         )
     with torch.device(device):
-        return MODELS[names["kind"]](
-            physics,
-            build_kinematics(physics.kinematics, physics.objects),
-            build_eyes(names["localizer"], physics.objects),
-            build_renderer(names["renderer"], physics.objects),
+        return PAIG(
+            dynamics,
+            build_kinematics(dynamics.kinematics, dynamics.objects),
+            build_eyes(names["localizer"], dynamics.objects),
+            build_renderer(names["renderer"], dynamics.objects),
             names["input_frames"],
             names["polish"],
+            ESTIMATORS[names["estimator"]],
         )

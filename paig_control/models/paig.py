@@ -7,17 +7,15 @@ through the renderer, the state is a least-squares fit through the physics, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from paig_control.errors import PaigError
-from paig_control.estimation.state import history, infer, trajectory
+from paig_control.models.estimators import Estimator, LeastSquares
 from paig_control.physics.base import Physics
+from paig_control.physics.dynamics import Dynamics
 from paig_control.types import Finding, Reading, State
 from paig_control.vision.alignment import align
 from paig_control.vision.kinematics import Kinematics
@@ -52,34 +50,29 @@ class PAIG(nn.Module):
     """A world model whose state means something.
 
     Args:
-        physics: how things move.
+        dynamics: how things move: a physics, or a place for a black box.
         kinematics: where pictures stand for given coordinates.
         localizer: where objects are seen.
         renderer: what is seen for given poses.
         input_frames: frames from which the state is inferred.
         polish: Gauss-Newton steps through the renderer after the localiser.
+        estimator: what knows how coordinates go on; least squares through the physics by default.
     """
-
-    kind: ClassVar[str] = "paig"
-    """The name by which a checkpoint asks for it."""
 
     def __init__(
         self,
-        physics: Physics,
+        dynamics: Dynamics,
         kinematics: Kinematics,
         localizer: Eyes,
         renderer: Renderer,
         input_frames: int = 4,
         polish: int = 1,
+        estimator: type[Estimator] = LeastSquares,
     ) -> None:
         super().__init__()
-        self.physics, self.kinematics, self.localizer, self.renderer = (
-            physics,
-            kinematics,
-            localizer,
-            renderer,
-        )
+        self.dynamics, self.kinematics, self.localizer, self.renderer = dynamics, kinematics, localizer, renderer
         self.input_frames, self.polish = input_frames, polish
+        self.estimator = estimator(dynamics, renderer.image_size, input_frames)
         self.weight: Tensor
         self.register_buffer("weight", torch.ones(renderer.image_size))
 
@@ -93,9 +86,14 @@ class PAIG(nn.Module):
         """Where the model lives."""
         return self.weight.device
 
-    def dynamics(self) -> Iterator[nn.Parameter]:
-        """What is learned about motion: the physics' constants."""
-        return self.physics.parameters()
+    @property
+    def physics(self) -> Physics:
+        """The laws of its dynamics.
+
+        Raises:
+            PaigError: for a black box.
+        """
+        return self.dynamics.laws()
 
     def see(self, images: Tensor) -> Tensor:
         """Coordinates ``(M, N, D)`` by the localiser alone, differentiable, from images ``(M, 3, h, w)``."""
@@ -139,7 +137,7 @@ class PAIG(nn.Module):
             return Reading(seen, torch.ones_like(seen))
         shape = seen.shape[1:]
         flat = seen.flatten(1)
-        widths = WIDTH * self.physics.scale.flatten().to(flat)
+        widths = WIDTH * self.dynamics.scale.flatten().to(flat)
         moved, trust = align(
             self.renderer,
             lambda v: self.kinematics.pose(v.unflatten(-1, shape)),
@@ -193,15 +191,12 @@ class PAIG(nn.Module):
 
     def infer(self, frames: Tensor, actions: Tensor) -> State:
         """State at the first of the frames ``(B, T, h, w, 3)``, given the actions ``(B, T - 1, A)`` between them."""
-        seen = self.read(frames)
-        return infer(self.physics, seen.position, actions, seen.trust)
+        return self.estimator.first(self.dynamics, self.read(frames), actions)
 
     @torch.no_grad()
     def estimate(self, coordinates: Tensor, actions: Tensor, trust: Tensor | None = None) -> State:
         """State at the last of T frames from coordinates and trust ``(B, T, N, D)`` and actions ``(B, T - 1, A)``."""
-        state = infer(self.physics, coordinates, actions, trust)
-        states = history(self.physics, state, actions)
-        return State(states.position[:, -1], states.velocity[:, -1])
+        return self.estimator.last(self.dynamics, coordinates, actions, trust)
 
     def predict(self, state: State, actions: Tensor) -> State:
         """States ``(*B, H, N, D)`` after each of the actions ``(*B, H, A)``."""
@@ -220,7 +215,4 @@ class PAIG(nn.Module):
 
         ``actions`` ``(B, T - 1, A)`` cover the input frames and the future; ``trust`` is that of the coordinates.
         """
-        inputs = min(self.input_frames, coordinates.shape[1])
-        known = None if trust is None else trust[:, :inputs]
-        start = infer(self.physics, coordinates[:, :inputs], actions[:, : inputs - 1], known)
-        return trajectory(self.physics, start, actions)
+        return self.estimator.unroll(self.dynamics, coordinates, actions, trust)

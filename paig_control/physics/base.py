@@ -1,111 +1,39 @@
-"""What every physics has in common: named constants, an integrator, a rollout.
+"""What every physics has in common: an integrator, and a rollout.
 
-A new system is a class with its constants and an ``acceleration``; everything else is here. A constant is learned
-through an unconstrained number: its logarithm where it is positive, a logit where it is bounded on both sides, its
-inverse hyperbolic sine where it may be negative, as a gain may whose direction nobody knows beforehand. ``using``
-replaces constants for a while by any tensors, also batched ones, which is how identification differentiates with
-respect to them and how one asks "what if".
+A new system is a class with its constants and an ``acceleration``; everything else is here.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from paig_control.errors import PaigError
 from paig_control.physics.coordinates import Coordinate
+from paig_control.physics.dynamics import Constant, Dynamics
 from paig_control.physics.integrators import RUNGE_KUTTA, SCHEMES
 from paig_control.types import State
 
-
-@dataclass(frozen=True)
-class Constant:
-    """A named constant of physics.
-
-    Attributes:
-        name: as printed and as used in settings, for example ``gravity``.
-        unit: as printed, for example ``m/s²``; empty for a pure number.
-        start: value from which learning starts.
-        low: lower bound, exclusive; minus infinity for a constant of either sign, which has no upper bound either.
-        high: upper bound, exclusive; infinite by default.
-    """
-
-    name: str
-    unit: str = ""
-    start: float = 1.0
-    low: float = 0.0
-    high: float = math.inf
-
-    @property
-    def signed(self) -> bool:
-        """Whether it may have either sign."""
-        return math.isinf(self.low)
-
-    @property
-    def reach(self) -> tuple[float, float]:
-        """Lowest and highest free number of a search: nearer to a bound than a millionth, nothing changes any more."""
-        if self.signed:
-            return -math.inf, math.inf
-        span = (self.start if math.isinf(self.high) else self.high) - self.low
-        least = float(self.to_free(torch.tensor(self.low + 1e-6 * span, dtype=torch.float64)))
-        return least, math.inf if math.isinf(self.high) else -least
-
-    def to_free(self, value: Tensor) -> Tensor:
-        """Map a value inside the bounds to the unconstrained number that is learned."""
-        if self.signed:
-            return torch.asinh(value)
-        if math.isinf(self.high):
-            return torch.log(value - self.low)
-        return torch.logit((value - self.low) / (self.high - self.low))
-
-    def to_value(self, free: Tensor) -> Tensor:
-        """Map the unconstrained number back to the value."""
-        if self.signed:
-            return torch.sinh(free)
-        if math.isinf(self.high):
-            return self.low + torch.exp(free)
-        return self.low + (self.high - self.low) * torch.sigmoid(free)
-
-    def check(self, value: float) -> float:
-        """Return ``value`` if it lies inside the bounds, else raise :class:`PaigError`."""
-        if not (self.low < value < self.high):
-            raise PaigError(
-                f"{self.name} = {value} is outside its bounds: expected a number between {self.low} and {self.high}."
-            )
-        return value
+__all__ = ["Constant", "Dynamics", "Physics"]
 
 
-class Physics(nn.Module):
-    """Base class of the physics engines.
+class Physics(Dynamics):
+    """Base class of the physics engines: dynamics with laws.
 
     A subclass names its constants and writes :meth:`acceleration`. The state is advanced in ``substeps`` equal parts
     of ``dt``, the action held over the step; at first by semi-implicit Euler (Hairer, Lubich and Wanner, Geometric
     Numerical Integration, I.1.2), or as :func:`~paig_control.physics.integrators.integrate_by` says.
     """
 
-    kinematics: str
-    """How an object's picture follows its coordinates; a name known to :mod:`paig_control.vision.kinematics`."""
-    walls: bool = False
-    """Whether :meth:`reflect` does anything: then least squares must look for the right branch."""
+    stateless = False
     uses_velocity: bool = False
     """Whether the acceleration depends on velocities: then integrators for that are taken."""
-    stateless: bool = False
-    """Whether there is no step from one state to the next, as in a black box."""
     pushed: tuple[int, ...] = ()
     """Objects on which forces in the plane act, two numbers of an action each."""
     handed: Tensor
     """``(2,)``, where objects are pushed: -1 for an axis along which the camera mirrors."""
-    scale: Tensor
-    """``(N, D)``, of the coordinates."""
-    weight: Tensor
-    """``(N, D)``, what a squared difference counts in a distance: one for the coordinates of the largest scale."""
-    periodic: Tensor
-    """``(N, D)``, whether coordinates are angles."""
 
     def __init__(
         self,
@@ -115,108 +43,19 @@ class Physics(nn.Module):
         action_size: int,
         constants: Sequence[Constant],
     ) -> None:
-        super().__init__()
-        if not 0 < dt < math.inf:
-            raise PaigError(f"dt = {dt}: expected the positive time between two frames, in seconds.")
+        super().__init__(dt, coordinates, action_size, constants)
         if substeps < 1:
             raise PaigError(f"substeps = {substeps}: expected at least 1.")
-        self.dt, self.substeps, self.scheme = dt, substeps, "euler"
-        self.coordinates, self.action_size = tuple(map(tuple, coordinates)), action_size
-        sizes = {len(row) for row in self.coordinates}
-        if len(sizes) != 1 or sizes == {0}:
-            raise PaigError(
-                f"{type(self).__name__} has objects of {sorted(sizes)} coordinates: expected as many of each."
-            )
-        self.objects, self.dims = len(self.coordinates), sizes.pop()
-        self.register_buffer("scale", self._each(lambda c: c.scale, torch.float64), persistent=False)
-        self.register_buffer("weight", (self.scale.max() / self.scale).square(), persistent=False)
-        self.register_buffer("periodic", self._each(lambda c: c.periodic, torch.bool), persistent=False)
-        turning = {c.periodic for row in self.coordinates for c in row}
-        self._alike = turning.pop() if len(turning) == 1 else None
-        self.constants = tuple(constants)
-        starts = [c.to_free(torch.tensor(c.start, dtype=torch.float64)) for c in self.constants]
-        self.free = nn.Parameter(torch.stack(starts) if starts else torch.zeros(0, dtype=torch.float64))
-        self.spec: dict[str, object] = {}
-        self._override: dict[str, Tensor] = {}
-        self._scaled: dict[tuple[str, float], Tensor] | None = None
+        self.substeps, self.scheme = substeps, "euler"
 
-    def _each(self, what: Callable[[Coordinate], float], dtype: torch.dtype) -> Tensor:
-        """A number for each coordinate, ``(N, D)``."""
-        return torch.tensor([[what(one) for one in row] for row in self.coordinates], dtype=dtype)
+    def laws(self) -> Physics:
+        """Itself."""
+        return self
 
     @property
-    def label(self) -> str:
-        """What it is called where something is said of it."""
-        return str(self.spec.get("name", type(self).__name__))
-
-    @property
-    def turns_alone(self) -> bool:
-        """Whether the state is that of a single angle."""
-        return self.coordinates == ((self.coordinates[0][0],),) and self.coordinates[0][0].periodic
-
-    # -- constants ---------------------------------------------------------------------------------------
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the constants, in the order of the learned vector."""
-        return [c.name for c in self.constants]
-
-    def constant(self, name: str) -> Tensor:
-        """Value of a constant, differentiable; shape ``()`` unless replaced in :meth:`using`."""
-        if name in self._override:
-            return self._override[name]
-        index = self.names.index(name)
-        return self.constants[index].to_value(self.free[index])
-
-    def scaled(self, name: str, factor: float) -> Tensor:
-        """A constant times a number, computed once inside :meth:`frozen`."""
-        if self._scaled is None:
-            return factor * self.constant(name)
-        if (name, factor) not in self._scaled:
-            self._scaled[name, factor] = factor * self.constant(name)
-        return self._scaled[name, factor]
-
-    def values(self) -> dict[str, float]:
-        """All constants as plain numbers."""
-        return {name: float(self.constant(name).detach()) for name in self.names}
-
-    def set_values(self, values: Mapping[str, float]) -> None:
-        """Set constants by name.
-
-        Raises:
-            PaigError: for an unknown name or a value outside the bounds.
-        """
-        for name, value in values.items():
-            if name not in self.names:
-                raise PaigError(f"{self.label} has no constant {name!r}: it has {', '.join(self.names)}.")
-            index = self.names.index(name)
-            constant = self.constants[index]
-            number = torch.tensor(constant.check(float(value)), dtype=self.free.dtype, device=self.free.device)
-            with torch.no_grad():
-                self.free[index] = constant.to_free(number)
-
-    def as_values(self, free: Tensor) -> dict[str, Tensor]:
-        """Learned numbers ``(*B, C)`` as constants for :meth:`using` that broadcast against ``(*B, N, D)``."""
-        return {c.name: c.to_value(free[..., i])[..., None, None] for i, c in enumerate(self.constants)}
-
-    @contextmanager
-    def using(self, values: Mapping[str, Tensor]) -> Iterator[None]:
-        """Replace constants inside the block; a batched value broadcasts against ``(*B, N, D)``."""
-        before = self._override, self._scaled
-        self._override, self._scaled = {**self._override, **values}, None
-        try:
-            yield
-        finally:
-            self._override, self._scaled = before
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Evaluate the constants once for the whole block, without gradient: for planning."""
-        with self.using({name: self.constant(name).detach() for name in self.names}):
-            self._scaled = {}
-            yield
-
-    # -- motion ------------------------------------------------------------------------------------------
+    def integrator(self) -> str:
+        """Scheme and parts of a step."""
+        return f"{self.scheme}-{self.substeps}"
 
     def acceleration(self, state: State, action: Tensor) -> Tensor:
         """Acceleration ``(*B, N, D)`` of every coordinate, given the action ``(*B, A)``."""
@@ -288,22 +127,3 @@ class Physics(nn.Module):
             positions.append(state.position)
             velocities.append(state.velocity)
         return State(torch.stack(positions, -3), torch.stack(velocities, -3))
-
-    def difference(self, a: Tensor, b: Tensor, objects: Sequence[int] | None = None) -> Tensor:
-        """``a - b`` of two positions, the short way round where they are angles.
-
-        Args:
-            a: ``(*B, N, D)``, or flat, ``(*B, N D)``.
-            b: of a shape that broadcasts.
-            objects: numbers of the N objects; all by default.
-        """
-        delta = a - b
-        if self._alike is False:
-            return delta
-        turned = torch.remainder(delta + math.pi, 2 * math.pi) - math.pi
-        if self._alike:
-            return turned
-        periodic = self.periodic if objects is None else self.periodic[list(objects)]
-        if delta.shape[-2:] != periodic.shape:
-            periodic = periodic.flatten()
-        return torch.where(periodic, turned, delta)

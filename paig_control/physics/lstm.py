@@ -1,32 +1,20 @@
-"""Where a physics stands, but no law: motion is left to a recurrent network, the black box to be beaten.
+"""Things that move by no law that is known: motion is left to a recurrent network, the black box to be beaten.
 
-It says how many things move and what acts on them, so that eyes, renderer and files know it as they know any physics;
-the network itself is :mod:`paig_control.models.recurrent`.
+How many things move and what acts on them is said here, so that eyes, renderer and files know it as they know any
+physics; the network itself is :class:`paig_control.models.estimators.Recurrent`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
-
-from torch import Tensor
 
 from paig_control.errors import PaigError
-from paig_control.physics.base import Physics
 from paig_control.physics.coordinates import PLANE
+from paig_control.physics.dynamics import Dynamics
 from paig_control.physics.force import chosen
-from paig_control.types import State
 
 
-def no_state() -> PaigError:
-    """The error of asking a black box for a state."""
-    return PaigError(
-        "A black box (physics=lstm) has no state of positions and velocities: it predicts from frames alone. "
-        "Plan with a model whose physics has laws, for example physics=spring."
-    )
-
-
-class Lstm(Physics):
+class Lstm(Dynamics):
     """Things in the plane that move as a network says; no constants, no velocities.
 
     Args:
@@ -38,7 +26,6 @@ class Lstm(Physics):
     """
 
     kinematics = "planar"
-    stateless = True
 
     def __init__(
         self,
@@ -51,9 +38,5 @@ class Lstm(Physics):
         if objects < 1 or units < 1:
             raise PaigError(f"objects = {objects} and units = {units}: expected at least 1 of each.")
         pushed = chosen("actuated", actuated, objects) if force else []
-        super().__init__(dt, 1, [PLANE] * objects, 2 * len(pushed), ())
+        super().__init__(dt, [PLANE] * objects, 2 * len(pushed), ())
         self.units = units
-
-    def step(self, state: State, action: Tensor) -> NoReturn:
-        """Refuse: position and velocity do not say what a black box does next."""
-        raise no_state()

@@ -12,14 +12,15 @@ from typing import Any, TypeVar
 from paig_control import naming
 from paig_control.errors import PaigError, nearest, quoted
 from paig_control.physics.base import Physics
+from paig_control.physics.dynamics import Dynamics
 from paig_control.physics.lstm import Lstm
 from paig_control.physics.mechanism import scene_of
 from paig_control.physics.written import MOST, described, scenes
 
-PHYSICS: dict[str, type[Physics]] = {}
+PHYSICS: dict[str, type[Dynamics]] = {}
 """Classes by name; scenes are files."""
 
-P = TypeVar("P", bound=type[Physics])
+P = TypeVar("P", bound=type[Dynamics])
 
 
 def register(name: str) -> Callable[[P], P]:
@@ -56,22 +57,18 @@ def build_physics(name: str, dt: float, **options: Any) -> Physics:
             ``forces={"spring": {}}``, also by the short names that the file gives, for example ``length``.
 
     Raises:
-        PaigError: for an unknown name or option, or a value that does not fit.
+        PaigError: for an unknown name or option, a value that does not fit, or ``lstm``, which is no physics.
     """
-    return _build(name, dt, options, imports=False)
+    return build_dynamics(name, dt, options).laws()
 
 
-def build_asked(name: str, dt: float, options: Mapping[str, Any]) -> Physics:
-    """The same where a user asked for it by name: the packages of what it names are imported."""
-    return _build(name, dt, options, imports=True)
-
-
-def _build(name: str, dt: float, options: Mapping[str, Any], imports: bool) -> Physics:
+def build_dynamics(name: str, dt: float, options: Mapping[str, Any], imports: bool = False) -> Dynamics:
+    """The same, a black box among them; what is named is imported only where a user asked for it by name."""
     if name in PHYSICS or (":" in name and "forces" not in options):
         cls = naming.find("physics", name, PHYSICS, imports)
-        if not (isinstance(cls, type) and issubclass(cls, Physics)):
+        if not (isinstance(cls, type) and issubclass(cls, Dynamics)):
             raise PaigError(f"{name} is {quoted(cls)}: expected a subclass of paig_control.physics.base.Physics.")
-        physics: Physics = naming.made(cls, {"dt": dt, **options}, name, MOST)
+        physics: Dynamics = naming.made(cls, {"dt": dt, **options}, name, MOST)
         physics.spec = {"name": name, **{key: value for key, value in options.items() if key != "substeps"}}
         return physics
     if name not in scenes() and "forces" not in options:

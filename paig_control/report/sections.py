@@ -168,7 +168,7 @@ def _films(system: System) -> Blocks:
     found = system.chosen[0].measured
     assert found is not None
     first = {name: film[0] for name, film in _beside(system).items()}
-    dt = system.first.model.physics.dt
+    dt = system.first.model.dynamics.dt
     film = side_by_side(first, found.prediction.inputs, found.prediction.shown, dt)
     return [Image(f"{_slug(system.name)}-film.gif", film, "The first of these films, playing.")]
 

@@ -81,7 +81,7 @@ class Trained:
     @property
     def black_box(self) -> bool:
         """Whether a network stands where the physics is."""
-        return self.model.physics.stateless
+        return self.model.dynamics.stateless
 
     @property
     def constants(self) -> Mapping[str, Mapping[str, Any]]:
@@ -92,8 +92,8 @@ class Trained:
     @property
     def setting(self) -> str:
         """What it was trained by, the seed apart."""
-        recipe = "the paper's recipe" if self.model.kind == "original" else "stages"
-        return "black box" if self.black_box else f"{self.model.physics.spec['name']}, {recipe}"
+        recipe = "the paper's recipe" if self.model.estimator.kind == "velocity_network" else "stages"
+        return "black box" if self.black_box else f"{self.model.dynamics.spec['name']}, {recipe}"
 
 
 @dataclass(frozen=True)

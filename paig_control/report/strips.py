@@ -18,7 +18,7 @@ from paig_control.types import State
 def rollout(model: PAIG, data: Sequences, rows: int) -> dict[str, Picture]:
     """Films ``(rows, T, h, w, 3)`` of the first sequences, and what the model makes of their input frames."""
     frames = data.frames[:rows]
-    actions = torch.from_numpy(data.actions_for(model.physics.action_size)[:rows])
+    actions = torch.from_numpy(data.actions_for(model.dynamics.action_size)[:rows])
     seen = model.read(torch.from_numpy(frames[:, : model.input_frames]))
     path = model.unroll(seen.position, actions.to(model.device), seen.trust)
     return {"camera": frames, "model": to_pictures(model.render(State(path, path)))}

@@ -105,7 +105,7 @@ class Observer:
             self._stage, self._since, self._from = moment.stage, time.monotonic(), moment.done
             self._past.clear()
         if moment.model is not None and moment.stage not in EYES:
-            for name, value in moment.model.physics.values().items():
+            for name, value in moment.model.dynamics.values().items():
                 known = moment.constants.get(name)
                 std = known.std if known is not None and math.isclose(value, known.value, rel_tol=1e-6) else math.nan
                 self._past.setdefault(name, deque(maxlen=PAST)).append((value, std))
@@ -149,7 +149,7 @@ class Observer:
         )
 
     def _constants(self, model: PAIG) -> list[Constant]:
-        units = {constant.name: constant.unit for constant in model.physics.constants}
+        units = {constant.name: constant.unit for constant in model.dynamics.constants}
         found = []
         for name, past in self._past.items():
             value, std = past[-1]
