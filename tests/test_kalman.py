@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from paig_control.estimation.kalman import Belief, ConstantsFilter
+from paig_control.estimation.kalman import Belief, Kalman
 from paig_control.estimation.online import OnlineAdapter
 from paig_control.estimation.settings import OnlineSettings
 from paig_control.physics.base import Constant, Physics
@@ -31,13 +31,13 @@ class Lifted(Physics):
 
 def test_relative_constants_of_one_are_those_of_the_physics_whatever_their_bounds() -> None:
     physics = Lifted()
-    found = ConstantsFilter(physics).values(torch.ones(2, dtype=torch.float64))
+    found = Kalman(physics).values(torch.ones(2, dtype=torch.float64))
     assert {name: float(value) for name, value in found.items()} == pytest.approx(physics.values())
-    half = ConstantsFilter(physics).values(torch.full((2,), 0.5, dtype=torch.float64))
+    half = Kalman(physics).values(torch.full((2,), 0.5, dtype=torch.float64))
     assert {name: float(value) for name, value in half.items()} == pytest.approx({"fall": 3.5, "push": 0.5})
 
 
-def likeliest(laws: ConstantsFilter, belief: Belief, action: Tensor, seen: float, noise: float) -> np.ndarray:
+def likeliest(laws: Kalman, belief: Belief, action: Tensor, seen: float, noise: float) -> np.ndarray:
     """Unknowns after the step that explain belief and reading best, by a solver that knows nothing of ours."""
     mean, covariance = belief.mean[0, 0].numpy(), belief.covariance[0, 0].numpy()
     inverse = np.linalg.inv(covariance)
@@ -58,7 +58,7 @@ def likeliest(laws: ConstantsFilter, belief: Belief, action: Tensor, seen: float
 def test_a_belief_wide_enough_for_the_physics_to_bend_is_corrected_as_is_likeliest(shift: float) -> None:
     physics = build_physics("pendulum", dt=0.3, substeps=20)
     physics.set_values({"gravity": 10.0, "actuation": 1.0})
-    laws = ConstantsFilter(physics)
+    laws = Kalman(physics)
     mean = torch.tensor([0.5, 1.0, 1.0, 1.0], dtype=torch.float64).expand(1, 1, 4)
     belief = Belief(mean, torch.diag(torch.tensor([0.5, 1.0, 0.5, 0.01]).double() ** 2)[None, None])
     action, noise = torch.tensor([[0.5]], dtype=torch.float64), 0.02

@@ -23,7 +23,7 @@ from paig_control.learning.settings import ModelSettings, PaperSettings
 from paig_control.models import checkpoint
 from paig_control.models.estimators import VelocityNetwork
 from paig_control.models.paig import PAIG
-from paig_control.physics.registry import build_physics
+from paig_control.physics.registry import build_dynamics, build_physics
 from paig_control.types import State
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.paper_decoder import TemplateRenderer
@@ -275,7 +275,7 @@ def test_what_the_paper_did_not_publish_is_refused(films: Episodes, balls: Episo
     with pytest.raises(PaigError, match="only input_frames applies"):
         train(balls.split("train"), physics, ModelSettings(channels=16), TINY)
     with pytest.raises(PaigError, match="physics with laws"):
-        train(balls.split("train"), build_physics("lstm", 0.3, force=False), recipe=TINY)
+        train(balls.split("train"), build_dynamics("lstm", 0.3, {"force": False}), recipe=TINY)
 
 
 @pytest.mark.parametrize(

@@ -187,10 +187,10 @@ def test_a_goal_is_said_that_no_force_can_hold_once_it_is_left_alone(user: Scrip
 
 def test_a_goal_that_moves_leaves_the_filter_as_it_is(user: Script) -> None:
     user.wait(3.0)
-    mean = user.source.session.agent.perception.filter.mean
+    mean = user.source.session.agent.perception.filter.belief
     assert user.now.target is not None
     user.drag(LEFT, user.on_camera(user.now.target[1]), user.on_camera(user.now.target[1] + 3.0))
-    assert user.source.session.agent.perception.filter.mean is mean
+    assert user.source.session.agent.perception.filter.belief is mean
 
 
 def test_without_the_planner_nothing_is_done_and_with_it_again_something(user: Script) -> None:

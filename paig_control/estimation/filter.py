@@ -1,21 +1,20 @@
 """The state filter: what the model foresees and what the frame shows, each counted by how sure it is.
 
-A Gaussian belief over positions and velocities is carried through the physics by cubature points (Arasaratnam and
-Haykin, IEEE Trans. Automatic Control 54, 2009) and corrected by what is read off each frame, by its trust, so that an
-object that is hidden, or a frame that does not come, leaves the prediction standing. An episode begins with a
-least-squares fit to its first frames. A reading far from what was foreseen is an outlier the first time; if the next
-one says so again, the belief was wrong, and is widened until it can follow.
+A belief over positions and velocities goes through the physics and is corrected by what is read off each frame, by its
+trust, so that an object that is hidden, or a frame that does not come, leaves the prediction standing. An episode
+begins with a least-squares fit to its first frames. A reading far from what was foreseen is an outlier the first time;
+if the next one says so again, the belief was wrong, and is widened until it can follow.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from paig_control.estimation.kalman import Belief, Kalman
 from paig_control.estimation.state import pack, unpack
 from paig_control.physics.base import Physics
 from paig_control.types import Reading, State
@@ -54,14 +53,15 @@ class StateFilter:
 
     def __init__(self, physics: Physics, estimate: Estimates, values: int, history: int = 4) -> None:
         self.physics, self.estimate, self.values = physics, estimate, values
+        self.kalman = Kalman(physics, constants=False)
         self.noise = NOISE * physics.scale.flatten()
         self._first: deque[tuple[Reading, Tensor]] = deque(maxlen=history)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything."""
-        self.mean: Tensor | None = None
-        self.covariance = self.known = self._astray = torch.zeros(0)
+        self.belief: Belief | None = None
+        self.known = self._astray = torch.zeros(0)
         self._action = torch.zeros(0)
         self._first.clear()
         self._starting = True
@@ -69,43 +69,33 @@ class StateFilter:
     @property
     def begun(self) -> bool:
         """Whether there is any belief yet."""
-        return self.mean is not None
+        return self.belief is not None
 
     @property
     def state(self) -> State:
         """Most likely state ``(B, N, D)``, single precision; nothing before the first update."""
-        assert self.mean is not None
-        return unpack(self.mean.float(), self.physics)
+        return unpack(self._sure.mean.float(), self.physics)
 
     @property
     def std(self) -> State:
         """Standard deviations ``(B, N, D)`` of positions and velocities."""
-        return unpack(self.covariance.diagonal(dim1=-2, dim2=-1).sqrt().float(), self.physics)
+        return unpack(self._sure.covariance.diagonal(dim1=-2, dim2=-1).sqrt().float(), self.physics)
 
     @torch.no_grad()
     def predict(self, action: Tensor) -> None:
         """Foresee the next frame's state, under the action ``(B, A)`` between the frames; nothing before the first."""
-        if self.mean is None:
+        if self.belief is None:
             return
         self._action = action
-        before = self.mean
-        if self._starting:  # as wide as the velocity is unknown at first, only free motion is sensible
-            self.mean = self._moved(before[:, None], action)[:, 0]
-            half = before.shape[-1] // 2
-            motion = torch.eye(2 * half).to(before)
-            motion[:half, half:] = self.physics.dt * motion[:half, :half]
-            spread = motion @ self.covariance @ motion.mT
-        else:
-            root = math.sqrt(before.shape[-1]) * _root(self.covariance).mT
-            points = self._moved(before[:, None] + torch.cat([torch.zeros_like(root[:, :1]), root, -root], 1), action)
-            self.mean = points[:, 0]
-            away = self._apart(points[:, 1:], points[:, :1])
-            spread = away.mT @ away / away.shape[1]
-        self.covariance = spread + torch.diag_embed(self._own_noise(before))
+        before = self.belief.mean
+        foresee = self.kalman.drift if self._starting else self.kalman.foresee
+        mean, spread = foresee(self.belief, action)
+        unsure = self.kalman.unforeseen(before, mean, CRUDE, CREEP * self.noise / self.physics.dt)
+        self.belief = Belief(mean, spread + torch.diag_embed(unsure))
 
     def astray(self, reading: Reading) -> Tensor:
         """Whether any object of each world ``(B,)`` is read far from where it was foreseen."""
-        if self.mean is None:
+        if self.belief is None:
             return torch.zeros(reading.position.shape[0], dtype=torch.bool, device=reading.position.device)
         return (self._distance(reading) > GATE).any(-1)
 
@@ -115,10 +105,10 @@ class StateFilter:
         shape = reading.position.shape
         here, variance = reading.position.double(), self._variance(reading)
         seen = (reading.trust > 0).flatten(1).any(-1)
-        if self.mean is None:
-            self.mean = pack(State(here, torch.zeros_like(here)))
+        if self.belief is None:
             pace = (PACE / self.physics.dt * self.physics.scale.flatten()).square().expand_as(variance)
-            self.covariance = torch.diag_embed(torch.cat([variance, pace], -1))
+            still = pack(State(here, torch.zeros_like(here)))
+            self.belief = Belief(still, torch.diag_embed(torch.cat([variance, pace], -1)))
             self._astray = torch.zeros(shape[:2], dtype=torch.long, device=here.device)
             self._action = here.new_zeros(shape[0], self.physics.action_size)
             self.known = seen
@@ -130,25 +120,13 @@ class StateFilter:
             once = torch.where(self._astray == 1, excess, 1.0)
             again = torch.where(self._astray > 1, excess, 1.0).amax(-1)
             variance = variance * once[..., None].expand(shape).flatten(1)
-            self.covariance = self.covariance * again[:, None, None]
-            self._correct(self.physics.difference(here, self._foreseen()).flatten(1), variance)
+            wide = Belief(self.belief.mean, self.belief.covariance * again[:, None, None])
+            misfit = self.physics.difference(here, self._foreseen()).flatten(1)
+            self.belief = self.kalman.corrected(wide, misfit, variance)
         if self._starting:
             self._first.append((reading, self._action))
-            self.mean = self._fitted()
+            self.belief = Belief(self._fitted(), self.belief.covariance)
             self._starting = len(self._first) < (self._first.maxlen or 0)
-
-    def _correct(self, innovation: Tensor, variance: Tensor) -> None:
-        """The Kalman update, in Joseph's form, of positions ``(B, N D)``."""
-        assert self.mean is not None
-        size = innovation.shape[-1]
-        crossed = self.covariance[:, :, :size]
-        total = crossed[:, :size] + torch.diag_embed(variance)
-        gain = torch.linalg.solve(total, crossed.mT).mT
-        mean = self.mean + (gain @ innovation[..., None])[..., 0]
-        self.mean = pack(self.physics.admissible(unpack(mean, self.physics)))
-        keep = torch.eye(2 * size).to(gain).repeat(len(gain), 1, 1)
-        keep[:, :, :size] -= gain
-        self.covariance = keep @ self.covariance @ keep.mT + gain * variance[:, None] @ gain.mT
 
     def _fitted(self) -> Tensor:
         """Least squares through all frames so far."""
@@ -161,44 +139,21 @@ class StateFilter:
         """Squared distance ``(B, N)`` of each object from where it was foreseen, in variances."""
         apart = self.physics.difference(reading.position.double(), self._foreseen())
         size = apart[0].numel()
-        total = self.covariance[:, :size, :size] + torch.diag_embed(self._variance(reading))
+        total = self._sure.covariance[:, :size, :size] + torch.diag_embed(self._variance(reading))
         dims = self.physics.dims
         own = torch.stack([total[:, i : i + dims, i : i + dims] for i in range(0, size, dims)], 1)
         distance: Tensor = (apart * torch.linalg.solve(own, apart)).sum(-1)
         return distance
 
+    @property
+    def _sure(self) -> Belief:
+        assert self.belief is not None
+        return self.belief
+
     def _foreseen(self) -> Tensor:
-        assert self.mean is not None
-        return unpack(self.mean, self.physics).position
+        return unpack(self._sure.mean, self.physics).position
 
     def _variance(self, reading: Reading) -> Tensor:
         """Variances ``(B, N D)`` of a reading."""
         each = 1 / (reading.trust.double() * self.values).clamp(min=1 / UNSEEN)
         return each.flatten(1) + self.noise**2
-
-    def _own_noise(self, before: Tensor) -> Tensor:
-        """Variances ``(B, 2 N D)`` of what the physics does not know of a step."""
-        assert self.mean is not None
-        velocity, dt = self.mean.chunk(2, -1)[1], self.physics.dt
-        change = (velocity - before.chunk(2, -1)[1]).abs()
-        unsure = (CRUDE * change + CREEP * self.noise / dt).square()
-        return torch.cat([unsure * dt**2 / 4, unsure], -1)
-
-    def _moved(self, points: Tensor, action: Tensor) -> Tensor:
-        """Step packed states ``(B, K, 2 N D)``."""
-        first = points.transpose(0, 1)  # as constants of each world's own broadcast
-        actions = action.to(points).expand(*first.shape[:2], -1)
-        with self.physics.frozen():
-            return pack(self.physics.step(unpack(first, self.physics), actions)).transpose(0, 1)
-
-    def _apart(self, points: Tensor, centre: Tensor) -> Tensor:
-        half = points.shape[-1] // 2
-        turned = self.physics.difference(points[..., :half], centre[..., :half])
-        return torch.cat([turned, points[..., half:] - centre[..., half:]], -1)
-
-
-def _root(covariance: Tensor) -> Tensor:
-    """Lower triangular root; rounding that made it indefinite is made good."""
-    own = covariance.diagonal(dim1=-2, dim2=-1)
-    root, failed = torch.linalg.cholesky_ex(covariance + torch.diag_embed(1e-9 * own))
-    return torch.where((failed > 0)[:, None, None], torch.diag_embed(own.clamp(min=0).sqrt()), root)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from paig_control.errors import PaigError
-from paig_control.estimation.kalman import Belief, ConstantsFilter
+from paig_control.estimation.kalman import Belief, Kalman
 from paig_control.estimation.settings import OnlineSettings
 from paig_control.physics.base import Physics
 from paig_control.types import Reading
@@ -75,7 +75,7 @@ class OnlineAdapter:
         self.physics, self.settings = physics, settings or OnlineSettings()
         self.unit = physics.scale.flatten().cpu()
         self.noise = (LEAST * self.unit).clamp(min=noise)
-        self.filter = ConstantsFilter(physics)
+        self.filter = Kalman(physics)
         errors = torch.tensor([(std or {}).get(name, 0.0) for name in physics.names], dtype=torch.float64)
         if not bool((self.filter.reference != 0).all()):
             raise PaigError(
