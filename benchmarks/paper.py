@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 from systems import SYSTEMS, learn
 
 from paig_control.data import episodes
-from paig_control.estimation.identify import Estimate
+from paig_control.estimation.identification import Estimate
 from paig_control.models import checkpoint
 from paig_control.report.strips import film_strip, rollout
 from paig_control.report.style import INK, PAPER

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 import paig_control as paig
-from paig_control.agents.objectives import reward_objective
-from paig_control.agents.receding import RecedingHorizon
+from paig_control.agents import RecedingHorizon, reward_objective
 from paig_control.types import Cost, Plan, State
 
 

@@ -13,12 +13,8 @@ import numpy as np
 from torch import Tensor
 
 import paig_control as paig
-from paig_control.learning.settings import RecipeSettings
-from paig_control.learning.trainer import Run
-from paig_control.physics.base import Constant
-from paig_control.physics.force import Force
-from paig_control.physics.forces import Push
-from paig_control.physics.mechanism import Mechanism, Motion
+from paig_control.learning import RecipeSettings, Run
+from paig_control.physics import Constant, Force, Mechanism, Motion, Push
 
 DT, MIDDLE = 0.2, 12.0
 

@@ -10,11 +10,8 @@ import torch
 from torch import Tensor
 
 import paig_control as paig
-from paig_control.agents.dynamics import Dynamics
-from paig_control.agents.objectives import goal_objective
-from paig_control.agents.receding import RecedingHorizon
-from paig_control.agents.sampling import shift
-from paig_control.physics.coordinates import PLANE
+from paig_control.agents import RecedingHorizon, StepFunction, goal_objective, shift
+from paig_control.physics import PLANE
 from paig_control.types import State
 
 GOAL, ROCK = torch.tensor([3.0, 2.0]), torch.tensor([1.6, 0.8])
@@ -55,8 +52,8 @@ def glide(puck: State, action: Tensor) -> State:
 
 
 def shove(steps: int = 60) -> State:
-    """With :class:`Dynamics` the library's objectives and its control loop apply; where the pucks are in the end."""
-    pucks = Dynamics(glide, [PLANE] * 2, action_size=2)
+    """A :class:`StepFunction` under the library's objectives and its control loop; where the pucks are in the end."""
+    pucks = StepFunction(glide, [PLANE] * 2, action_size=2)
     goal = State(torch.tensor([[[1.0, 0.0], [1.0, -0.5]]]), torch.zeros(1, 2, 2))
     control = RecedingHorizon(paig.CEM(), pucks, low=[-2.0, -2.0], high=[2.0, 2.0])
     state = State(torch.tensor([[[0.0, 0.0], [1.0, 1.0]]]), torch.zeros(1, 2, 2))

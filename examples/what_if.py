@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 import paig_control as paig
-from paig_control.learning.settings import RecipeSettings, RefineSettings
-from paig_control.models.paig import to_pictures
-from paig_control.report.films import side_by_side
+from paig_control.learning import RecipeSettings, RefineSettings
+from paig_control.models import to_pictures
+from paig_control.report import side_by_side
 from paig_control.types import State
 
 RECIPE = RecipeSettings(refine=RefineSettings(prediction_frames=6))

@@ -12,7 +12,7 @@ import torch
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
 from paig_control.errors import PaigError
-from paig_control.estimation.identify import Estimate
+from paig_control.estimation.identification import Estimate
 from paig_control.learning.recipe import Staged, train
 from paig_control.learning.settings import (
     ForeseeSettings,

@@ -22,7 +22,7 @@ from paig_control.cli import sweep
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
 from paig_control.errors import PaigError
-from paig_control.estimation.identify import Estimate
+from paig_control.estimation.identification import Estimate
 from paig_control.experiment.compose import configure
 from paig_control.models import checkpoint
 from paig_control.models.paig import PAIG

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from paig_control.agents.dynamics import Dynamics
+from paig_control.agents.step_function import StepFunction
 from paig_control.errors import PaigError
 from paig_control.learning.settings import RecipeSettings
 from paig_control.physics.coordinates import PLANE
@@ -49,7 +49,7 @@ def test_dynamics_that_return_another_shape_are_refused() -> None:
     state = State(torch.zeros(3, 1, 2), torch.zeros(3, 1, 2))
     for step, message in ((forgets, "returned Tensor for a state of"), (mixes, r"\(3, 2\)\] for a state of")):
         with pytest.raises(PaigError, match=message):
-            Dynamics(step, [PLANE], action_size=2).step(state, torch.zeros(3, 2))
+            StepFunction(step, [PLANE], action_size=2).step(state, torch.zeros(3, 2))
 
 
 def test_a_world_and_a_law_of_ones_own_are_learned_from_pixels(quick: RecipeSettings) -> None:

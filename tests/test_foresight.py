@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from paig_control.agents.cem import CEM
-from paig_control.agents.dynamics import Dynamics
 from paig_control.agents.hindsight import hedge, supposed
 from paig_control.agents.objectives import cost_function, pendulum_step_cost, reward_objective
 from paig_control.agents.oracle import DynamicProgrammingOracle, Resolution
 from paig_control.agents.receding import RecedingHorizon
 from paig_control.agents.settings import CEMSettings, RewardSettings
+from paig_control.agents.step_function import StepFunction
 from paig_control.agents.terminal_value import CostToGo, return_terms
 from paig_control.agents.terms import Sum
 from paig_control.agents.value_iteration import Axis, Grid
@@ -75,7 +75,7 @@ def test_the_cost_to_go_of_a_linear_system_is_what_riccati_says() -> None:
         return motion.sum((-1, -2)) + 5.0 * action.square().sum(-1)
 
     grid = Grid([Axis(-6.0, 6.0, 121), Axis(-3.0, 3.0, 61)])
-    cart = Dynamics(glide, [[Coordinate("x", "m")]], action_size=1)
+    cart = StepFunction(glide, [[Coordinate("x", "m")]], action_size=1)
     value = CostToGo(cart, judge, torch.tensor([-1.0]), torch.tensor([1.0]), steps=60, grid=grid)
     states = state_of((2.4, 0.0), (-2.0, 1.4), (2.4, -0.4))
     plans = State(*(x[:, None, None] for x in states))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ RANK = {
     "errors": 0,
     "seeds": 0,
     "naming": 0,
+    "faces": 0,
     "border": 1,
     "runs": 2,
     "types": 1,
@@ -31,6 +33,10 @@ RANK = {
     "experiment": 9,
     "cli": 10,
 }
+
+
+SEEN = {"Eyes", "Localizer", "MaskedLocalizer", "Renderer", "SpriteRenderer", "TemplateRenderer"}
+"""Eyes and renderers: what only some of them have is asked of those."""
 
 
 def modules(path: Path) -> set[str]:
@@ -111,3 +117,26 @@ def test_only_windows_import_pygame() -> None:
 
 def test_no_file_has_grown_past_four_hundred_lines() -> None:
     assert [str(p) for p in files() if len(p.read_text().splitlines()) > 400] == []
+
+
+def test_nobody_asks_of_what_kind_a_model_a_physics_or_kinematics_is_but_the_file_that_has_the_kind() -> None:
+    kinds = {"PAIG": "models/paig.py"}
+    for folder, base in (("physics", "Dynamics|Physics|Mechanism"), ("vision", "Kinematics"), ("models", "Estimator")):
+        for path in (ROOT / folder).glob("*.py"):
+            found = re.findall(rf"^class (\w+)\((?:nn\.Module|{base})\)", path.read_text(), re.MULTILINE)
+            kinds |= {name: str(path.relative_to(ROOT)) for name in found}
+    assert {"Physics", "Mechanism", "Lstm", "Dynamics", "Planar", "LeastSquares"} <= kinds.keys()
+    for path in files():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+                asked = {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)} & kinds.keys()
+                here = str(path.relative_to(ROOT))
+                assert {n for n in asked if kinds[n] != here and n not in SEEN} == set(), f"{here}:{node.lineno}"
+
+
+def test_there_is_one_descent_and_one_kalman_filter() -> None:
+    """Damped normal equations are solved by steps, which only the one descent repeats and judges."""
+    judging = [p.name for p in files() if re.search(r"dampings? (/|\*) \d|damping (/|\*)= ", p.read_text())]
+    assert judging == ["least_squares.py"]
+    gains = [p.name for p in files() if re.search(r"linalg\.solve\(.*mT\)\.mT", p.read_text())]
+    assert gains == ["kalman.py"]

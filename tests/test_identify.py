@@ -10,7 +10,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from paig_control.errors import PaigError
-from paig_control.estimation.identify import Estimate, Identified, identify
+from paig_control.estimation.identification import Estimate, Identified, identify
 from paig_control.estimation.settings import IdentifySettings
 from paig_control.estimation.state import trajectory
 from paig_control.physics.base import Physics

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from paig_control.estimation.association import numbering
-from paig_control.estimation.identify import identify
+from paig_control.estimation.identification import identify
 from paig_control.estimation.settings import IdentifySettings
 from paig_control.estimation.state import trajectory
 from paig_control.models.paig import PAIG

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from paig_control.agents.cem import CEM
-from paig_control.agents.dynamics import Dynamics
 from paig_control.agents.gradient import CEMGradient, Gradient
 from paig_control.agents.image_cost import Picture, picture_objective
 from paig_control.agents.objectives import Goal, Passing, cost_function, goal_objective, other_terms
@@ -24,6 +23,7 @@ from paig_control.agents.settings import (
     PictureSettings,
     TermSettings,
 )
+from paig_control.agents.step_function import StepFunction
 from paig_control.agents.terms import Effort, Smoothness, Sum, Term, after, objective_name
 from paig_control.errors import PaigError
 from paig_control.models.paig import PAIG
@@ -33,14 +33,14 @@ from paig_control.physics.registry import build_physics
 from paig_control.types import State
 
 
-def puck(objects: int = 1) -> Dynamics:
+def puck(objects: int = 1) -> StepFunction:
     """Pushed mass points with friction, two coordinates each; a step lasts 0.1 s."""
 
     def step(state: State, action: Tensor) -> State:
         velocity = 0.9 * state.velocity + 0.5 * action.unflatten(-1, (objects, 2))
         return State(state.position + 0.5 * velocity, velocity)
 
-    return Dynamics(step, [PLANE] * objects, 2 * objects)
+    return StepFunction(step, [PLANE] * objects, 2 * objects)
 
 
 def still(position: Tensor) -> State:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
-from paig_control.estimation.identify import Estimate
+from paig_control.estimation.identification import Estimate
 from paig_control.experiment.loggers import Metrics
 from paig_control.learning.moments import Moment
 from paig_control.models import checkpoint

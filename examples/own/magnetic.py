@@ -5,9 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from paig_control.physics.base import Constant
-from paig_control.physics.force import Force
-from paig_control.physics.mechanism import Motion
+from paig_control.physics import Constant, Force, Motion
 
 
 class Magnetic(Force):

@@ -141,7 +141,7 @@ def show_constants(screen: Screen, constants: dict[str, dict[str, Any]]) -> None
     """Print the table of constants, learned beside true, if there are any."""
     if not constants:
         return
-    from paig_control.estimation.identify import Estimate
+    from paig_control.estimation.identification import Estimate
 
     rows = []
     for name, found in constants.items():

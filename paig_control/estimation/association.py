@@ -20,7 +20,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from paig_control.estimation.identify import identify, scouts
+from paig_control.estimation.identification import identify, scouts
 from paig_control.estimation.settings import IdentifySettings
 from paig_control.estimation.state import believed
 from paig_control.physics.base import Physics
@@ -117,7 +117,7 @@ def likeliest(
         choices: of :func:`orders`.
         coordinates: ``(B, T, N, D)``.
         actions: ``(B, T - 1, A)``.
-        trust: ``(B, T, N, D)``, as :func:`~paig_control.estimation.identify.identify` takes it.
+        trust: ``(B, T, N, D)``, as :func:`~paig_control.estimation.identification.identify` takes it.
         settings: of identification, of which a short one is made.
     """
     if len(choices) == 1:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from paig_control.data.episodes import Sequences
-    from paig_control.estimation.identify import Estimate
+    from paig_control.estimation.identification import Estimate
     from paig_control.learning.moments import Moment, Watch
     from paig_control.learning.trainer import Run
     from paig_control.models.paig import PAIG

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from paig_control.estimation.identify import Estimate
+from paig_control.estimation.identification import Estimate
 from paig_control.models.paig import PAIG
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from paig_control.errors import PaigError
-from paig_control.estimation.identify import Estimate
+from paig_control.estimation.identification import Estimate
 from paig_control.learning.foresee import foreseen
 from paig_control.learning.losses import frame_errors, paig_losses
 from paig_control.learning.optimise import Loop, step_generator

@@ -20,7 +20,7 @@ import torch
 from paig_control.data.cleaning import usable
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
-from paig_control.estimation.identify import Estimate
+from paig_control.estimation.identification import Estimate
 from paig_control.learning.discover import check_motion
 from paig_control.learning.moments import Kept, Moment, Stopped, Watch
 from paig_control.learning.optimise import Loop, LoopState, lost, run_loop

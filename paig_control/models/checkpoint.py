@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
-from safetensors.torch import save as serialise
+from safetensors.torch import load_file, save as serialise
 
 from paig_control.border import files
 from paig_control.border.limits import check_size

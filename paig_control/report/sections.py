@@ -11,7 +11,7 @@ import numpy as np
 
 from paig_control.border.reading import check_file
 from paig_control.errors import PaigError
-from paig_control.estimation.identify import Estimate
+from paig_control.estimation.identification import Estimate
 from paig_control.report.figures import (
     constants_figure,
     heat_picture,

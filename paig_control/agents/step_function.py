@@ -17,7 +17,7 @@ from paig_control.physics.coordinates import Coordinate
 from paig_control.types import State
 
 
-class Dynamics(Physics):
+class StepFunction(Physics):
     """A step function in the place of a physics; nothing about it is learned.
 
     Args:
