@@ -2,7 +2,7 @@
 
 ``python benchmarks/house.py`` counts in this checkout; with ``--against COMMIT`` in that one too, side by side, so that
 a change of the structure can be judged. Routes are followed by ``route.py`` as they are run: a collection, a training
-that hardly learns, control of its model and an evaluation. What a new scene, planner or option touches is what those
+that hardly learns, control of its model and an evaluation; a room is a folder, or a module in the root. What a new scene, planner or option touches is what those
 that are there touch: the files that name them. All figures go to ``benchmarks/results/house.json``.
 """
 
@@ -68,7 +68,7 @@ def edits(root: Path) -> dict[str, int]:
 
 
 def routes(root: Path) -> dict[str, int]:
-    """Modules that each command passes through, and its moves from one into another."""
+    """Rooms and modules that each command passes through, and its moves from one module into another."""
     found: dict[str, int] = {}
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as place:
@@ -78,8 +78,15 @@ def routes(root: Path) -> dict[str, int]:
                 [*route, name, *words, "verbosity=0"], cwd=place, env=environment, check=True, stdout=subprocess.DEVNULL
             )
             way = json.loads((Path(place) / "route.json").read_text())
-            found |= {f"{name}: modules": len(way["entered"]), f"{name}: moves": way["moves"]}
+            rooms = {room(Path(module)) for module in way["entered"]}
+            found |= {f"{name}: rooms": len(rooms), f"{name}: modules": len(way["entered"])}
+            found |= {f"{name}: moves": way["moves"]}
     return found
+
+
+def room(module: Path) -> str:
+    """The folder that a module of the library lies in; one in its root is a room by itself."""
+    return module.parts[0]
 
 
 def count(root: Path) -> dict[str, int]:

@@ -43,7 +43,7 @@ MOVED = {
     "guarding": "border.guarding",
     "inference": "estimation.state",
     "kalman": "estimation.kalman",
-    "learning.identify": "estimation.identify",
+    "learning.identify": "estimation.identification",
     "learning.numbering": "estimation.association",
     "limits": "border.limits",
     "model": "models.paig",
