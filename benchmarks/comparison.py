@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from systems import SYSTEMS
 
 from paig_control.data import episodes
-from paig_control.learning.losses import frame_errors
+from paig_control.learning.stages import frame_errors
 from paig_control.models import checkpoint
 from paig_control.models.paig import PAIG, to_images
 from paig_control.types import State

@@ -1,9 +1,10 @@
 """How large the house is, what one command passes through, and how many files a new thing touches.
 
-``python benchmarks/house.py`` counts in this checkout; with ``--against COMMIT`` in that one too, side by side, so that
-a change of the structure can be judged. Routes are followed by ``route.py`` as they are run: a collection, a training
-that hardly learns, control of its model and an evaluation; a room is a folder, or a module in the root. What a new scene, planner or option touches is what those
-that are there touch: the files that name them. All figures go to ``benchmarks/results/house.json``.
+``python benchmarks/house.py`` counts in this checkout; with ``--against COMMIT`` in that one too, side by side, so
+that a change of the structure can be judged. Routes are followed by ``route.py`` as they are run: a collection, a
+training that hardly learns, control of its model and an evaluation; a room is a folder, or a module in the root. What
+a new scene, planner or option touches is what those that are there touch: the files that name them. All figures go to
+``benchmarks/results/house.json``.
 """
 
 from __future__ import annotations

@@ -24,8 +24,7 @@ from systems import SYSTEMS, learn
 from paig_control.data import episodes
 from paig_control.estimation.identification import Estimate
 from paig_control.models import checkpoint
-from paig_control.report.strips import film_strip, rollout
-from paig_control.report.style import INK, PAPER
+from paig_control.report.style import INK, PAPER, film_strip, rollout
 
 ROOT = Path(__file__).parents[1]
 TITLES = {

@@ -18,8 +18,7 @@ from paig_control.data.episodes import Sequences
 from paig_control.learning.moments import Moment
 from paig_control.learning.settings import RecipeSettings, RefineSettings
 from paig_control.learning.trainer import Run
-from paig_control.report.strips import film_strip, rollout
-from paig_control.report.style import COLOURS
+from paig_control.report.style import COLOURS, film_strip, rollout
 
 FOLDER = Path(__file__).parent / "pictures"
 SAID = {

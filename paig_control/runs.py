@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from paig_control import __version__
 from paig_control.border import files
-from paig_control.border.claims import claim
+from paig_control.border.files import claim
 from paig_control.border.reading import Form, check_form, read_json
 from paig_control.errors import PaigError
 

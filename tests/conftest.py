@@ -26,7 +26,7 @@ from paig_control.learning.settings import (
     WarmStartSettings,
 )
 from paig_control.models.paig import PAIG
-from paig_control.physics.integrators import integrate_by
+from paig_control.physics.base import integrate_by
 from paig_control.physics.registry import build_physics
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.renderer import SpriteRenderer

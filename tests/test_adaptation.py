@@ -9,8 +9,7 @@ import torch
 from paig_control.errors import PaigError
 from paig_control.estimation.adaptation import Adapted, Prior, adapt, learned_prior, spread_prior
 from paig_control.estimation.state import trajectory
-from paig_control.physics.base import Physics
-from paig_control.physics.integrators import integrate_by
+from paig_control.physics.base import Physics, integrate_by
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 

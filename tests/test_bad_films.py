@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from paig_control.cli.main import main
 from paig_control.data.collection import collect
 from paig_control.errors import PaigError
-from paig_control.learning.discover import check_motion
+from paig_control.learning.stages import check_motion
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 from paig_control.vision.pursuit import discover_planar

@@ -68,7 +68,7 @@ def test_a_killed_sweep_takes_its_workers_along_and_is_gone_on_with(
 def test_a_worker_ends_though_its_parent_was_gone_before_it_looked() -> None:
     gone = subprocess.Popen([sys.executable, "-c", "pass"])
     gone.wait()
-    script = f"import time; from paig_control.cli.orphans import end_with; end_with({gone.pid}); time.sleep(300)"
+    script = f"import time; from paig_control.cli.sweep import end_with; end_with({gone.pid}); time.sleep(300)"
     assert subprocess.run([sys.executable, "-c", script], timeout=120).returncode == 1
 
 

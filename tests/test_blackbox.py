@@ -10,13 +10,13 @@ import torch
 
 from paig_control.cli.main import main
 from paig_control.errors import PaigError
-from paig_control.learning.foresee import foresee_loop, foreseen
 from paig_control.learning.optimise import LoopState, run_loop
 from paig_control.learning.settings import ForeseeSettings
+from paig_control.learning.stages import foresee_loop, foreseen
 from paig_control.models import checkpoint
 from paig_control.models.estimators import Recurrent
 from paig_control.models.paig import PAIG
-from paig_control.physics.lstm import Lstm
+from paig_control.physics.dynamics import Lstm
 from paig_control.physics.registry import build_dynamics, build_physics
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer

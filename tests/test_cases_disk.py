@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hasty import FILMS, PLANNED
 
-from paig_control.border import claims, files
+from paig_control.border import files
 from paig_control.cli.main import main
 from paig_control.errors import PaigError
 from paig_control.models import checkpoint
@@ -128,7 +128,7 @@ def test_a_place_that_may_not_be_written_to_is_refused_before_any_work(
 HOLDER = """
 import sys, time
 from pathlib import Path
-from paig_control.border.claims import claim
+from paig_control.border.files import claim
 claim(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)
@@ -139,7 +139,7 @@ time.sleep(60)
 def test_a_second_process_is_refused_by_name_until_the_first_has_died(
     name: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(claims, "PATIENCE", 0.1)
+    monkeypatch.setattr(files, "PATIENCE", 0.1)
     place = next(word.partition("=")[2] for word in COMMANDS[name] if word.startswith(("out=", "record=")))
     (home / "new").mkdir()
     first = subprocess.Popen([sys.executable, "-c", HOLDER, str(home / place)], stdout=subprocess.PIPE, text=True)
@@ -151,21 +151,21 @@ def test_a_second_process_is_refused_by_name_until_the_first_has_died(
     finally:
         first.kill()
         first.wait()
-    with claims.claims():
-        claims.claim(home / place)  # a lock ends with who held it, however that ended
+    with files.claims():
+        files.claim(home / place)  # a lock ends with who held it, however that ended
     assert (home / place).exists() == (place == "new")
 
 
 def test_a_place_is_free_again_when_a_command_has_ended(home: Path) -> None:
-    before = set(claims._HELD)
-    with claims.claims():
-        claims.claim(home)
+    before = set(files._HELD)
+    with files.claims():
+        files.claim(home)
         assert (home / ".lock").read_text() == f"{os.getpid()}\n"
-        with claims.claims():
-            claims.claim(home)  # a part of the same command
+        with files.claims():
+            files.claim(home)  # a part of the same command
         assert (home / ".lock").exists()
     assert not (home / ".lock").exists()
-    assert set(claims._HELD) == before
+    assert set(files._HELD) == before
 
 
 def test_a_lock_that_is_given_up_in_time_is_waited_for(home: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_lock_that_is_given_up_in_time_is_waited_for(home: Path) -> None:
     assert first.stdout is not None
     first.stdout.readline()
     begin = time.monotonic()
-    with claims.claims():
-        claims.claim(home)
-        assert time.monotonic() - begin < claims.PATIENCE
+    with files.claims():
+        files.claim(home)
+        assert time.monotonic() - begin < files.PATIENCE
     first.wait()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paig_control.border import limits
+from paig_control.border import reading
 from paig_control.cli.main import main
 from paig_control.data import episodes
 from paig_control.data.collection import collect
@@ -28,7 +28,7 @@ def sound() -> episodes.Episodes:
 @pytest.fixture(autouse=True)
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(limits.VARIABLE, raising=False)
+    monkeypatch.delenv(reading.VARIABLE, raising=False)
 
 
 def refused(sound: episodes.Episodes, changes: dict[str, Any] | None = None, meta: Any = None) -> str:
@@ -136,7 +136,7 @@ def test_what_a_file_unpacks_to_is_known_before_it_is_read(monkeypatch: pytest.M
     bomb((10, 50, 40, 40, 3), 2_400_000)
     assert Path("bomb.npz").stat().st_size < 10_000
     assert len(episodes.load("bomb.npz").split("train")) == 10
-    monkeypatch.setenv(limits.VARIABLE, "0.01")
+    monkeypatch.setenv(reading.VARIABLE, "0.01")
     monkeypatch.setattr(np.lib.format, "read_array", read)
     with pytest.raises(PaigError, match=r"bomb.npz.* would take 12 MB of memory, and the limit is 10 MB.*PAIG_MAX_GB"):
         episodes.load("bomb.npz")
@@ -158,6 +158,6 @@ def test_a_header_that_says_more_than_is_there_is_damage() -> None:
 def test_arrays_of_others_may_be_as_large_as_they_like(
     sound: episodes.Episodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(limits.VARIABLE, "0.01")
+    monkeypatch.setenv(reading.VARIABLE, "0.01")
     np.savez_compressed("films.npz", **sound.arrays, depth=np.zeros(10**7, np.uint8))
     assert len(episodes.load("films.npz").split("train")) == 4

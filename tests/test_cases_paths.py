@@ -11,8 +11,7 @@ from hasty import FILMS
 from paig_control.cli import sweep
 from paig_control.cli.main import main
 from paig_control.cli.output import Screen
-from paig_control.experiment.compose import configure, parse
-from paig_control.experiment.quoting import bare, in_quotes, split
+from paig_control.experiment.compose import bare, configure, in_quotes, parse, split
 
 NAMES = [
     "läufe/ziel.png",

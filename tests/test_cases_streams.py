@@ -16,7 +16,7 @@ from hasty import CONTROL, FILMS, HASTY, PLANNED
 from paig_control import runs
 from paig_control.cli import output
 from paig_control.cli.main import main
-from paig_control.cli.streams import steady
+from paig_control.cli.output import steady
 
 
 @pytest.fixture(scope="module")

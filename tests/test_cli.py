@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 
 from paig_control.cli.main import main
 from paig_control.errors import PaigError
-from paig_control.experiment import records, schema, structured
+from paig_control.experiment import records, schema
 from paig_control.experiment.compose import configure
-from paig_control.experiment.docstrings import documented
+from paig_control.experiment.records import documented
 from paig_control.learning.settings import RecipeSettings
 
 TINY = ["sequences=2", "steps=5", "valid=1", "test=1"]
@@ -106,7 +106,7 @@ def test_help_does_not_wait_for_torch():
 
 def test_defaults_are_those_of_the_records():
     config = configure("train", [])
-    assert structured.build(RecipeSettings, OmegaConf.to_container(config.recipe)) == RecipeSettings()
+    assert records.build(RecipeSettings, OmegaConf.to_container(config.recipe)) == RecipeSettings()
 
 
 def test_the_lines_of_the_readme_are_accepted():
@@ -197,7 +197,7 @@ def test_a_record_that_refuses_a_value_says_so(tmp_path):
     config = configure("control", ["planner.elites=500"])
     kind = records.record("planner", "cem")
     with pytest.raises(PaigError, match="elites"):
-        structured.build(kind, OmegaConf.to_container(config.planner))
+        records.build(kind, OmegaConf.to_container(config.planner))
 
 
 # -- collect and goal ------------------------------------------------------------------------------------

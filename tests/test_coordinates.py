@@ -15,7 +15,7 @@ from paig_control.estimation.filter import StateFilter
 from paig_control.estimation.state import history, infer
 from paig_control.goals.equilibrium import holding
 from paig_control.physics.base import Constant, Physics
-from paig_control.physics.coordinates import ANGLE, PLANE, Coordinate
+from paig_control.physics.dynamics import ANGLE, PLANE, Coordinate
 from paig_control.types import Reading, State
 
 RAIL = Coordinate("rail", "px")

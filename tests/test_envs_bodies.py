@@ -12,8 +12,7 @@ from paig_control.envs.bouncing_balls import BouncingBalls, bounce
 from paig_control.envs.bound_bodies import nystrom
 from paig_control.envs.digit_spring import DigitSpring
 from paig_control.envs.scene import argument_names
-from paig_control.envs.spring import Spring
-from paig_control.envs.spring_half import SpringHalf
+from paig_control.envs.spring import Spring, SpringHalf
 from paig_control.envs.three_body import ThreeBody
 from paig_control.errors import PaigError
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import paig_control  # noqa: F401
-from paig_control.envs.downscale import area_average
+from paig_control.envs.painter import area_average
 from paig_control.errors import PaigError
 
 

@@ -6,8 +6,7 @@ import pytest
 
 from paig_control.envs.bouncing_balls import BouncingBalls
 from paig_control.envs.digit_spring import DigitSpring
-from paig_control.envs.spring import Spring
-from paig_control.envs.spring_half import SpringHalf
+from paig_control.envs.spring import Spring, SpringHalf
 from paig_control.envs.three_body import ThreeBody
 from paig_control.errors import PaigError
 

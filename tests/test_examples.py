@@ -15,7 +15,7 @@ from torch import Tensor
 from paig_control.agents.step_function import StepFunction
 from paig_control.errors import PaigError
 from paig_control.learning.settings import RecipeSettings
-from paig_control.physics.coordinates import PLANE
+from paig_control.physics.dynamics import PLANE
 from paig_control.types import State
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -9,7 +9,7 @@ import torch
 
 from paig_control.goals.equilibrium import DRIFT, holding
 from paig_control.physics.base import Physics
-from paig_control.physics.coordinates import ANGLE
+from paig_control.physics.dynamics import ANGLE
 from paig_control.physics.registry import build_physics
 
 

@@ -13,8 +13,7 @@ from paig_control.errors import PaigError
 from paig_control.estimation.identification import Estimate, Identified, identify
 from paig_control.estimation.settings import IdentifySettings
 from paig_control.estimation.state import trajectory
-from paig_control.physics.base import Physics
-from paig_control.physics.integrators import integrate_by
+from paig_control.physics.base import Physics, integrate_by
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 from paig_control.vision.kinematics import Rotary

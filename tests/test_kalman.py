@@ -12,7 +12,7 @@ from paig_control.estimation.kalman import Belief, Kalman
 from paig_control.estimation.online import OnlineAdapter
 from paig_control.estimation.settings import OnlineSettings
 from paig_control.physics.base import Constant, Physics
-from paig_control.physics.coordinates import Coordinate
+from paig_control.physics.dynamics import Coordinate
 from paig_control.physics.registry import build_physics
 from paig_control.types import Reading, State
 

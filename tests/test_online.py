@@ -15,8 +15,7 @@ from paig_control.agents.settings import AgentSettings, CEMSettings
 from paig_control.errors import PaigError
 from paig_control.estimation.online import OnlineAdapter
 from paig_control.estimation.settings import OnlineSettings
-from paig_control.physics.base import Physics
-from paig_control.physics.integrators import integrate_by
+from paig_control.physics.base import Physics, integrate_by
 from paig_control.physics.registry import build_physics
 from paig_control.types import Reading, State
 

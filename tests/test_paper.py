@@ -26,8 +26,7 @@ from paig_control.models.paig import PAIG
 from paig_control.physics.registry import build_dynamics, build_physics
 from paig_control.types import State
 from paig_control.vision.kinematics import Planar
-from paig_control.vision.paper_decoder import TemplateRenderer
-from paig_control.vision.paper_encoder import MaskedLocalizer
+from paig_control.vision.paper import MaskedLocalizer, TemplateRenderer
 
 TINY = PaperSettings(epochs=6, batch=4, learning_rate=1e-3, checkpoint_seconds=0.0)
 

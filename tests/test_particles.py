@@ -8,8 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from paig_control.errors import PaigError
-from paig_control.physics.base import Physics
-from paig_control.physics.integrators import integrate_by
+from paig_control.physics.base import Physics, integrate_by
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 

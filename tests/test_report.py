@@ -26,7 +26,7 @@ from paig_control.models.estimators import LeastSquares, Recurrent
 from paig_control.models.paig import PAIG
 from paig_control.physics.registry import build_dynamics
 from paig_control.report.figures import success_map, varied
-from paig_control.report.strips import film_strip
+from paig_control.report.style import film_strip
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer
 from paig_control.vision.renderer import SpriteRenderer

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from paig_control.evaluation.similarity import ssim
+from paig_control.evaluation.prediction import ssim
 
 
 def slow(a: np.ndarray, b: np.ndarray, window: int = 11, sigma: float = 1.5) -> float:

@@ -6,7 +6,7 @@ import torch
 
 from paig_control.learning.optimise import LoopState, run_loop
 from paig_control.learning.settings import WarmStartSettings
-from paig_control.learning.warm_start import warm_start_loop
+from paig_control.learning.stages import warm_start_loop
 from paig_control.models.paig import PAIG
 from paig_control.physics.registry import build_physics
 from paig_control.vision.kinematics import Planar

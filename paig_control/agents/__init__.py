@@ -21,6 +21,6 @@ if TYPE_CHECKING:
     from paig_control.agents.registry import PLANNERS as PLANNERS
     from paig_control.agents.sampling import shift as shift
     from paig_control.agents.settings import AgentSettings as AgentSettings, GoalSettings as GoalSettings, PictureSettings as PictureSettings, RewardSettings as RewardSettings
-    from paig_control.agents.terms import Sum as Sum, Term as Term
+    from paig_control.agents.objectives import Sum as Sum, Term as Term
 
 __getattr__, __dir__ = face(__name__)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from paig_control.agents.regions import Walls
 from paig_control.agents.settings import PictureSettings
-from paig_control.agents.terms import Term
+from paig_control.agents.objectives import Term
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.types import State

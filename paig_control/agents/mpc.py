@@ -18,15 +18,15 @@ from torch import Tensor
 
 from paig_control.estimation.online import OnlineAdapter
 from paig_control.goals.checks import check_shown, check_state, check_told
-from paig_control.agents.terminal_value import return_terms
+from paig_control.agents.value_iteration import return_terms
 from paig_control.agents.objectives import other_terms, reaching
 from paig_control.agents.perception import Model, Perception
 from paig_control.agents.image_cost import picture_objective
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
 from paig_control.agents.settings import AgentSettings, GoalSettings, PictureSettings, RewardSettings, TermSettings
-from paig_control.agents.terms import Sum
+from paig_control.agents.objectives import Sum
 from paig_control.errors import PaigError
-from paig_control.border.frames import coloured
+from paig_control.border.guarding import coloured
 from paig_control.types import Frames, GoalLike, Objective, Plan, State
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from paig_control.agents.terms import Term
+from paig_control.agents.objectives import Term
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.types import State

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
-from paig_control.physics.coordinates import Coordinate
+from paig_control.physics.dynamics import Coordinate
 from paig_control.types import State
 
 

@@ -15,7 +15,7 @@ from paig_control.cli.output import Screen
 from paig_control.errors import PaigError
 from paig_control.evaluation.corruptions import DisturbSettings
 from paig_control.experiment import factories
-from paig_control.experiment.structured import build
+from paig_control.experiment.records import build
 from paig_control.experiment.trial import Trial
 from paig_control.goals import drawing, goal_files
 

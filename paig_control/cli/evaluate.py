@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from paig_control import runs
 from paig_control.border import files
 from paig_control.cli import evaluate_figures, output
-from paig_control.cli.evaluate_screen import show
+from paig_control.cli.evaluate_figures import show
 from paig_control.cli.output import Screen
 from paig_control.cli.train import beside_truth
 from paig_control.data import augmentation, episodes
@@ -65,7 +65,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
 
     from paig_control.evaluation import prediction
     from paig_control.models import checkpoint
-    from paig_control.report.evaluation import save_evaluation_pictures
+    from paig_control.report.training import save_evaluation_pictures
 
     loaded = checkpoint.load(files.expanded(config.run), factories.pick_device(config.device))
     screen.remarks(factories.set_constants(loaded, config))

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from paig_control.border import files
-from paig_control.border.claims import claim
+from paig_control.border.files import claim
 from paig_control.errors import PaigError
 
 if TYPE_CHECKING:

@@ -14,10 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from paig_control import __version__
 from paig_control.experiment.compose import CONFIGS, choices, compose, register_schemas, used
-from paig_control.experiment.docstrings import documented
-from paig_control.experiment.records import GROUPS, RECORDS, Env, record
+from paig_control.experiment.records import GROUPS, RECORDS, Env, default, documented, record
 from paig_control.experiment.schema import COMMANDS, Common
-from paig_control.experiment.structured import default
 
 WIDTH, COLUMN = 100, 34
 

@@ -2,22 +2,40 @@
 
 One run goes through Hydra's compose, ``--multirun`` through :mod:`paig_control.cli.sweep`. A user's mistake ends with
 code 2 and no traceback, Ctrl-C with code 130.
+
+One run of one command, whether called by itself or by a sweep.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import shlex
 import sys
 from collections.abc import Sequence
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from paig_control import __version__
-from paig_control.border.claims import claims
-from paig_control.cli.streams import steady
+from paig_control.border.files import claims
+from paig_control.cli.output import Screen, steady
 from paig_control.errors import PaigError, nearest
 from paig_control.experiment.schema import COMMANDS
+from paig_control.naming import imported
+from paig_control.seeds import whole
+
+
+def execute(command: str, config: DictConfig, line: str) -> None:
+    """Run one command with its configuration; ``line`` is what the user wrote."""
+    for name in ("seed", "control_seed"):
+        if name in config:
+            whole(config[name], name)
+    for module in config.imports:
+        imported(str(module))
+    screen = Screen(config.verbosity)
+    with screen.warnings():
+        importlib.import_module(f"paig_control.cli.{command}").run(config, screen, line)
+
 
 KEPT = "Nothing that was complete is lost."
 LOOKS = ("list", "physics")
@@ -94,7 +112,7 @@ def _dispatch(words: list[str]) -> int:
         from paig_control.cli import sweep
 
         return sweep.run(command, [word for word in rest if word not in ("--multirun", "-m")])
-    from paig_control.cli.process import execute
+    from paig_control.cli.main import execute
     from paig_control.experiment.compose import configure
 
     if "--cfg" in rest:

@@ -3,6 +3,8 @@
 Hydra's folders and log files are switched off. Trainings run side by side on the joblib launcher, one thread each,
 every run in a folder of its own inside ``out``; a run that fails is a row of the table and does not stop the others,
 and ``resume=true`` leaves alone what had ended. One table and one figure are made from what lies in the folders.
+
+The worker processes of a sweep end with the process that began them, however that ended.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ import re
 import shlex
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from hydra.core.override_parser.types import Override
@@ -28,15 +32,33 @@ from omegaconf import DictConfig, OmegaConf
 
 from paig_control import runs
 from paig_control.border import files
-from paig_control.border.claims import claims
+from paig_control.border.files import claims
 from paig_control.border.reading import FLAG, NOTHING, NUMBER
 from paig_control.cli import callbacks, output
-from paig_control.cli.orphans import end_with
-from paig_control.cli.streams import steady
+from paig_control.cli.output import steady
 from paig_control.errors import PaigError
-from paig_control.experiment.compose import configure, freed, parse, reason
-from paig_control.experiment.quoting import bare, in_quotes
+from paig_control.experiment.compose import bare, configure, freed, in_quotes, parse, reason
 from paig_control.experiment.schema import lists
+
+LOOKS = 0.2
+"""Seconds between two looks for the parent."""
+
+
+def end_with(parent: int) -> None:
+    """End this process as soon as ``parent``, which began it, is gone; it may be gone already.
+
+    A process whose parent has died gets another one, on every system but Windows; there joblib's own pipes end a worker
+    when its job is done.
+    """
+    if os.name == "posix":
+        Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOKS)
+    os._exit(1)  # at once, as after a kill: all that is written is whole at every moment
+
 
 FAILED, TABLE, FIGURE = "failed.txt", "sweep.csv", "sweep.png"
 LOSSES = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss")
@@ -155,7 +177,7 @@ class _Job:
         """Run the command."""
         from hydra.core.hydra_config import HydraConfig
 
-        from paig_control.cli.process import execute
+        from paig_control.cli.main import execute
 
         words = [str(word) for word in HydraConfig.get().overrides.task]
         OmegaConf.resolve(config)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paig_control.border import limits
+from paig_control.border import reading
 from paig_control.errors import PaigError
 
 
@@ -20,13 +20,13 @@ def unpack(path: Path, wanted: Callable[[str], bool]) -> dict[str, NDArray[Any]]
 
     Raises:
         PaigError: for what is no archive, would take more than half of the machine's memory (see
-            :mod:`paig_control.border.limits`), is damaged, or holds pickled objects.
+            :mod:`paig_control.border.reading`), is damaged, or holds pickled objects.
     """
     try:
         with path.open("rb") as file:
             if file.read(6) == np.lib.format.MAGIC_PREFIX:
                 raise PaigError(f"{path} holds one bare array: expected an .npz.")
-        limits.check_size(f"{path}, unpacked and as training holds it,", _size(path, wanted), limits.memory() // 2)
+        reading.check_size(f"{path}, unpacked and as training holds it,", _size(path, wanted), reading.memory() // 2)
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files if wanted(name)}
     except PaigError:

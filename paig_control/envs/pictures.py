@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paig_control.envs.downscale import area_average
+from paig_control.envs.painter import area_average
 from paig_control.errors import PaigError
 
 Bytes = NDArray[np.uint8]

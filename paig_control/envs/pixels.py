@@ -21,11 +21,11 @@ import numpy as np
 from paig_control.border import guarding
 from paig_control.envs import checks
 from paig_control.envs.checks import Array
-from paig_control.envs.downscale import area_average
+from paig_control.envs.painter import area_average
 from paig_control.envs.goal_sampling import Tolerance
 from paig_control.envs.base import Image, PixelEnv
 from paig_control.errors import PaigError
-from paig_control.border.frames import coloured
+from paig_control.border.guarding import coloured
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
         evaluate_prediction as evaluate_prediction,
         predict as predict,
         read as read,
+        ssim as ssim,
     )
     from paig_control.evaluation.rollout import Act as Act, Played as Played, play as play
-    from paig_control.evaluation.similarity import ssim as ssim
 
 __getattr__, __dir__ = face(__name__)

@@ -13,8 +13,7 @@ from paig_control import naming
 from paig_control.border.guarding import guarded
 from paig_control.border.opening import find, make
 from paig_control.errors import PaigError, nearest
-from paig_control.experiment.records import record
-from paig_control.experiment.structured import build
+from paig_control.experiment.records import build, record
 
 if TYPE_CHECKING:
     import torch

@@ -118,7 +118,7 @@ def look(model: PAIG, films: Sequences) -> Shown:
 
     from paig_control.models.paig import to_pictures
     from paig_control.report.films import side_by_side
-    from paig_control.report.strips import film_strip, rollout
+    from paig_control.report.style import film_strip, rollout
     from paig_control.report.training import learned_figure
     from paig_control.types import State
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from paig_control.border.files import whole
-from paig_control.border.limits import check_size
-from paig_control.border.reading import check_file, parse_json
+from paig_control.border.reading import check_file, check_size, parse_json
 from paig_control.errors import PaigError, brief
 
 Frame = NDArray[np.uint8]

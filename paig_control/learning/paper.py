@@ -16,17 +16,15 @@ from torch import Tensor, nn
 
 from paig_control.errors import PaigError
 from paig_control.estimation.identification import Estimate
-from paig_control.learning.foresee import foreseen
-from paig_control.learning.losses import frame_errors, paig_losses
 from paig_control.learning.optimise import Loop, step_generator
 from paig_control.learning.settings import ModelSettings, PaperSettings
+from paig_control.learning.stages import foreseen, frame_errors, paig_losses
 from paig_control.learning.trainer import CLOSE, Conclusion, Trainer
 from paig_control.models.estimators import VelocityNetwork
 from paig_control.models.paig import PAIG
 from paig_control.types import State
 from paig_control.vision.kinematics import build_kinematics
-from paig_control.vision.paper_decoder import TemplateRenderer
-from paig_control.vision.paper_encoder import MaskedLocalizer
+from paig_control.vision.paper import MaskedLocalizer, TemplateRenderer
 
 
 def glorot(module: nn.Module) -> None:

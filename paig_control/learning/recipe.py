@@ -18,14 +18,11 @@ from paig_control.errors import PaigError
 from paig_control.estimation.association import likeliest, numbering, orders
 from paig_control.estimation.identification import Identified, identify, scouts
 from paig_control.estimation.state import believed
-from paig_control.learning.discover import discover
-from paig_control.learning.foresee import foresee_loop, foreseen
 from paig_control.learning.moments import Watch
 from paig_control.learning.paper import Joint
-from paig_control.learning.refine import refine_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
+from paig_control.learning.stages import discover, foresee_loop, foreseen, refine_loop, warm_start_loop
 from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, finished_run
-from paig_control.learning.warm_start import warm_start_loop
 from paig_control.models import checkpoint
 from paig_control.models.estimators import LeastSquares, Recurrent
 from paig_control.models.paig import PAIG

@@ -21,10 +21,10 @@ from paig_control.data.cleaning import usable
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
 from paig_control.estimation.identification import Estimate
-from paig_control.learning.discover import check_motion
 from paig_control.learning.moments import Kept, Moment, Stopped, Watch
 from paig_control.learning.optimise import Loop, LoopState, lost, run_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
+from paig_control.learning.stages import check_motion
 from paig_control.models import checkpoint
 from paig_control.models.paig import PAIG, to_images
 from paig_control.physics.dynamics import Dynamics

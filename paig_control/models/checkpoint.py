@@ -19,7 +19,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save as serialise
 
 from paig_control.border import files
-from paig_control.border.limits import check_size
 from paig_control.border.reading import (
     COUNT,
     FINITE,
@@ -30,13 +29,14 @@ from paig_control.border.reading import (
     WHOLE,
     check_file,
     check_form,
+    check_size,
     read_json,
 )
 from paig_control.errors import PaigError, nearest
 from paig_control.models.estimators import ESTIMATORS
 from paig_control.models.paig import PAIG
+from paig_control.physics.base import integrate_by
 from paig_control.physics.dynamics import Dynamics
-from paig_control.physics.integrators import integrate_by
 from paig_control.physics.registry import build_dynamics
 from paig_control.vision.kinematics import build_kinematics
 from paig_control.vision.registry import build_eyes, build_renderer, described

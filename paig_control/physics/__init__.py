@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 from paig_control.faces import face
 
 if TYPE_CHECKING:
-    from paig_control.physics.base import Physics as Physics
+    from paig_control.physics.base import Physics as Physics, integrate_by as integrate_by
     from paig_control.physics.check import check_physics as check_physics, untold as untold
-    from paig_control.physics.coordinates import ANGLE as ANGLE, PLANE as PLANE, Coordinate as Coordinate
-    from paig_control.physics.dynamics import Constant as Constant, Dynamics as Dynamics
+    from paig_control.physics.dynamics import (
+        ANGLE as ANGLE,
+        PLANE as PLANE,
+        Constant as Constant,
+        Coordinate as Coordinate,
+        Dynamics as Dynamics,
+    )
     from paig_control.physics.force import Force as Force
     from paig_control.physics.forces import (
         AnchoredSpring as AnchoredSpring,
@@ -24,7 +29,6 @@ if TYPE_CHECKING:
         Walls as Walls,
         Weight as Weight,
     )
-    from paig_control.physics.integrators import integrate_by as integrate_by
     from paig_control.physics.joints import Body as Body
     from paig_control.physics.mechanism import Mechanism as Mechanism, Motion as Motion
     from paig_control.physics.registry import (

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from paig_control.errors import PaigError
-from paig_control.physics.base import Physics
-from paig_control.physics.integrators import SCHEMES, integrate_by
+from paig_control.physics.base import SCHEMES, Physics, integrate_by
 from paig_control.types import State
 
 PARTS = (4, 8)

@@ -4,6 +4,9 @@ A constant is learned through an unconstrained number: its logarithm where it is
 on both sides, its inverse hyperbolic sine where it may be negative, as a gain may whose direction nobody knows
 beforehand. ``using`` replaces constants for a while by any tensors, also batched ones, which is how identification
 differentiates with respect to them and how one asks "what if".
+
+Whatever compares positions (filters, least squares, costs, searches) counts in a coordinate's own ``scale``, so that
+pixels and radians may stand side by side in one state, and no threshold asks what kind of physics it is for.
 """
 
 from __future__ import annotations
@@ -18,10 +21,37 @@ import torch
 from torch import Tensor, nn
 
 from paig_control.errors import PaigError
-from paig_control.physics.coordinates import Coordinate
+from paig_control.physics.force import chosen
 
 if TYPE_CHECKING:
     from paig_control.physics.base import Physics
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One number of a position.
+
+    Attributes:
+        name: as printed, for example ``x``.
+        unit: as printed, for example ``px``.
+        periodic: whether it is an angle, equal modulo 2 pi.
+        scale: a difference that is clearly seen and still small, in its unit: thresholds are multiples of it.
+    """
+
+    name: str
+    unit: str = ""
+    periodic: bool = False
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale < math.inf:
+            raise PaigError(f"The coordinate {self.name} has scale = {self.scale}: expected a positive number.")
+
+
+PLANE = (Coordinate("x", "px"), Coordinate("y", "px"))
+"""A place in the picture, x to the right and y down."""
+ANGLE = (Coordinate("angle", "rad", periodic=True, scale=0.1),)
+"""An angle, counter-clockwise from up."""
 
 
 @dataclass(frozen=True)
@@ -252,3 +282,31 @@ def no_state() -> PaigError:
         "A black box (physics=lstm) has no state of positions and velocities: it predicts from frames alone. "
         "Plan with a model whose physics has laws, for example physics=spring."
     )
+
+
+class Lstm(Dynamics):
+    """Things in the plane that move as a network says; no constants, no velocities.
+
+    Args:
+        dt: time between frames, s; the network does not use it.
+        objects: number of things N.
+        actuated: things on which a force acts, by number; all of them by default.
+        force: whether forces act at all; without it there are no actions.
+        units: of the network's memory.
+    """
+
+    kinematics = "planar"
+
+    def __init__(
+        self,
+        dt: float = 0.3,
+        objects: int = 2,
+        actuated: Sequence[int] | None = None,
+        force: bool = True,
+        units: int = 100,
+    ) -> None:
+        if objects < 1 or units < 1:
+            raise PaigError(f"objects = {objects} and units = {units}: expected at least 1 of each.")
+        pushed = chosen("actuated", actuated, objects) if force else []
+        super().__init__(dt, [PLANE] * objects, 2 * len(pushed), ())
+        self.units = units

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from paig_control.errors import PaigError, nearest
-from paig_control.physics.coordinates import ANGLE, PLANE, Coordinate
+from paig_control.physics.dynamics import ANGLE, PLANE, Coordinate
 from paig_control.types import State
 
 JOINTS: dict[str, tuple[Coordinate, ...]] = {"free": PLANE, "rail": (Coordinate("along", "px"),), "hinge": ANGLE}

@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 from paig_control import naming
 from paig_control.errors import PaigError, nearest, quoted
 from paig_control.physics.base import Physics
-from paig_control.physics.dynamics import Dynamics
-from paig_control.physics.lstm import Lstm
+from paig_control.physics.dynamics import Dynamics, Lstm
 from paig_control.physics.mechanism import scene_of
 from paig_control.physics.written import MOST, described, scenes
 

@@ -8,6 +8,6 @@ from paig_control.faces import face
 
 if TYPE_CHECKING:
     from paig_control.report.films import side_by_side as side_by_side
-    from paig_control.report.strips import film_strip as film_strip, rollout as rollout
+    from paig_control.report.style import film_strip as film_strip, rollout as rollout
 
 __getattr__, __dir__ = face(__name__)

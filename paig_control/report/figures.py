@@ -1,23 +1,52 @@
-"""Figures that set runs beside one another: constants, error against time, the eyes' heat maps, success."""
+"""Figures that set runs beside one another: constants, error against time, the eyes' heat maps, success.
+
+Curves over the frames of a film: the median film, 80 % of them as a band, and where prediction begins.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from paig_control.evaluation.prediction import Prediction
 from paig_control.models.paig import PAIG, to_images
-from paig_control.report.curves import band, over_frames
 from paig_control.report.sources import Trained
 from paig_control.report.style import COLOURS, Picture, bare, enlarge, plain
 from paig_control.vision.localizer import Localizer
+
+
+def band(
+    axis: Axes,
+    values: NDArray[np.float64],
+    colour: str,
+    label: str | None = None,
+    width: float = 1.5,
+    alpha: float = 0.2,
+) -> None:
+    """Draw the median of films ``(S, T)`` as a line, and a band from their tenth to their nine tenths."""
+    low, middle, high = np.quantile(values, (0.1, 0.5, 0.9), axis=0)
+    frames = np.arange(len(middle))
+    axis.fill_between(frames, low, high, color=colour, alpha=alpha, linewidth=0)
+    axis.plot(frames, middle, color=colour, linewidth=width, label=label)
+
+
+def over_frames(axes: Iterable[Axes], prediction: Prediction) -> None:
+    """Say along what the curves of some panels run, with a line where prediction and where extrapolation begins."""
+    for axis in axes:
+        for edge in {prediction.inputs, prediction.shown} & set(range(1, prediction.error.shape[1])):
+            axis.axvline(edge - 0.5, color="#ced4da", linewidth=0.8)
+        axis.set(xlabel="frame (lines: prediction, extrapolation begin)")
+        axis.legend(frameon=False)
+        bare(axis)
 
 
 def constants_figure(runs: Sequence[Trained]) -> Figure:

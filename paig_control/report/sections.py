@@ -22,8 +22,7 @@ from paig_control.report.figures import (
 from paig_control.report.films import side_by_side
 from paig_control.report.page import KINDS, Chapter, Image, Section, Table, Text
 from paig_control.report.sources import LOSSES, Folder, System, Trained
-from paig_control.report.strips import film_strip
-from paig_control.report.style import Picture, png
+from paig_control.report.style import Picture, film_strip, png
 from paig_control.report.training import learned_figure, sweep_figure
 
 NONE = "—"

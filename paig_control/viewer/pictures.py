@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pygame
 
-from paig_control.physics.coordinates import ANGLE
+from paig_control.physics.dynamics import ANGLE
 from paig_control.viewer import theme
 from paig_control.viewer.drawing import BODY, SMALL, Sketch, caption, ghosts, light, mark, picture
-from paig_control.viewer.layout import Design, Layout
 from paig_control.viewer.predicted import FILM
 from paig_control.viewer.snapshot import Frame, Imagined, Snapshot
-from paig_control.viewer.theme import write
+from paig_control.viewer.theme import Design, Layout, write
 
 FOUND, TARGET = 8, 30
 """Radii of the marks of what was found and of what is wanted, in units of the design."""

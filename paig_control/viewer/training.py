@@ -13,10 +13,10 @@ import pygame
 
 from paig_control.data.episodes import Sequences
 from paig_control.learning.moments import Moment
-from paig_control.viewer import hud, theme, training_panels
+from paig_control.viewer import drawing, theme, training_panels
 from paig_control.viewer.canvas import Canvas
-from paig_control.viewer.layout import DESIGN
 from paig_control.viewer.recording import Writer
+from paig_control.viewer.theme import DESIGN
 from paig_control.viewer.training_snapshot import Glance, Observer
 
 INTERVAL, SHARE = 0.25, 0.03
@@ -98,7 +98,7 @@ class TrainingWindow(Canvas):
         board.fill(theme.GROUND)
         if now is not None:
             cells = [("time", _clock(now.spent)), (f"left in {now.stage.replace('_', ' ')}", _clock(now.left))]
-            hud.heading(board, layout, self.title, cells)
+            drawing.heading(board, layout, self.title, cells)
             for panel in (
                 training_panels.stages,
                 training_panels.camera,
@@ -108,7 +108,7 @@ class TrainingWindow(Canvas):
                 training_panels.figures,
             ):
                 panel(board, layout, now)
-        hud.footer(board, layout, (("Esc", self.closing),))
+        drawing.footer(board, layout, (("Esc", self.closing),))
         pygame.display.flip()
         self.drawn += 1
 

@@ -7,10 +7,9 @@ import pygame
 
 from paig_control.viewer import theme
 from paig_control.viewer.drawing import BODY, SMALL, Sketch, caption, curve, mark, picture
-from paig_control.viewer.layout import Design
 from paig_control.viewer.panels import over_time, spoken
 from paig_control.viewer.pictures import FOUND, strip
-from paig_control.viewer.theme import write
+from paig_control.viewer.theme import Design, write
 from paig_control.viewer.training_snapshot import Glance
 
 INKS = {"recons": theme.BELIEF, "pred": theme.WORLD, "pixels_off": theme.RIGHT}

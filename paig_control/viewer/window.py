@@ -14,13 +14,12 @@ from typing import Protocol
 import numpy as np
 import pygame
 
-from paig_control.viewer import hud, panels, pictures, theme
+from paig_control.viewer import drawing, panels, pictures, theme
 from paig_control.viewer.canvas import Canvas
-from paig_control.viewer.commands import Command
-from paig_control.viewer.events import KEYS, MOUSE, Hands
-from paig_control.viewer.layout import DESIGN, Layout
+from paig_control.viewer.events import KEYS, MOUSE, Command, Hands
 from paig_control.viewer.loop import Loop
 from paig_control.viewer.snapshot import Message, Snapshot
+from paig_control.viewer.theme import DESIGN, Layout
 
 SHOWN = 6.0
 """s that a message is shown."""
@@ -143,14 +142,14 @@ class Window(Canvas):
         if now.message is not None and now.message != self._told[0]:
             self._told = now.message, clock
         self.surface.blit(self._board, (0, 0))
-        hud.header(self.surface, self.layout, now, self.title, rate)
+        drawing.header(self.surface, self.layout, now, self.title, rate)
         self._moving(now, clock)
         message, when = self._told
         left = SHOWN - (clock - when)
         if message is not None and left > 0:
-            hud.toast(self.surface, self.layout, message.text, message.wrong, min(1.0, 2 * left))
+            drawing.toast(self.surface, self.layout, message.text, message.wrong, min(1.0, 2 * left))
         if self.hands.help:
-            hud.card(self.surface, self.layout, {"Keys": KEYS, "Mouse": MOUSE})
+            drawing.card(self.surface, self.layout, {"Keys": KEYS, "Mouse": MOUSE})
 
     def _fill(self, now: Snapshot) -> None:
         """What stays as it is until the next snapshot."""
@@ -169,7 +168,7 @@ class Window(Canvas):
             panels.constants,
         ):
             panel(board, layout, now)
-        hud.footer(board, layout, KEYS)
+        drawing.footer(board, layout, KEYS)
 
     def _moving(self, now: Snapshot, clock: float) -> None:
         """The model's idea of where things are between two frames, and what the user's hand is at."""
@@ -183,7 +182,7 @@ class Window(Canvas):
                     theme.dot(self.surface, at, layout.px(3), theme.TEXT)
         if self.hands.arrow is not None:
             ends = [corner + scale * np.array(point) for point in (self.hands.arrow.start, self.hands.arrow.end)]
-            hud.arrow(self.surface, ends[0], ends[1], layout.px(4))
+            drawing.arrow(self.surface, ends[0], ends[1], layout.px(4))
 
 
 def show(window: Window, loop: Loop, seconds: float = math.inf) -> Beat:

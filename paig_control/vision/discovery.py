@@ -4,21 +4,73 @@ First the background is the median over time and the object is where the residua
 turns about a pivot draws its centre of energy on a circle. Then sprite, background and angles take turns: the
 sprite is fitted with the angles held, every frame is matched against the sprite at all angles, and the pivot is
 moved to where freely posed sprites say that they turn about. Nothing of colours, sizes or the scene is assumed.
+
+What all ways of discovery share: what they find, and the fit of sprites whose poses are known.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from paig_control.errors import PaigError
 from paig_control.vision.alignment import align, pixel_weight
-from paig_control.vision.fitting import Discovered, fit_sprites
-from paig_control.vision.kinematics import Rotary
+from paig_control.vision.kinematics import Kinematics, Rotary
 from paig_control.vision.renderer import SpriteRenderer
+
+
+class Discovered(NamedTuple):
+    """What discovery found.
+
+    Attributes:
+        coordinates: ``(M, N, D)``, in each frame.
+        kinematics: from coordinates to poses.
+        renderer: with sprites and background.
+        weight: ``(h, w)``, weights of the pixels.
+        seen: ``(M, N)``, whether the object is seen in that frame at all; what is said of its place else is void.
+        notes: what a user should know, in words.
+    """
+
+    coordinates: Tensor
+    kinematics: Kinematics
+    renderer: SpriteRenderer
+    weight: Tensor
+    seen: Tensor
+    notes: tuple[str, ...] = ()
+
+
+def fit_sprites(
+    renderer: SpriteRenderer,
+    pose: Tensor,
+    frames: Tensor,
+    weight: Tensor,
+    pick: Tensor,
+    generator: torch.Generator,
+    steps: int,
+) -> None:
+    """Fit sprites and background by gradient, poses held.
+
+    Args:
+        renderer: fitted in place.
+        pose: ``(M, N, 3)``.
+        frames: ``(M, 3, h, w)`` in [0, 1].
+        weight: ``(h, w)`` weights of the pixels.
+        pick: ``(M,)``, how often each frame is drawn, up to a factor.
+        generator: draws the minibatches.
+        steps: gradient steps.
+    """
+    optimiser = torch.optim.Adam(renderer.parameters(), lr=0.1)
+    share = pick.cpu()
+    for _ in range(steps):
+        index = torch.multinomial(share, 64, replacement=True, generator=generator).to(frames.device)
+        loss = (weight * (renderer(pose[index]) - frames[index]).square()).sum((1, 2, 3)).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
 
 
 def discover_rotary(

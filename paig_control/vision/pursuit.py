@@ -17,11 +17,10 @@ from torch.nn import functional
 
 from paig_control.errors import PaigError
 from paig_control.vision.alignment import align, pixel_weight
-from paig_control.vision.fitting import Discovered, fit_sprites
+from paig_control.vision.discovery import Discovered, fit_sprites
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.renderer import SpriteRenderer
-from paig_control.vision.visibility import LEAST_SHOWN, UNEXPLAINED, away, find, unexplained_part
-from paig_control.vision.z_order import sort_layers
+from paig_control.vision.visibility import LEAST_SHOWN, UNEXPLAINED, away, find, sort_layers, unexplained_part
 
 LEAST = 0.025
 """An object explains at least such a part of what the first one explains. Leftovers reached 0.019 on PAIG's scenes, the

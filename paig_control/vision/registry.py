@@ -7,8 +7,7 @@ from typing import Any
 
 from paig_control.errors import PaigError, nearest
 from paig_control.vision.localizer import Eyes, Localizer
-from paig_control.vision.paper_decoder import TemplateRenderer
-from paig_control.vision.paper_encoder import MaskedLocalizer
+from paig_control.vision.paper import MaskedLocalizer, TemplateRenderer
 from paig_control.vision.renderer import Renderer, SpriteRenderer
 
 EYES: dict[str, type[Eyes]] = {kind.kind: kind for kind in (Localizer, MaskedLocalizer)}

@@ -46,7 +46,7 @@ def photograph() -> NDArray[np.uint8]:
     image = importlib.import_module("skimage.data").chelsea()
     side = min(image.shape[:2])
     y, x = ((n - side) // 2 for n in image.shape[:2])
-    area_average = importlib.import_module("paig_control.envs.downscale").area_average
+    area_average = importlib.import_module("paig_control.envs.painter").area_average
     return np.asarray(area_average(image[y : y + side, x : x + side], (PHOTOGRAPH, PHOTOGRAPH)))
 
 

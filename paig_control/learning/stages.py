@@ -1,0 +1,210 @@
+"""What the stages do, one after another, and PAIG's losses, which they share.
+
+The losses are squared errors of [0, 1] images summed over pixels and channels, averaged over batch and frames.
+Reconstruction covers input and prediction frames, prediction the frames predicted, extrapolation those after (the
+definitions of the original code, so figures can be compared with it).
+
+*Discovery*, for any kinematics: a sample of the frames is looked at by the discovery that fits how objects move.
+
+*The warm start*: the localiser learns to see what discovery found. Cross-entropy of its heat maps on the found key
+points, fading out between 40 % and 80 % of the steps, and the reconstruction error of what it sees; the renderer
+learns along. Beside the films it sees as many frames that the renderer draws with the objects anywhere, so it also
+knows them where the films never show them, at the borders and over one another.
+
+*Refinement*: everything together on pixels, with PAIG's loss, prediction + alpha x reconstruction. Windows start at
+random places of random sequences, where all objects are seen in the frames that the state is inferred from. Gradients
+reach the localiser and the constants through the last step of the state inference, and the sprites through the
+rendered frames.
+
+*Foresight*: a black box learns, in coordinates, to go on from the input frames as the films do, in place of
+identification, where there are no constants to identify.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from paig_control.errors import PaigError
+from paig_control.learning.optimise import Loop, step_generator
+from paig_control.learning.settings import DiscoverSettings, ForeseeSettings, RefineSettings, WarmStartSettings
+from paig_control.models.paig import PAIG
+from paig_control.physics.dynamics import Dynamics
+from paig_control.types import State
+from paig_control.vision.discovery import Discovered, discover_rotary
+from paig_control.vision.localizer import Localizer, heat_target_loss, soft_argmax
+from paig_control.vision.pursuit import discover_planar
+
+
+class Losses(NamedTuple):
+    """Reconstruction, prediction and extrapolation error per frame; the last is NaN without frames for it."""
+
+    recons: Tensor
+    pred: Tensor
+    extrap: Tensor
+
+
+def frame_errors(rendered: Tensor, images: Tensor) -> Tensor:
+    """Squared error of each frame, ``(*B)``, of images ``(*B, 3, h, w)``."""
+    return (rendered - images).square().sum((-3, -2, -1))
+
+
+def paig_losses(
+    model: PAIG, images: Tensor, actions: Tensor, prediction_frames: int, present: Tensor | None = None
+) -> Losses:
+    """The three losses on sequences of images ``(B, T, 3, h, w)`` with actions ``(B, T - 1, A)``.
+
+    Args:
+        model: the model.
+        images: frames in [0, 1].
+        actions: between them.
+        prediction_frames: frames after the input frames that count as predicted; further ones are extrapolated.
+        present: ``(B, T, N)``, which objects are seen in which frame; all of them by default.
+    """
+    inputs = model.input_frames
+    shown = min(inputs + prediction_frames, images.shape[1])
+    seen = model.see(images[:, :shown].flatten(0, 1)).unflatten(0, images[:, :shown].shape[:2])
+    there = None if present is None else present[:, :shown]
+    recons = frame_errors(model.render(State(seen, seen), there), images[:, :shown]).mean()
+    path = model.unroll(seen, actions)[:, inputs:]
+    errors = frame_errors(model.render(State(path, path)), images[:, inputs:])
+    cut = shown - inputs
+    return Losses(
+        recons,
+        errors[:, :cut].mean(),
+        errors[:, cut:].mean() if errors.shape[1] > cut else torch.tensor(torch.nan),
+    )
+
+
+def check_motion(films: Tensor, most: int = 200) -> None:
+    """Refuse films ``(S, T, 3, h, w)`` in which nothing moves; at most so many of them are looked at.
+
+    What moves differs from its film's mean in neighbouring pixels alike, noise does not: the mean over 3 x 3 pixels
+    leaves a ninth of white noise's energy, and most of a thing's.
+
+    Raises:
+        PaigError: where each film shows one picture, but for noise.
+    """
+    some = films[:: max(1, len(films) // most)]
+    change = (some - some.mean(1, keepdim=True)).flatten(0, 1)
+    energy = change.square().sum()
+    if not float(functional.avg_pool2d(change, 3, 1).square().sum()) > 0.13 * float(energy):
+        raise PaigError(
+            f"Nothing moves in these films: each shows the same picture from its first frame to its last"
+            f"{', but for noise' if float(energy) > 0 else ''}. Record with actions, or from other starts."
+        )
+
+
+def discover(
+    images: Tensor,
+    physics: Dynamics,
+    settings: DiscoverSettings,
+    seed: int,
+    progress: Callable[[float, str], None] | None = None,
+) -> tuple[Discovered, Tensor]:
+    """What moves in the images ``(M, 3, h, w)``, and the numbers ``(m,)`` of the images that were looked at.
+
+    Raises:
+        PaigError: when what moves does not fit the physics, or nothing does.
+    """
+    torch.manual_seed(seed)
+    generator = step_generator(seed, "discover", 0)
+    count = min(settings.frames, len(images))
+    chosen = torch.randperm(len(images), generator=generator)[:count].sort().values.to(images.device)
+    if physics.kinematics == "rotary":
+        found = discover_rotary(images[chosen], generator, settings.rounds, settings.steps, progress)
+    elif physics.kinematics == "planar":
+        found = discover_planar(images[chosen], physics.objects, generator, settings.rounds, settings.steps, progress)
+    else:
+        raise PaigError(f"There is no discovery for {physics.kinematics!r} kinematics: known are rotary and planar.")
+    return found, chosen
+
+
+def warm_start_loop(
+    model: PAIG, images: Tensor, coordinates: Tensor, seen: Tensor, settings: WarmStartSettings, seed: int
+) -> Loop:
+    """The loop over images ``(M, 3, h, w)`` with found coordinates ``(M, N, D)`` of the objects seen ``(M, N)``."""
+    eyes = model.localizer
+    assert isinstance(eyes, Localizer)
+
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        index = torch.randint(len(images), (settings.batch,), generator=generator).to(images.device)
+        batch = images[index]
+        drawn = model.kinematics.anywhere(settings.batch, model.image_size, generator)
+        with torch.no_grad():
+            drawing = model.render(State(drawn, drawn))
+            target = model.kinematics.keypoints(torch.cat([coordinates[index], drawn]))
+        heat = eyes.heat(torch.cat([batch, drawing]))
+        points = soft_argmax(heat)
+        there = torch.cat([seen[index], torch.ones_like(seen[index])])
+        told = model.kinematics.coordinates(points[: settings.batch])
+        recons = frame_errors(model.render(State(told, told), seen[index]), batch).mean()
+        fade = min(1.0, max(0.0, (0.8 - step / settings.steps) / 0.4))
+        miss = (points - target).square().sum(-1)[there].mean()
+        total = recons + miss + fade * heat_target_loss(heat, target, there)
+        return total, {"recons": float(recons.detach()), "pixels_off": float(miss.detach().sqrt())}
+
+    rate = settings.learning_rate
+    groups = [
+        {"params": list(model.localizer.parameters()), "lr": rate},
+        {"params": list(model.renderer.parameters()), "lr": rate},
+    ]
+    return Loop("warm_start", groups, loss, settings.steps, seed)
+
+
+def refine_loop(
+    model: PAIG, images: Tensor, actions: Tensor, seen: Tensor, settings: RefineSettings, seed: int
+) -> Loop:
+    """The loop over images ``(S, T, 3, h, w)``, actions ``(S, T - 1, A)`` and objects ``seen`` ``(S, T, N)``."""
+    sequences, frames = images.shape[:2]
+    length = min(frames, model.input_frames + settings.prediction_frames)
+    known = seen.all(-1).unfold(1, model.input_frames, 1).all(-1)[:, : frames - length + 1].nonzero().cpu()
+    windows = known if len(known) else torch.cartesian_prod(torch.arange(sequences), torch.arange(frames - length + 1))
+
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        row, first = windows[torch.randint(len(windows), (settings.batch,), generator=generator)].split(1, -1)
+        column = first + torch.arange(length)
+        batch = images[row, column]
+        found = paig_losses(model, batch, actions[row, column[:, :-1]], settings.prediction_frames, seen[row, column])
+        figures = {"pred": float(found.pred.detach()), "recons": float(found.recons.detach())}
+        return found.pred + settings.alpha * found.recons, {**figures, **model.dynamics.values()}
+
+    rate = settings.learning_rate
+    groups = [
+        {"params": list(model.localizer.parameters()), "lr": rate},
+        {"params": [*model.renderer.parameters(), *model.kinematics.parameters()], "lr": rate},
+        {"params": list(model.estimator.learns(model.dynamics)), "lr": 0.3 * rate},
+    ]
+    return Loop("refine", groups, loss, settings.steps, seed)
+
+
+def foresee_loop(model: PAIG, coordinates: Tensor, actions: Tensor, settings: ForeseeSettings, seed: int) -> Loop:
+    """The loop over coordinates ``(S, T, N, D)`` as seen, with actions ``(S, T - 1, A)``; whole sequences."""
+    inputs = model.input_frames
+
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        row = torch.randint(len(coordinates), (settings.batch,), generator=generator)
+        path = model.unroll(coordinates[row], actions[row])
+        miss = (path - coordinates[row])[:, inputs:].square().sum(-1).mean()
+        return miss, {"pixels_off": float(miss.detach().sqrt())}
+
+    groups = [{"params": list(model.estimator.learns(model.dynamics)), "lr": settings.learning_rate}]
+    return Loop("foresee", groups, loss, settings.steps, seed)
+
+
+@torch.no_grad()
+def foreseen(model: PAIG, coordinates: Tensor, actions: Tensor) -> tuple[float, float]:
+    """How far predictions go astray from coordinates ``(S, T, N, D)``, and how far things move between two frames.
+
+    Both as root mean squares, in coordinates' units.
+    """
+    difference = model.dynamics.difference
+    parts = zip(coordinates.split(256), actions.split(256), strict=True)
+    path = torch.cat([model.unroll(c[:, : model.input_frames], a) for c, a in parts])
+    missed = difference(path, coordinates)[:, model.input_frames :]
+    steps = difference(coordinates[:, 1:], coordinates[:, :-1])
+    return float(missed.square().mean().sqrt()), float(steps.square().mean().sqrt())
