@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from paig_control.errors import PaigError
-from paig_control.physics.force import chosen
+from paig_control.errors import PaigError, quoted
 
 if TYPE_CHECKING:
     from paig_control.physics.base import Physics
@@ -274,6 +273,20 @@ class Dynamics(nn.Module):
         if delta.shape[-2:] != periodic.shape:
             periodic = periodic.flatten()
         return torch.where(periodic, turned, delta)
+
+
+def chosen(name: str, numbers: Sequence[int] | None, count: int) -> list[int]:
+    """Numbers of bodies; all of them if None.
+
+    Raises:
+        PaigError: for a body that there is not, or twice the same.
+    """
+    if numbers is None:
+        return list(range(count))
+    given = list(numbers)
+    if len(set(given)) != len(given) or not all(type(n) is int and 0 <= n < count for n in given):
+        raise PaigError(f"{name} = {quoted(given)}: expected different numbers from 0 to {count - 1}.")
+    return given
 
 
 def no_state() -> PaigError:

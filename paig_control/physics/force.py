@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from paig_control.errors import PaigError, quoted
-from paig_control.physics.base import Constant
+from paig_control.physics.dynamics import Constant
 from paig_control.types import State
 
 if TYPE_CHECKING:
@@ -107,17 +106,3 @@ def spread(numbers: Sequence[int], count: int) -> Tensor:
     found = torch.zeros(count, len(numbers))
     found[list(numbers), list(range(len(numbers)))] = 1.0
     return found
-
-
-def chosen(name: str, numbers: Sequence[int] | None, count: int) -> list[int]:
-    """Numbers of bodies; all of them if None.
-
-    Raises:
-        PaigError: for a body that there is not, or twice the same.
-    """
-    if numbers is None:
-        return list(range(count))
-    given = list(numbers)
-    if len(set(given)) != len(given) or not all(type(n) is int and 0 <= n < count for n in given):
-        raise PaigError(f"{name} = {quoted(given)}: expected different numbers from 0 to {count - 1}.")
-    return given
