@@ -27,7 +27,7 @@ from paig_control.experiment.compose import configure
 from paig_control.experiment.factories import use_threads
 from paig_control.experiment.trial import Trial
 from paig_control.runs import machine, versions
-from paig_control.viewer.events import MoveGoal, Whose
+from paig_control.viewer.commands import MoveGoal, Whose
 from paig_control.viewer.loop import Loop
 from paig_control.viewer.recording import Lockstep
 from paig_control.viewer.script import LEFT, RIGHT, Script

@@ -28,7 +28,7 @@ MOVED = {
     "agents.hedging": "agents.receding",
     "agents.holding": "goals.equilibrium",
     "agents.picturing": "agents.image_cost",
-    "agents.terms": "agents.objectives",
+    "agents.regions": "agents.terms",
     "baselines": "evaluation.baselines",
     "blackbox": "models.estimators",
     "checkpoint": "models.checkpoint",

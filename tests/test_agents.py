@@ -12,18 +12,11 @@ from torch import Tensor
 
 from paig_control.agents.cem import CEM
 from paig_control.agents.mpc import MPCAgent
-from paig_control.agents.objectives import (
-    Effort,
-    Goal,
-    Sum,
-    cost_function,
-    goal_objective,
-    pendulum_step_cost,
-    reward_objective,
-)
+from paig_control.agents.objectives import Goal, cost_function, goal_objective, pendulum_step_cost, reward_objective
 from paig_control.agents.perception import Perception
 from paig_control.agents.random import RandomAgent
 from paig_control.agents.settings import AgentSettings, CEMSettings, GoalSettings
+from paig_control.agents.terms import Effort, Sum
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.physics.registry import build_physics

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from paig_control.agents.objectives import goal_objective
-from paig_control.agents.regions import Box, Disc, KeepOut, Walls
+from paig_control.agents.terms import Box, Disc, KeepOut, Walls
 from paig_control.errors import PaigError
 from paig_control.estimation.filter import StateFilter
 from paig_control.estimation.state import history, infer

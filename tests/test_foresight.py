@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from paig_control.agents.cem import CEM
-from paig_control.agents.objectives import Sum, cost_function, pendulum_step_cost, reward_objective
+from paig_control.agents.objectives import cost_function, pendulum_step_cost, reward_objective
 from paig_control.agents.oracle import DynamicProgrammingOracle, Resolution
 from paig_control.agents.receding import RecedingHorizon, hedge, supposed
 from paig_control.agents.settings import CEMSettings, RewardSettings
 from paig_control.agents.step_function import StepFunction
+from paig_control.agents.terms import Sum
 from paig_control.agents.value_iteration import Axis, CostToGo, Grid, return_terms
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics

@@ -12,8 +12,8 @@ from paig_control.agents.cem import CEM
 from paig_control.agents.image_cost import draws
 from paig_control.agents.mpc import MPCAgent
 from paig_control.agents.objectives import Goal, Passing
-from paig_control.agents.regions import KeepOut
 from paig_control.agents.settings import CEMSettings, GoalSettings, PictureSettings, TermSettings
+from paig_control.agents.terms import KeepOut
 from paig_control.errors import PaigError
 from paig_control.goals.checks import examines
 from paig_control.models.paig import PAIG

@@ -11,21 +11,8 @@ from torch import Tensor
 from paig_control.agents.cem import CEM
 from paig_control.agents.gradient import CEMGradient, Gradient
 from paig_control.agents.image_cost import Picture, picture_objective
-from paig_control.agents.objectives import (
-    Effort,
-    Goal,
-    Passing,
-    Smoothness,
-    Sum,
-    Term,
-    after,
-    cost_function,
-    goal_objective,
-    objective_name,
-    other_terms,
-)
+from paig_control.agents.objectives import Goal, Passing, cost_function, goal_objective, other_terms
 from paig_control.agents.receding import RecedingHorizon
-from paig_control.agents.regions import Box, Disc, KeepOut, Walls, region
 from paig_control.agents.settings import (
     CEMGradientSettings,
     CEMSettings,
@@ -36,6 +23,19 @@ from paig_control.agents.settings import (
     TermSettings,
 )
 from paig_control.agents.step_function import StepFunction
+from paig_control.agents.terms import (
+    Box,
+    Disc,
+    Effort,
+    KeepOut,
+    Smoothness,
+    Sum,
+    Term,
+    Walls,
+    after,
+    objective_name,
+    region,
+)
 from paig_control.errors import PaigError
 from paig_control.models.paig import PAIG
 from paig_control.physics.base import Physics

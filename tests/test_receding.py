@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from paig_control.agents.gradient import Gradient
-from paig_control.agents.objectives import RolloutCost, Smoothness
+from paig_control.agents.objectives import RolloutCost
 from paig_control.agents.receding import RecedingHorizon
 from paig_control.agents.sampling import refit
 from paig_control.agents.settings import GradientSettings
+from paig_control.agents.terms import Smoothness
 from paig_control.physics.registry import build_physics
 from paig_control.types import Cost, Plan, State
 

@@ -21,7 +21,7 @@ from paig_control.errors import PaigError
 from paig_control.estimation.online import OnlineAdapter
 from paig_control.models.paig import PAIG
 from paig_control.viewer import events
-from paig_control.viewer.events import Whose
+from paig_control.viewer.commands import Whose
 from paig_control.viewer.loop import Loop
 from paig_control.viewer.recording import Lockstep, record, writer
 from paig_control.viewer.script import LEFT, RIGHT, Script

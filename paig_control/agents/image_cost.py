@@ -15,9 +15,8 @@ from typing import Protocol, TypeGuard
 import torch
 from torch import Tensor
 
-from paig_control.agents.regions import Walls
 from paig_control.agents.settings import PictureSettings
-from paig_control.agents.objectives import Term
+from paig_control.agents.terms import Term, Walls
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.types import State
@@ -44,8 +43,6 @@ class Draws(Protocol):
 def draws(model: object) -> TypeGuard[Draws]:
     """Whether a model can draw, its buffers and what it hands on from another included."""
     return hasattr(model, "weight") and hasattr(model, "render")
-
-
 
 
 class Picture(Term):

@@ -16,17 +16,17 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from paig_control.estimation.online import OnlineAdapter
-from paig_control.goals.checks import check_shown, check_state, check_told
-from paig_control.agents.value_iteration import return_terms
+from paig_control.agents.image_cost import picture_objective
 from paig_control.agents.objectives import other_terms, reaching
 from paig_control.agents.perception import Model, Perception
-from paig_control.agents.image_cost import picture_objective
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
 from paig_control.agents.settings import AgentSettings, GoalSettings, PictureSettings, RewardSettings, TermSettings
-from paig_control.agents.objectives import Sum
-from paig_control.errors import PaigError
+from paig_control.agents.terms import Sum
+from paig_control.agents.value_iteration import return_terms
 from paig_control.border.guarding import coloured
+from paig_control.errors import PaigError
+from paig_control.estimation.online import OnlineAdapter
+from paig_control.goals.checks import check_shown, check_state, check_told
 from paig_control.types import Frames, GoalLike, Objective, Plan, State
 
 
@@ -141,9 +141,9 @@ class MPCAgent:
     def act(self, frame: Frames | None, missing: ArrayLike | None = None) -> NDArray[np.float32]:
         """Choose an action ``(A,)`` for a frame ``(h, w, c)`` or ``(h, w)``, or ``(B, A)`` for a batch of them.
 
-        A frame that does not come, is of one colour throughout, or repeats the one before it although things should have
-        moved, is no news, and the state is what the physics foresees. After ``settings.patience`` of them in a row a
-        ``RuntimeWarning`` says so. Nothing is done until anything was seen.
+        A frame that does not come, is of one colour throughout, or repeats the one before it although things should
+        have moved, is no news, and the state is what the physics foresees. After ``settings.patience`` of them
+        in a row a ``RuntimeWarning`` says so. Nothing is done until anything was seen.
 
         Args:
             frame: what the camera shows; None if nothing came.
@@ -197,7 +197,9 @@ class MPCAgent:
         """What reaching this goal costs, by the settings."""
         target, settings = self._read_goal(goal, examine), self.goal_settings
         if not isinstance(settings, PictureSettings):
-            return reaching(self.model.physics, target, settings if isinstance(settings, GoalSettings) else GoalSettings())
+            return reaching(
+                self.model.physics, target, settings if isinstance(settings, GoalSettings) else GoalSettings()
+            )
         if isinstance(goal, State):
             return picture_objective(self.model, self.model.physics, target, settings)
         if isinstance(goal, tuple):

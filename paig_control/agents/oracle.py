@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from paig_control.agents.value_iteration import Axis, Backup, Grid, branch, choices
 from paig_control.agents.objectives import StepCost
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
+from paig_control.agents.value_iteration import Axis, Backup, Grid, branch, choices
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.types import Objective, State

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from paig_control.estimation.filter import StateFilter
 from paig_control.errors import PaigError
+from paig_control.estimation.filter import StateFilter
 from paig_control.physics.base import Physics
 from paig_control.types import Reading, State
 
@@ -151,8 +151,8 @@ class Perception:
         if len(lost):
             where = "" if self.batch == 1 else f" in environment {', '.join(map(str, lost))}"
             warnings.warn(
-                f"{self.patience} frames in a row{where} were missing, of one colour, or frozen: the agent acts on what "
-                "the physics foresees, which drifts from the world. Look at the camera.",
+                f"{self.patience} frames in a row{where} were missing, of one colour, or frozen: the agent acts on "
+                "what the physics foresees, which drifts from the world. Look at the camera.",
                 RuntimeWarning,
                 stacklevel=5,  # the caller of act, past the decorator
             )

@@ -14,20 +14,23 @@ each of the supposed velocities.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
+
 from paig_control import seeds
 from paig_control.agents.objectives import cost_function
 from paig_control.agents.sampling import shift
-from paig_control.agents.objectives import after
+from paig_control.agents.terms import after
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.types import Cost, Objective, Plan, Planner, State
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
 
 def supposed(state: State, speed: float) -> State:
     """Suppose velocities of this standard deviation around those of ``(B, N, D)``: ``(B S, N, D)``, S = 2 N D + 1.
@@ -166,7 +169,9 @@ class RecedingHorizon:
                     "action(s). Take a model that was trained on data of this environment."
                 )
         if not len(self.low):
-            raise PaigError("There are no actions, so nothing can be controlled: expected a physics on which something acts.")
+            raise PaigError(
+                "There are no actions, so nothing can be controlled: expected a physics on which something acts."
+            )
         self.idle = torch.zeros_like(self.low).clamp(self.low, self.high)
         self.plan: Plan | None = None
         self._steps = 0
@@ -178,7 +183,7 @@ class RecedingHorizon:
             self.planner.reseed(seeds.whole(seed))
 
     def act(self, state: State, objective: Objective) -> Tensor:
-        """Choose an action ``(B, A)`` in ``state`` ``(B, N, D)``: the first of a new plan, or the next of the former."""
+        """Choose an action ``(B, A)`` in ``state`` ``(B, N, D)``: the first of a new plan, or the former's next."""
         used, rest = divmod(self._steps, self.repeat)
         if self.plan is None or (used >= min(self.replan, self.planner.horizon) and rest == 0):
             low, high = (bound.to(state.position) for bound in (self.low, self.high))

@@ -16,17 +16,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
-from paig_control.agents.objectives import StepCost
+
+from paig_control.agents.objectives import StepCost, reward_objective
+from paig_control.agents.terms import Term
 from paig_control.errors import PaigError
 from paig_control.physics.base import Physics
 from paig_control.types import State
-from paig_control.agents.objectives import StepCost, reward_objective
-from paig_control.agents.objectives import Term
 
 MOST = 1_000_000
 """Grid points, beyond which value iteration takes minutes and gigabytes."""
@@ -64,7 +65,9 @@ class Grid:
         self.axes, self.objects, self.dims = tuple(axes), objects, dims
         self.points = math.prod(axis.points for axis in self.axes)
         if len(self.axes) != 2 * objects * dims:
-            raise PaigError(f"A grid of {len(self.axes)} axes: expected {2 * objects * dims}, positions and velocities.")
+            raise PaigError(
+                f"A grid of {len(self.axes)} axes: expected {2 * objects * dims}, positions and velocities."
+            )
         if self.points > MOST:
             raise PaigError(
                 f"A grid over {len(self.axes)} positions and velocities has {self.points} points: expected at most "
@@ -166,7 +169,7 @@ def bounded_grid(physics: Physics) -> Grid:
     if not physics.turns_alone or not math.isfinite(speed):
         raise PaigError(
             f"The states of {physics.label} fill no small bounded region: the cost beyond the horizon is known "
-            "for one angle of limited speed, or on a grid of your own (CostToGo(..., grid=...)). Plan with objective.beyond=0."
+            "for one angle of limited speed, or on a grid of your own, CostToGo(..., grid=...). Set objective.beyond=0."
         )
     return Grid([Axis(0.0, 2 * math.pi, ANGLES, circle=True), Axis(-speed, speed, VELOCITIES)])
 
@@ -185,7 +188,7 @@ class CostToGo(Term):
         grid: over the states that matter; all that there can be by default.
 
     Raises:
-        PaigError: without a grid, if the states have no bounds or more than one coordinate; when called for worlds whose
+        PaigError: without a grid, if states have no bounds or more than one coordinate; when called for worlds whose
             constants differ.
     """
 

@@ -9,7 +9,6 @@ image and success, rendering and the window. A subclass supplies the hooks ``_st
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -17,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paig_control import seeds
-from paig_control.envs import checks
-from paig_control.envs import goal_sampling
+from paig_control.envs import checks, goal_sampling
 from paig_control.envs.checks import Array
 from paig_control.errors import PaigError
 
@@ -37,7 +35,11 @@ class PixelEnv(gym.Env[Image, Any]):
     """False leaves the images black: an evaluator's baselines need none, and painting is most of the time."""
 
     def __init__(
-        self, size: tuple[int, int], render_mode: str | None, goal_state: Array | None, tolerance: goal_sampling.Tolerance
+        self,
+        size: tuple[int, int],
+        render_mode: str | None,
+        goal_state: Array | None,
+        tolerance: goal_sampling.Tolerance,
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise PaigError(f"render_mode = {render_mode!r}: expected None, 'rgb_array' or 'human'.")

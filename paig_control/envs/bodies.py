@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from paig_control.envs import checks
 from paig_control.envs.checks import Array, Colour
+from paig_control.envs.goal_sampling import Tolerance
 from paig_control.envs.painter import disc
 from paig_control.envs.scene import Scene
-from paig_control.envs.goal_sampling import Tolerance
 
 SMALLEST = 0.5
 """Least radius of a body, px: what is smaller than a pixel can hardly be seen."""

@@ -1,12 +1,12 @@
 """Goal-conditioned reinforcement learning on the same scenes: dictionary observations as in gymnasium-robotics.
 
-``observation``, ``achieved_goal`` and ``desired_goal`` stand side by side, and ``compute_reward(achieved, desired, info)``
-gives the reward of any pair of goals, so that a library can relabel what it has played (hindsight experience replay:
-Andrychowicz et al. 2017). With ``observation="state"`` or ``goal="state"`` a learner is handed the truth, which is right
-for a baseline that learns from true states and for nothing else; ``"image"`` shows pixels only.
+``observation``, ``achieved_goal`` and ``desired_goal`` stand side by side, and ``compute_reward(achieved, desired,
+info)`` gives the reward of any pair of goals, so that a library can relabel what it has played (hindsight experience
+replay: Andrychowicz et al. 2017). With ``observation="state"`` or ``goal="state"`` a learner is handed the truth,
+which is right for a baseline that learns from true states and for nothing else; ``"image"`` shows pixels only.
 
-A goal is drawn for every episode as in :mod:`~paig_control.envs.goal_sampling`, by default from the stream for training, which
-shares nothing with the goals that ``paig-control control goals=...`` measures on.
+A goal is drawn for every episode as in :mod:`~paig_control.envs.goal_sampling`, by default from the stream for
+training, which shares nothing with the goals that ``paig-control control goals=...`` measures on.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from paig_control.envs import checks
-from paig_control.envs import goal_sampling
-from paig_control.envs.checks import Array
+from paig_control.envs import checks, goal_sampling
 from paig_control.envs.base import PixelEnv
+from paig_control.envs.checks import Array
 from paig_control.errors import PaigError
 
 VIEWS = ("state", "image")
@@ -31,8 +30,8 @@ REWARDS = ("sparse", "dense")
 class GoalEnv(gym.Wrapper[dict[str, Any], Any, Any, Any]):
     """A pixel environment whose episodes each have a goal of their own.
 
-    States are laid out as all positions, then all velocities; goals are positions alone. An angle is given as its cosine
-    and its sine, which have no jump. Images are ``(h, w, 3)``, uint8.
+    States are laid out as all positions, then all velocities; goals are positions alone. An angle is given as its
+    cosine and its sine, which have no jump. Images are ``(h, w, 3)``, uint8.
 
     Rewards, of the state after the step: ``sparse`` is 0 at the goal, nearer than ``within`` in every coordinate, and
     else -1; ``dense`` is minus the distance, px or rad; for goals as images it is minus the squared error of images in
@@ -133,7 +132,9 @@ class GoalEnv(gym.Wrapper[dict[str, Any], Any, Any, Any]):
     def _observe(self, frame: Any, info: dict[str, Any]) -> dict[str, Any]:
         state = info["state"]
         return {
-            "observation": frame if self.observes == "image" else np.concatenate([self._places(state), state[1].ravel()]),
+            "observation": frame
+            if self.observes == "image"
+            else np.concatenate([self._places(state), state[1].ravel()]),
             "achieved_goal": frame.copy() if self.aims == "image" else self._places(state),
             "desired_goal": self._desired.copy(),
         }
@@ -147,7 +148,7 @@ class GoalEnv(gym.Wrapper[dict[str, Any], Any, Any, Any]):
 
 
 def make(scene: str, render_mode: str | None = None, **arguments: Any) -> GoalEnv:
-    """Make the goal environment of a scene ``module:class``; arguments are those of :class:`GoalEnv` and the scene's."""
+    """Make the goal environment of a scene ``module:class``; arguments are :class:`GoalEnv`'s and the scene's."""
     module, _, name = scene.partition(":")
     own = {key: arguments.pop(key) for key in list(arguments) if key in OPTIONS}
     env = getattr(importlib.import_module(module), name)(render_mode=render_mode, **arguments)

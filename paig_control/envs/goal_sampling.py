@@ -179,7 +179,9 @@ def generators(seeds: Sequence[int], split: str) -> list[np.random.Generator]:
     if split not in SPLITS:
         raise PaigError(f"split = {split!r}: expected {' or '.join(map(repr, SPLITS))}.")
     stream = SPLITS.index(split)
-    return [np.random.default_rng(np.random.SeedSequence([whole(seed), stream], spawn_key=(len(SPLITS),))) for seed in seeds]
+    return [
+        np.random.default_rng(np.random.SeedSequence([whole(seed), stream], spawn_key=(len(SPLITS),))) for seed in seeds
+    ]
 
 
 def reach(
@@ -231,8 +233,8 @@ def reach(
     counts = {name: reasons.count(name) for name in (OUTSIDE, NEAR, LOOSE)}
     if len(waiting):
         raise PaigError(
-            f"No goal {distance:g} away was found for {len(waiting)} of {len(starts)} starts by {BLOCK * BLOCKS} random "
-            f"plays of {steps} steps ({', '.join(f'{n} {name}' for name, n in counts.items())}): lower the distance, "
+            f"No goal {distance:g} away was found for {len(waiting)} of {len(starts)} starts by {BLOCK * BLOCKS} "
+            f"random plays of {steps} steps ({', '.join(f'{n} {name}' for name, n in counts.items())}): lower the distance, "
             "or play longer or shorter episodes."
         )
     pictures = np.stack([world.draw(goal) for goal in goals])

@@ -18,11 +18,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from typing import Any
+
 from paig_control.errors import PaigError
+
 
 def area_average(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Shrink ``(H, W, 3)`` to ``(h, w, 3)``, uint8, rounded to the nearest.

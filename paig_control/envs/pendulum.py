@@ -14,9 +14,9 @@ import numpy as np
 
 from paig_control.envs import checks
 from paig_control.envs.checks import Array, Colour
+from paig_control.envs.goal_sampling import Tolerance
 from paig_control.envs.painter import Rod, disc
 from paig_control.envs.scene import Scene, SceneEnv
-from paig_control.envs.goal_sampling import Tolerance
 from paig_control.envs.vector import SceneVectorEnv
 
 HALF_VIEW = 2.2

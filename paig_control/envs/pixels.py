@@ -19,13 +19,13 @@ import gymnasium as gym
 import numpy as np
 
 from paig_control.border import guarding
-from paig_control.envs import checks
-from paig_control.envs.checks import Array
-from paig_control.envs.painter import area_average
-from paig_control.envs.goal_sampling import Tolerance
-from paig_control.envs.base import Image, PixelEnv
-from paig_control.errors import PaigError
 from paig_control.border.guarding import coloured
+from paig_control.envs import checks
+from paig_control.envs.base import Image, PixelEnv
+from paig_control.envs.checks import Array
+from paig_control.envs.goal_sampling import Tolerance
+from paig_control.envs.painter import area_average
+from paig_control.errors import PaigError
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,7 @@ class Pixels(PixelEnv):
         return {"constants": constants, "physics": dict(self._physics)}
 
     def change(self, **constants: float) -> None:
+        """See :class:`~paig_control.envs.base.PixelEnv`."""
         attributes = {name: value for name, value in self._constants.items() if isinstance(value, str)}
         known = {name: float(self._read(attribute)) for name, attribute in attributes.items()}
         for name, value in checks.constants(constants, known).items():
@@ -301,7 +302,10 @@ class Pixels(PixelEnv):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy begins with: the inner environment in layers, its screen left behind."""
-        return super().__getstate__() | {"_easel": None, "inner": [self._held(layer) for layer in guarding.layers(self.inner)]}
+        return super().__getstate__() | {
+            "_easel": None,
+            "inner": [self._held(layer) for layer in guarding.layers(self.inner)],
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the inner environment anew, and bring it to where it was."""
@@ -322,8 +326,8 @@ class Pixels(PixelEnv):
                 pickle.dumps(value)
             except Exception as error:  # whatever a stranger's object raises
                 raise PaigError(
-                    f"{self.env_id} cannot be copied or pickled, because its {name} cannot ({error}): make it anew with "
-                    "gymnasium.make, and begin with the same seed."
+                    f"{self.env_id} cannot be copied or pickled, because its {name} cannot ({error}): make it anew "
+                    "with gymnasium.make, and begin with the same seed."
                 ) from error
         return held
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paig_control.envs import checks
-from paig_control.envs.checks import Array
-from paig_control.envs.painter import Sprite, paint
-from paig_control.envs.goal_sampling import Tolerance
 from paig_control.envs.base import Image, PixelEnv
+from paig_control.envs.checks import Array
+from paig_control.envs.goal_sampling import Tolerance
+from paig_control.envs.painter import Sprite, paint
 from paig_control.errors import PaigError, nearest
 
 
@@ -85,7 +85,7 @@ class Scene(ABC):
         """Poses ``(B, S, 3)`` (x, y, angle) of the sprites in states ``(B, 2, N, D)``."""
 
     def visible(self, state: Array) -> NDArray[np.bool_]:
-        """Whether everything that moves can be seen in states ``(B, 2, N, D)``: ``(B,)``; always, unless said otherwise."""
+        """Whether everything that moves can be seen in states ``(B, 2, N, D)``: ``(B,)``; always, by default."""
         return np.ones(len(state), dtype=bool)
 
     def paint(self, state: Array) -> Image:
@@ -102,8 +102,8 @@ class Scene(ABC):
         for number, sprite in enumerate(self.sprites[: self.goal_state.shape[1]]):
             if (paint(self.background, (sprite,), poses[:, number : number + 1]) == behind).all():
                 raise PaigError(
-                    f"Object {number} of {type(self).__name__} cannot be seen: it has the colour of what is behind it, or "
-                    "no ink. Give it another colour, or another picture."
+                    f"Object {number} of {type(self).__name__} cannot be seen: it has the colour of what is behind "
+                    "it, or no ink. Give it another colour, or another picture."
                 )
 
     def check_state(self, name: str, value: Any) -> Array:
@@ -191,6 +191,7 @@ class SceneEnv(SceneWorld, PixelEnv):
         return self.scene.check_state(name, value)
 
     def change(self, **constants: float) -> None:
+        """See :class:`~paig_control.envs.base.PixelEnv`."""
         self.scene = self.scene.changed(constants)
 
     def _restore(self) -> None:

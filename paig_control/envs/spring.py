@@ -11,15 +11,17 @@ What is learned from such films has never seen a ball in the right half; only a 
 from __future__ import annotations
 
 from typing import Any, ClassVar
+
 import numpy as np
+from numpy.typing import NDArray
+
 from paig_control.envs import checks
 from paig_control.envs.bound_bodies import BoundBodies, direction
 from paig_control.envs.checks import Array
 from paig_control.envs.scene import SceneEnv
 from paig_control.envs.vector import SceneVectorEnv
 from paig_control.errors import PaigError
-from typing import Any
-from numpy.typing import NDArray
+
 
 class Spring(BoundBodies):
     """Two balls on a spring, in free space.

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from paig_control import seeds
 from paig_control.envs import checks
+from paig_control.envs.base import Image
 from paig_control.envs.checks import Array
 from paig_control.envs.scene import Scene, SceneWorld, build
-from paig_control.envs.base import Image
 from paig_control.errors import PaigError
 
 Step = tuple[Image, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]

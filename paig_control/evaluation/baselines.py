@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paig_control.agents.objectives import REWARDS, Sum, goal_objective, other_terms
+from paig_control.agents.objectives import REWARDS, goal_objective, other_terms
 from paig_control.agents.oracle import DynamicProgrammingOracle
 from paig_control.agents.random import RandomAgent
 from paig_control.agents.receding import RecedingHorizon, SeededPlanner
 from paig_control.agents.settings import GoalSettings, RewardSettings, TermSettings
+from paig_control.agents.terms import Sum
 from paig_control.agents.value_iteration import return_terms
 from paig_control.errors import PaigError
 from paig_control.evaluation.rollout import Act, Array, Frames

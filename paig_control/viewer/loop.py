@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 
-from paig_control.viewer.events import Command, latest
+from paig_control.viewer.commands import Command, latest
 from paig_control.viewer.session import Session
 from paig_control.viewer.snapshot import Snapshot
 

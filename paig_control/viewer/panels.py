@@ -8,8 +8,8 @@ import numpy as np
 import pygame
 
 from paig_control.viewer import theme
+from paig_control.viewer.commands import Whose
 from paig_control.viewer.drawing import BODY, CAPTION, SMALL, caption, curve, points
-from paig_control.viewer.events import Whose
 from paig_control.viewer.snapshot import Constant, Snapshot
 from paig_control.viewer.theme import Colour, Design, Layout, write
 

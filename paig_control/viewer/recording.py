@@ -12,7 +12,7 @@ from PIL import Image
 from paig_control.border import files
 from paig_control.border.files import whole
 from paig_control.errors import PaigError
-from paig_control.viewer.events import Command
+from paig_control.viewer.commands import Command
 from paig_control.viewer.session import Session
 from paig_control.viewer.snapshot import Frame
 from paig_control.viewer.window import Window

@@ -6,7 +6,7 @@ from typing import Any
 
 import pygame
 
-from paig_control.viewer.events import Point, Whose
+from paig_control.viewer.commands import Point, Whose
 from paig_control.viewer.recording import Lockstep
 from paig_control.viewer.snapshot import Frame, Snapshot
 from paig_control.viewer.theme import Slider

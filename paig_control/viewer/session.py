@@ -26,8 +26,8 @@ from paig_control.models.paig import PAIG, to_pictures
 from paig_control.physics.dynamics import PLANE
 from paig_control.seeds import whole
 from paig_control.types import Cost, GoalLike, Plan, State
-from paig_control.viewer import events
-from paig_control.viewer.events import Command, Whose
+from paig_control.viewer import commands
+from paig_control.viewer.commands import Command, Whose
 from paig_control.viewer.predicted import imagine, inks, points
 from paig_control.viewer.snapshot import Array, Constant, Frame, Imagined, Message, Snapshot
 from paig_control.viewer.world import World
@@ -184,28 +184,28 @@ class Session:
 
     def _obey(self, command: Command) -> None:
         match command:
-            case events.Pause():
+            case commands.Pause():
                 self.paused, self._stepped = not self.paused, math.nan
-            case events.Step():
+            case commands.Step():
                 self.paused = True
                 self.advance(math.nan)
-            case events.Pace(change):
+            case commands.Pace(change):
                 self._pace = min(max(self._pace + change, 0), len(PACES) - 1)
                 self._intervals.clear()
                 self._stepped = math.nan
-            case events.Reset(fresh):
+            case commands.Reset(fresh):
                 self._reset(fresh)
-            case events.MoveGoal(index, to):
+            case commands.MoveGoal(index, to):
                 self._move_goal(index, to)
-            case events.ShowGoal(path):
+            case commands.ShowGoal(path):
                 self._show_goal(*self._read(path))
-            case events.Kick(at, velocity):
+            case commands.Kick(at, velocity):
                 self._kick(at, velocity)
-            case events.SetConstant(whose, name, value):
+            case commands.SetConstant(whose, name, value):
                 self._set(whose, name, value)
-            case events.SwitchPlanner():
+            case commands.SwitchPlanner():
                 self._switch_planner()
-            case events.SwitchAdaptation():
+            case commands.SwitchAdaptation():
                 self._switch_adaptation()
 
     def _reset(self, fresh: bool) -> None:
@@ -221,7 +221,7 @@ class Session:
             for name in self._changeable:
                 self.world.change(name, kept[name])
 
-    def _move_goal(self, index: int, to: events.Point) -> None:
+    def _move_goal(self, index: int, to: commands.Point) -> None:
         if self.target is None:
             raise PaigError("There is no goal to move: the agent plans for a reward.")
         height, width = self.model.image_size
@@ -256,7 +256,7 @@ class Session:
         if not held.possible:
             self.tell(str(held))
 
-    def _kick(self, at: events.Point, velocity: events.Point) -> None:
+    def _kick(self, at: commands.Point, velocity: commands.Point) -> None:
         state = self.agent.state
         assert state is not None
         kinematics = self.model.kinematics

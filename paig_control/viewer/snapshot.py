@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paig_control.physics.dynamics import Coordinate
-from paig_control.viewer.events import Whose
+from paig_control.viewer.commands import Whose
 
 Frame = NDArray[np.uint8]
 Array = NDArray[np.float64]

@@ -16,7 +16,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from paig_control.viewer.events import Point, Whose
+from paig_control.viewer.commands import Point, Whose
 from paig_control.viewer.snapshot import Constant
 
 Colour = tuple[int, int, int]

@@ -17,7 +17,7 @@ from paig_control.learning.moments import Moment
 from paig_control.models.paig import PAIG, to_pictures
 from paig_control.report.style import rollout
 from paig_control.types import State
-from paig_control.viewer.events import Whose
+from paig_control.viewer.commands import Whose
 from paig_control.viewer.predicted import FILM, inks, points
 from paig_control.viewer.snapshot import Array, Constant, Frame
 

@@ -16,7 +16,8 @@ import pygame
 
 from paig_control.viewer import drawing, panels, pictures, theme
 from paig_control.viewer.canvas import Canvas
-from paig_control.viewer.events import KEYS, MOUSE, Command, Hands
+from paig_control.viewer.commands import Command
+from paig_control.viewer.events import KEYS, MOUSE, Hands
 from paig_control.viewer.loop import Loop
 from paig_control.viewer.snapshot import Message, Snapshot
 from paig_control.viewer.theme import DESIGN, Layout
