@@ -234,8 +234,8 @@ def reach(
     if len(waiting):
         raise PaigError(
             f"No goal {distance:g} away was found for {len(waiting)} of {len(starts)} starts by {BLOCK * BLOCKS} "
-            f"random plays of {steps} steps ({', '.join(f'{n} {name}' for name, n in counts.items())}): lower the distance, "
-            "or play longer or shorter episodes."
+            f"random plays of {steps} steps ({', '.join(f'{n} {name}' for name, n in counts.items())}): lower the "
+            "distance, or play longer or shorter episodes."
         )
     pictures = np.stack([world.draw(goal) for goal in goals])
     return Reached(goals, pictures, held, distance, world.tolerance.within, len(reasons), counts)
