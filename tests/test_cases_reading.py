@@ -133,6 +133,13 @@ def test_a_checkpoint_of_any_other_format_is_refused(tmp_path: Path) -> None:
     assert checkpoint.load(run).record["seed"] == 3
 
 
+def as_written(said: dict[str, Any], written: int) -> None:
+    """Make a description one of a format before."""
+    said["format"] = written
+    if written < checkpoint.FORMAT:
+        said["model"]["kind"] = {one: kind for kind, one in checkpoint.KINDS.items()}[said["model"].pop("estimator")]
+
+
 def test_a_checkpoint_of_the_format_before_means_what_it_meant(tmp_path: Path) -> None:
     """In which every constant was kept as its logarithm, and nothing said whether the camera mirrors."""
     physics = build_physics("spring", 0.3)
@@ -141,11 +148,11 @@ def test_a_checkpoint_of_the_format_before_means_what_it_meant(tmp_path: Path) -
     checkpoint.save(tmp_path, model, {})
     path = tmp_path / checkpoint.FOLDER / "weights.safetensors"
     weights = load_file(path)
+    del weights["dynamics.free"], weights["dynamics.handed"]
     weights["physics.free"] = torch.tensor(list(constants.values()), dtype=torch.float64).log()
-    del weights["physics.handed"]
     save_file(weights, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    sealed(tmp_path, lambda said: said.update(format=2) or said["files"].update({path.name: digest}))
+    sealed(tmp_path, lambda said: as_written(said, 2) or said["files"].update({path.name: digest}))
     loaded = checkpoint.load(tmp_path).model
     assert loaded.physics.values() == pytest.approx(constants, rel=1e-12)
     assert loaded.physics.handed.tolist() == [1.0, 1.0]
@@ -179,7 +186,7 @@ def test_a_description_imports_nothing_whatever_it_says(tmp_path: Path, part: st
     asks = {"imports": True, "objects": 2, "forces": {"spring": {}, "own": {"kind": "antigravity:Force"}}}
     for written in (checkpoint.FORMAT, checkpoint.NAMED):
         run = a_run(tmp_path / str(written))
-        sealed(run, lambda said, written=written: said.update(format=written))
+        sealed(run, lambda said, written=written: as_written(said, written))
         sealed(run, lambda said: said[part]["physics"].update(asks))
         if (part, written) == ("record", checkpoint.FORMAT):
             checkpoint.load(run)  # a note, of which nothing is made
@@ -222,7 +229,9 @@ def test_what_a_sealed_checkpoint_says_wrongly_is_named(tmp_path: Path, place: t
         checkpoint.load(run)
 
 
-@pytest.mark.parametrize("name", ["kind", "physics", "integrator", "kinematics", "localizer", "renderer", "polish"])
+@pytest.mark.parametrize(
+    "name", ["estimator", "physics", "integrator", "kinematics", "localizer", "renderer", "polish"]
+)
 def test_what_a_description_lacks_is_named(tmp_path: Path, name: str) -> None:
     run = sealed(a_run(tmp_path), lambda said: said["model"].pop(name))
     with pytest.raises(PaigError, match=f"model.{name} is missing"):

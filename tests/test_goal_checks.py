@@ -32,7 +32,7 @@ def env():
 def agent(spring_model: PAIG) -> MPCAgent:
     physics = build_physics("spring", 0.3)
     physics.set_values({"stiffness": 4.0, "rest_length": 12.0, "actuation": 1.0})
-    spring_model.physics = physics
+    spring_model.dynamics = physics
     return MPCAgent(spring_model, CEM(CEMSettings(horizon=2, samples=20)), [-33.0] * 4, [33.0] * 4)
 
 

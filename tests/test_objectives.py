@@ -260,7 +260,7 @@ def pushed(spring_model: PAIG) -> PAIG:
     """The model made by hand, of balls that can be pushed."""
     physics = build_physics("spring", 0.3)
     physics.set_values({"stiffness": 4.0, "rest_length": 12.0, "actuation": 1.0})
-    spring_model.physics = physics
+    spring_model.dynamics = physics
     return spring_model
 
 
