@@ -20,7 +20,7 @@ from paig_control.cli.main import main
 from paig_control.errors import PaigError
 from paig_control.estimation.online import OnlineAdapter
 from paig_control.models.paig import PAIG
-from paig_control.viewer import events
+from paig_control.viewer import commands
 from paig_control.viewer.commands import Whose
 from paig_control.viewer.loop import Loop
 from paig_control.viewer.recording import Lockstep, record, writer
@@ -279,10 +279,10 @@ def test_slider_places_and_values_are_inverse(user: Script) -> None:
 
 
 def test_a_drag_asks_for_many_places_and_only_the_last_is_obeyed() -> None:
-    asked = [events.MoveGoal(0, (float(i), 0.0)) for i in range(5)]
-    stop = events.Pause()
-    assert events.latest([*asked, stop, *asked]) == [asked[-1], stop, asked[-1]]
-    assert events.latest([stop, stop]) == [stop, stop]
+    asked = [commands.MoveGoal(0, (float(i), 0.0)) for i in range(5)]
+    stop = commands.Pause()
+    assert commands.latest([*asked, stop, *asked]) == [asked[-1], stop, asked[-1]]
+    assert commands.latest([stop, stop]) == [stop, stop]
 
 
 # -- live ----------------------------------------------------------------------------------------------------
@@ -291,14 +291,14 @@ def test_a_drag_asks_for_many_places_and_only_the_last_is_obeyed() -> None:
 def test_the_loop_keeps_the_worlds_rate_while_the_window_draws_at_its_own_and_both_end(session: Session) -> None:
     before = threading.active_count()
     with Loop(session) as loop, Window(loop, "live") as window:
-        loop.ask(events.Pace(1))  # twice 2 Hz
+        loop.ask(commands.Pace(1))  # twice 2 Hz
         begin, drawn = time.monotonic(), 0
         while (steps := loop.latest.step) < 4 and time.monotonic() - begin < 60:
             drawn += show(window, loop, seconds=0.2).drawn
         assert steps == pytest.approx(4, abs=1)
         assert time.monotonic() - begin > 0.6
         assert drawn > 2 * steps
-        loop.ask(events.Pause())
+        loop.ask(commands.Pause())
         while not (halted := loop.latest).paused:
             time.sleep(0.01)
         time.sleep(0.6)
