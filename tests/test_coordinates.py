@@ -14,8 +14,8 @@ from paig_control.errors import PaigError
 from paig_control.estimation.filter import StateFilter
 from paig_control.estimation.state import history, infer
 from paig_control.goals.equilibrium import holding
-from paig_control.physics.base import Constant, Physics
-from paig_control.physics.dynamics import ANGLE, PLANE, Coordinate
+from paig_control.physics.base import Physics
+from paig_control.physics.dynamics import ANGLE, PLANE, Constant, Coordinate
 from paig_control.types import Reading, State
 
 RAIL = Coordinate("rail", "px")

@@ -11,8 +11,8 @@ from torch import Tensor
 from paig_control.estimation.kalman import Belief, Kalman
 from paig_control.estimation.online import OnlineAdapter
 from paig_control.estimation.settings import OnlineSettings
-from paig_control.physics.base import Constant, Physics
-from paig_control.physics.dynamics import Coordinate
+from paig_control.physics.base import Physics
+from paig_control.physics.dynamics import Constant, Coordinate
 from paig_control.physics.registry import build_physics
 from paig_control.types import Reading, State
 

@@ -12,7 +12,8 @@ from scipy.integrate import solve_ivp
 
 from paig_control.errors import PaigError
 from paig_control.estimation.state import trajectory
-from paig_control.physics.base import Constant, Physics
+from paig_control.physics.base import Physics
+from paig_control.physics.dynamics import Constant
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 

@@ -12,8 +12,9 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from paig_control.errors import PaigError
-from paig_control.physics.base import Constant, Physics, integrate_by
+from paig_control.physics.base import Physics, integrate_by
 from paig_control.physics.check import check_physics, sample, untold
+from paig_control.physics.dynamics import Constant
 from paig_control.physics.force import Force
 from paig_control.physics.forces import FORCES, Drag, Friction, Motor, Push, Spring, Weight
 from paig_control.physics.joints import Body

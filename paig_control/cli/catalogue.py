@@ -13,7 +13,8 @@ from paig_control.errors import PaigError, nearest
 from paig_control.physics.written import asked, scenes
 
 if TYPE_CHECKING:
-    from paig_control.physics.base import Constant, Physics
+    from paig_control.physics.base import Physics
+    from paig_control.physics.dynamics import Constant
 
 USAGE = {
     "list": "paig-control list physics|forces|planners|envs",

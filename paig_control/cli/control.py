@@ -40,7 +40,8 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     wall = time.monotonic()
     _check_aims(config)
 
-    from paig_control.evaluation.control import Truth, count_objects, evaluate_control
+    from paig_control.evaluation.baselines import Truth
+    from paig_control.evaluation.control import count_objects, evaluate_control
     from paig_control.report.films import save_control_film
 
     disturb = build(DisturbSettings, factories.plain(config.disturb))

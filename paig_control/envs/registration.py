@@ -12,7 +12,7 @@ SCENES = {
     "Pendulum": ("pendulum", 200),
     "BouncingBalls": ("bouncing_balls", 200),
     "Spring": ("spring", 200),
-    "SpringHalf": ("spring_half", 200),
+    "SpringHalf": ("spring", 200),
     "DigitSpring": ("digit_spring", 200),
     "ThreeBody": ("three_body", 200),
 }

@@ -24,7 +24,8 @@ from paig_control.errors import PaigError
 from paig_control.estimation.least_squares import damped, descend
 from paig_control.estimation.settings import IdentifySettings
 from paig_control.estimation.state import believed, best_start, linearise, trajectory, unpack
-from paig_control.physics.base import CONVERGENT, Constant, Physics, integrate_by
+from paig_control.physics.base import CONVERGENT, Physics, integrate_by
+from paig_control.physics.dynamics import Constant
 from paig_control.types import State
 
 AVERAGED = 2500

@@ -28,16 +28,6 @@ from paig_control.evaluation.rollout import Act, Array, Film, Played, Recorder, 
 from paig_control.goals.drawing import Targets
 from paig_control.seeds import whole
 
-__all__ = [
-    "ControlSettings",
-    "Film",
-    "Judge",
-    "Measured",
-    "Truth",
-    "evaluate_control",
-    "summarise",
-    "wilson",
-]
 Progress = Callable[[int, int], None]
 """Called with the work done and the whole work, in frames."""
 

@@ -84,9 +84,6 @@ def integrate_by(physics: Stepped, name: str) -> None:
     physics.scheme, physics.substeps = scheme, int(parts)
 
 
-__all__ = ["Constant", "Dynamics", "Physics"]
-
-
 class Physics(Dynamics):
     """Base class of the physics engines: dynamics with laws.
 

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from paig_control import naming
 from paig_control.errors import PaigError, quoted
-from paig_control.physics.base import Constant
-from paig_control.physics.dynamics import chosen
+from paig_control.physics.dynamics import Constant, chosen
 from paig_control.physics.force import Force, spread
 from paig_control.types import State
 
