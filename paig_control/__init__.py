@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from paig_control.agents.mpc import MPCAgent as MPCAgent
     from paig_control.agents.mppi import MPPI as MPPI
     from paig_control.data.collection import collect as collect
+    from paig_control.experiment.trial import trial as trial
     from paig_control.learning.recipe import train as train
     from paig_control.models.checkpoint import load as load
     from paig_control.physics.registry import build_physics as build_physics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -80,6 +81,7 @@ def test_every_command_and_code_block_runs_page_by_page(
                 continue
             if language == "python":
                 source = text.replace("sequences=32, steps=30", "sequences=16, steps=16")
+                source = source.replace('"episodes=8"', '"episodes=1", "steps=12", "hold=5", "planner.samples=20"')
                 exec(compile(source.replace("range(200)", "range(5)"), str(page), "exec"), names)
                 continue
             for words in lines(text):
@@ -92,6 +94,7 @@ def test_every_command_and_code_block_runs_page_by_page(
     said = capsys.readouterr().out
     assert "m/s²" in said  # of the README's constants
     assert "upright:" in said
+    assert "swung up:" in said
     for name in ("pend", "pend-control", "pend-reward", "pend-test", "spring-zoom", "black-box", "paper", "report"):
         assert (tmp_path / "runs" / name / "summary.json").stat().st_size > 100
     assert (tmp_path / "view.png").stat().st_size > 10_000
@@ -119,12 +122,7 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 
 def test_every_file_that_is_named_is_there() -> None:
-    readme = PAGES[0].read_text()
-    folders = re.findall(r"^\| `([^`]+)`", readme, flags=re.MULTILINE)
-    assert len(folders) > 8
-    for name in folders:
-        assert (ROOT / name).exists(), name
-    for page in PAGES:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
         text = page.read_text()
         links = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(
             r"^```\{(?:literal)?include\} (\S+)", text, re.MULTILINE
@@ -133,3 +131,23 @@ def test_every_file_that_is_named_is_there() -> None:
             assert (page.parent / link).exists(), f"{page.name}: {link}"
         for script in re.findall(r"`python (\S+\.py)", text):
             assert (ROOT / script).is_file(), f"{page.name}: {script}"
+        inside = [name for name in re.findall(r"`([\w/]+\.(?:py|yaml))`", text) if "/" in name]
+        for name in inside:
+            assert (ROOT / name).is_file() or (ROOT / "paig_control" / name).is_file(), f"{page.name}: {name}"
+
+
+def test_the_page_of_the_architecture_shows_the_house_as_it_is() -> None:
+    """As ``python docs/architecture.py`` writes it."""
+    spec = importlib.util.spec_from_file_location("architecture", DOCS / "architecture.py")
+    assert spec is not None
+    assert spec.loader is not None
+    drawn = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(drawn)
+    assert drawn.table() in (DOCS / "architecture.md").read_text(), "run python docs/architecture.py"
+    assert "| `physics` |" in drawn.table()
+    assert drawn.height("cli") > drawn.height("physics") > drawn.height("errors") == 0
+    assert drawn.below("errors") == set()
+
+
+def test_the_readme_is_read_in_three_minutes() -> None:
+    assert len(re.findall(r"\w+", re.sub(r"```.*?```", "", PAGES[0].read_text(), flags=re.DOTALL))) < 1000

@@ -12,10 +12,7 @@ from paig_control import runs
 from paig_control.border import files
 from paig_control.cli import adapting
 from paig_control.cli.output import Screen
-from paig_control.errors import PaigError
-from paig_control.evaluation.corruptions import DisturbSettings
 from paig_control.experiment import factories
-from paig_control.experiment.records import build
 from paig_control.experiment.trial import Trial
 from paig_control.goals import drawing, goal_files
 
@@ -38,50 +35,24 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         pictures: folder of the films, ``out`` by default.
     """
     wall = time.monotonic()
-    _check_aims(config)
-
-    from paig_control.evaluation.baselines import Truth
-    from paig_control.evaluation.control import count_objects, evaluate_control
     from paig_control.report.films import save_control_film
 
-    disturb = build(DisturbSettings, factories.plain(config.disturb))
     trial = Trial(config)
-    env = trial.open()
-    try:
-        screen.remarks(trial.notes)
-        goal = trial.goal(env) if config.goals is None else None
-        drawn = None if config.goals is None else trial.drawn(env)
-        control = trial.measures(drawn, goal)
-        disturb.check(control.steps, count_objects(env))
-        agent, aims = trial.agent(env.action_space, drawn is not None and not drawn.held)
-        shown = config.objective.name != "reward"
-        truth = Truth(factories.true_physics(env), config.env.reward if drawn is None else None)
-    finally:
-        env.close()
-    targets = drawing.Targets.of(goal, shown) if drawn is None else drawn.targets
+    task = trial.task()
+    goal, drawn, control, agent = task.goal, task.drawn, task.control, task.agent
+    screen.remarks(trial.notes)
+    shown = config.objective.name != "reward"
     if goal is not None and shown:
         screen.remarks(goal.notes)
-        agent.reset(targets.aim())
+        agent.reset(task.targets.aim())
         _warn(screen, agent, trial.model, goal)
     if drawn is not None:
         _tell(screen, drawn, control)
-    elif targets.states is None:
+    elif task.targets.states is None:
         screen.remark("The goal's state is not known, so success is not measured: give it with goal_state=[...].")
     folder = runs.folder(config.out, config.overwrite)
     with screen.bar("control") as tick:
-        measured = evaluate_control(
-            trial.make,
-            agent,
-            trial.model,
-            targets,
-            truth,
-            trial.planner(),
-            aims,
-            control,
-            config.baselines,
-            lambda done, total: tick(done / total, f"{done} of {total} frames"),
-            disturb,
-        )
+        measured = trial.measure(task, lambda done, total: tick(done / total, f"{done} of {total} frames"))
     figures: dict[str, Any] = {
         **measured.summary,
         "objective": config.objective.name,
@@ -106,24 +77,6 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     if figures["adaptation"] is not None:
         adapting.show(screen, figures["adaptation"])
     return summary
-
-
-def _check_aims(config: DictConfig) -> None:
-    """Refuse aims that exclude one another, before anything is loaded."""
-    if config.goals is None:
-        if config.distance is not None:
-            raise PaigError(f"distance={config.distance} is that of drawn goals: say how many, for example goals=100.")
-        return
-    for name in ("goal", "goal_state"):
-        if config[name] is not None:
-            raise PaigError(
-                f"{name}={config[name]} and goals={config.goals}: show one goal, or let the environment draw one for "
-                "every episode."
-            )
-    if config.objective.name == "reward":
-        raise PaigError(f"goals={config.goals} are shown as pictures: take objective=goal, or objective=picture.")
-    if config.goals < 1:
-        raise PaigError(f"goals = {config.goals}: expected at least 1, one for each episode.")
 
 
 def _tell(screen: Screen, drawn: drawing.Drawn, control: ControlSettings) -> None:

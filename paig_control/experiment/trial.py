@@ -1,12 +1,14 @@
 """A trial: a trained model in an environment, with an agent, what it is to reach, and how that is measured.
 
 All of it follows from one configuration, and is made here for the command line, the window, benchmarks and Python
-alike: ``Trial(configure("control", ["run=runs/pend", "env=pendulum"]))``.
+alike: ``trial("runs/pend", "env=pendulum", "goal=[0.2]").measure()``.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -17,7 +19,9 @@ from paig_control.border import files
 from paig_control.border.guarding import guarded
 from paig_control.errors import PaigError
 from paig_control.experiment import factories
+from paig_control.experiment.compose import configure
 from paig_control.experiment.factories import Env
+from paig_control.experiment.records import build
 from paig_control.goals import drawing, goal_files
 
 if TYPE_CHECKING:
@@ -25,9 +29,55 @@ if TYPE_CHECKING:
     from paig_control.agents.receding import SeededPlanner
     from paig_control.agents.settings import TermSettings
     from paig_control.estimation.online import OnlineAdapter
-    from paig_control.evaluation.control import ControlSettings
+    from paig_control.evaluation.baselines import Truth
+    from paig_control.evaluation.control import ControlSettings, Measured
+    from paig_control.evaluation.corruptions import DisturbSettings
+    from paig_control.learning.trainer import Run
+    from paig_control.models.checkpoint import Loaded
     from paig_control.models.paig import PAIG
     from paig_control.viewer.session import Session
+
+
+def trial(run: Run | Path | str, *words: str) -> Trial:
+    """A trial in Python, of a training's result or a run's folder.
+
+    Args:
+        run: what :func:`~paig_control.learning.recipe.train` gave, or the folder that it was written to.
+        words: options as those of ``paig-control control``, ``"env=gym_pendulum", "goal=[0.2]"``.
+
+    Raises:
+        PaigError: for options that do not fit, or a folder without a checkpoint.
+    """
+    if isinstance(run, (str, Path)):
+        return Trial(configure("control", [f"run={run}", *words]))
+    from paig_control.models.checkpoint import Loaded
+
+    return Trial(configure("control", ["run=Python", *words]), Loaded(run.model, run.record, None))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a trial's agent is to do, and how that is judged.
+
+    Attributes:
+        goal: one for all episodes, if it is shown or judged by.
+        drawn: one for each episode, drawn by the environment.
+        targets: of every episode, from either.
+        control: how control is measured.
+        disturb: what goes wrong between camera and agent.
+        agent: under test.
+        aims: what counts for the oracle beside it.
+        truth: what the judge and the oracles know.
+    """
+
+    goal: drawing.Goal | None
+    drawn: drawing.Drawn | None
+    targets: drawing.Targets
+    control: ControlSettings
+    disturb: DisturbSettings
+    agent: MPCAgent
+    aims: TermSettings
+    truth: Truth
 
 
 class Trial:
@@ -35,6 +85,7 @@ class Trial:
 
     Args:
         config: as :func:`~paig_control.experiment.compose.configure` makes it.
+        loaded: the model, if it need not be read from ``config.run``.
 
     Attributes:
         loaded: the model, with constants as they are set by hand.
@@ -44,7 +95,8 @@ class Trial:
         PaigError: for what cannot be, before anything is loaded.
     """
 
-    def __init__(self, config: DictConfig) -> None:
+    def __init__(self, config: DictConfig, loaded: Loaded | None = None) -> None:
+        _check_aims(config)
         if config.adapt not in ("none", "online"):
             raise PaigError(f"adapt = {config.adapt}: expected none or online.")
         factories.use_threads(config.threads)
@@ -52,7 +104,8 @@ class Trial:
         from paig_control.models import checkpoint
 
         self.config, self.notes = config, list[str]()
-        self.loaded = checkpoint.load(files.expanded(config.run), factories.pick_device(config.device))
+        device = factories.pick_device(config.device)
+        self.loaded = loaded or checkpoint.load(files.expanded(config.run), device)
         self.model: PAIG = self.loaded.model
         if "constants" not in self.loaded.record:
             self.notes.append(f"The training in {config.run} has not ended: this is its last checkpoint.")
@@ -85,6 +138,55 @@ class Trial:
             env.close()
             raise
         return env
+
+    def task(self) -> Task:
+        """What the agent is to do.
+
+        Raises:
+            PaigError: for a model and an environment that do not fit, goals that cannot be read, drawn or judged by.
+        """
+        from paig_control.evaluation.baselines import Truth
+        from paig_control.evaluation.control import count_objects
+        from paig_control.evaluation.corruptions import DisturbSettings
+
+        disturb = build(DisturbSettings, factories.plain(self.config.disturb))
+        env = self.open()
+        try:
+            goal = self.goal(env) if self.config.goals is None else None
+            drawn = None if self.config.goals is None else self.drawn(env)
+            control = self.measures(drawn, goal)
+            disturb.check(control.steps, count_objects(env))
+            agent, aims = self.agent(env.action_space, drawn is not None and not drawn.held)
+            truth = Truth(factories.true_physics(env), self.config.env.reward if drawn is None else None)
+        finally:
+            env.close()
+        shown = self.config.objective.name != "reward"
+        targets = drawing.Targets.of(goal, shown) if drawn is None else drawn.targets
+        return Task(goal, drawn, targets, control, disturb, agent, aims, truth)
+
+    def measure(self, task: Task | None = None, progress: Callable[[int, int], None] | None = None) -> Measured:
+        """All episodes, the agent's and, on the same starts, those of the baselines.
+
+        Args:
+            task: what the agent is to do, as configured by default.
+            progress: called after every step of the agent with the frames done, and all.
+        """
+        from paig_control.evaluation.control import evaluate_control
+
+        task = task or self.task()
+        return evaluate_control(
+            self.make,
+            task.agent,
+            self.model,
+            task.targets,
+            task.truth,
+            self.planner(),
+            task.aims,
+            task.control,
+            self.config.baselines,
+            progress,
+            task.disturb,
+        )
 
     def session(self) -> Session:
         """World, agent and goal for the window, which closes the environment.
@@ -229,6 +331,24 @@ class Trial:
                 **others, effort=self.config.env.effort, time_scale=self.config.env.time_scale, once=once
             )
         return agent, aims
+
+
+def _check_aims(config: DictConfig) -> None:
+    """Refuse aims that exclude one another, before anything is loaded."""
+    if config.get("goals") is None:
+        if config.get("distance") is not None:
+            raise PaigError(f"distance={config.distance} is that of drawn goals: say how many, for example goals=100.")
+        return
+    for name in ("goal", "goal_state"):
+        if config[name] is not None:
+            raise PaigError(
+                f"{name}={config[name]} and goals={config.goals}: show one goal, or let the environment draw one for "
+                "every episode."
+            )
+    if config.objective.name == "reward":
+        raise PaigError(f"goals={config.goals} are shown as pictures: take objective=goal, or objective=picture.")
+    if config.goals < 1:
+        raise PaigError(f"goals = {config.goals}: expected at least 1, one for each episode.")
 
 
 def _imagined(model: PAIG, told: goal_files.Array) -> goal_files.Frame:
