@@ -12,7 +12,7 @@ from paig_control.agents.mpc import MPCAgent, Timing
 from paig_control.agents.settings import CEMSettings, GoalSettings
 from paig_control.errors import PaigError
 from paig_control.estimation.state import infer
-from paig_control.evaluation.baselines import Truth, optimal_agent, random_agent
+from paig_control.evaluation.baselines import TrueWorld, optimal_agent, random_agent
 from paig_control.evaluation.control import ControlSettings, Judge, evaluate_control, summarise, wilson
 from paig_control.evaluation.corruptions import DisturbSettings
 from paig_control.evaluation.rollout import Played, play
@@ -76,7 +76,7 @@ def measure(settings, goal=True, baselines=True, targets=None, disturb=None):
         agent,
         model,
         targets or Targets(image, UPRIGHT[None]),
-        Truth(true_physics(), "pendulum"),
+        TrueWorld(true_physics(), "pendulum"),
         CEM(PLANNER),
         GoalSettings() if goal else None,
         settings,
@@ -274,5 +274,5 @@ def test_settings_that_cannot_work_are_refused(wrong):
 
 def test_where_the_physics_is_not_known_there_is_no_oracle():
     low, high = np.array([-2.0]), np.array([2.0])
-    assert optimal_agent(Truth(None, "pendulum"), low, high, 10) is None
-    assert optimal_agent(Truth(true_physics(), None), low, high, 10) is None
+    assert optimal_agent(TrueWorld(None, "pendulum"), low, high, 10) is None
+    assert optimal_agent(TrueWorld(true_physics(), None), low, high, 10) is None

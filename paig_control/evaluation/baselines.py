@@ -29,7 +29,7 @@ from paig_control.types import State
 
 
 @dataclass(frozen=True)
-class Truth:
+class TrueWorld:
     """What only the evaluator knows of an environment.
 
     Attributes:
@@ -47,7 +47,7 @@ def _state(states: Array) -> State:
     return State(tensor[:, 0], tensor[:, 1])
 
 
-def optimal_agent(truth: Truth, low: NDArray[Any], high: NDArray[Any], steps: int) -> Act | None:
+def optimal_agent(truth: TrueWorld, low: NDArray[Any], high: NDArray[Any], steps: int) -> Act | None:
     """Solve for the best return possible on the true physics; None where dynamic programming cannot."""
     physics = truth.physics
     if physics is None or truth.reward not in REWARDS or not physics.turns_alone:
@@ -57,7 +57,7 @@ def optimal_agent(truth: Truth, low: NDArray[Any], high: NDArray[Any], steps: in
 
 
 def informed_agent(
-    truth: Truth,
+    truth: TrueWorld,
     planner: SeededPlanner,
     low: NDArray[Any],
     high: NDArray[Any],

@@ -22,7 +22,7 @@ from paig_control.agents.receding import SeededPlanner
 from paig_control.agents.settings import TermSettings
 from paig_control.border.guarding import guarded
 from paig_control.errors import PaigError
-from paig_control.evaluation.baselines import Truth, informed_agent, optimal_agent, random_agent
+from paig_control.evaluation.baselines import TrueWorld, informed_agent, optimal_agent, random_agent
 from paig_control.evaluation.corruptions import Camera, DisturbSettings
 from paig_control.evaluation.rollout import Act, Array, Film, Played, Recorder, Renders, play
 from paig_control.goals.drawing import Targets
@@ -170,7 +170,7 @@ def evaluate_control(
     agent: MPCAgent,
     model: Renders,
     targets: Targets,
-    truth: Truth,
+    truth: TrueWorld,
     oracle_planner: SeededPlanner,
     goal_settings: TermSettings | None,
     settings: ControlSettings,

@@ -9,6 +9,6 @@ from paig_control.faces import face
 if TYPE_CHECKING:
     from paig_control.experiment.compose import configure as configure
     from paig_control.experiment.reporting import report as report
-    from paig_control.experiment.trial import Trial as Trial, trial as trial
+    from paig_control.experiment.trial import Trial as Trial
 
 __getattr__, __dir__ = face(__name__)

@@ -17,7 +17,7 @@ from paig_control.errors import PaigError
 from paig_control.experiment import factories
 
 if TYPE_CHECKING:
-    from paig_control.report.sources import Folder, Measured, System, Trained
+    from paig_control.report.sources import Folder, Foretold, System, Trained
 
 PAGE = "report.html"
 
@@ -133,7 +133,7 @@ def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]
     path = config.data or (summary or {}).get("options", {}).get("data")
     looks = f"{model.dynamics.spec['name']}, {model.dynamics.objects} objects, {' x '.join(map(str, model.image_size))}"
     system = (summary or {}).get("filmed") or looks
-    measured: Measured | None = None
+    measured: Foretold | None = None
     if path is None and damage:
         missing = damage
     elif path is None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from paig_control.agents.receding import SeededPlanner
     from paig_control.agents.settings import TermSettings
     from paig_control.estimation.online import OnlineAdapter
-    from paig_control.evaluation.baselines import Truth
+    from paig_control.evaluation.baselines import TrueWorld
     from paig_control.evaluation.control import ControlSettings, Measured
     from paig_control.evaluation.corruptions import DisturbSettings
     from paig_control.learning.trainer import Run
@@ -77,7 +77,7 @@ class Task:
     disturb: DisturbSettings
     agent: MPCAgent
     aims: TermSettings
-    truth: Truth
+    truth: TrueWorld
 
 
 class Trial:
@@ -145,7 +145,7 @@ class Trial:
         Raises:
             PaigError: for a model and an environment that do not fit, goals that cannot be read, drawn or judged by.
         """
-        from paig_control.evaluation.baselines import Truth
+        from paig_control.evaluation.baselines import TrueWorld
         from paig_control.evaluation.control import count_objects
         from paig_control.evaluation.corruptions import DisturbSettings
 
@@ -157,7 +157,7 @@ class Trial:
             control = self.measures(drawn, goal)
             disturb.check(control.steps, count_objects(env))
             agent, aims = self.agent(env.action_space, drawn is not None and not drawn.held)
-            truth = Truth(factories.true_physics(env), self.config.env.reward if drawn is None else None)
+            truth = TrueWorld(factories.true_physics(env), self.config.env.reward if drawn is None else None)
         finally:
             env.close()
         shown = self.config.objective.name != "reward"

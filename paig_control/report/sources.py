@@ -38,7 +38,7 @@ EVALUATE = {
 
 
 @dataclass(frozen=True)
-class Measured:
+class Foretold:
     """A model on films that it has not seen.
 
     Attributes:
@@ -74,7 +74,7 @@ class Trained:
     model: PAIG
     record: Mapping[str, Any]
     summary: Mapping[str, Any] | None
-    measured: Measured | None
+    measured: Foretold | None
     missing: str = ""
     damage: str = ""
 
@@ -135,8 +135,8 @@ class System:
         return list(kinds.values())
 
 
-def measure(model: PAIG, data: Sequences, split: str, prediction_frames: int, rows: int) -> Measured:
+def measure(model: PAIG, data: Sequences, split: str, prediction_frames: int, rows: int) -> Foretold:
     """Read and predict films; keep the first ``rows`` of them to be looked at."""
     reading = read(model, data)
     prediction = predict(model, data, reading, prediction_frames)
-    return Measured(data, split, prediction, films(model, data, reading, prediction, rows))
+    return Foretold(data, split, prediction, films(model, data, reading, prediction, rows))
