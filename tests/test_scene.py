@@ -148,6 +148,30 @@ def test_drag_on_a_rod_acts_where_its_middle_is() -> None:
     assert float(found.detach()) == pytest.approx(-0.6 * 3.0 * 1.0**2 / (2.0**2 / 3))  # torque by inertia
 
 
+class Torsion(Force):
+    """A spring in a hinge; its torque is not proportional to the angle at which it rests."""
+
+    constants = (Constant("torsion", start=1.0), Constant("rest", start=0.5))
+    on = "joints"
+
+    def forward(self, motion: Motion, action: Tensor) -> Tensor:
+        return -self.value("torsion") * (motion.position - self.value("rest"))
+
+
+@pytest.mark.parametrize("dragged", [False, True])
+def test_what_turns_a_rod_is_divided_by_its_inertia_whatever_else_acts(dragged: bool) -> None:
+    length, mass = 1.4, 0.6
+    forces: dict[str, Force] = {"weight": Weight(), "friction": Friction(), "torsion": Torsion(), "motor": Motor()}
+    scene = Mechanism(0.1, [Body("hinge", length=length, mass=mass)], forces | ({"drag": Drag()} if dragged else {}))
+    scene.set_values({"gravity": 7.0, "friction": 0.3, "torsion": 2.0, "rest": 0.25, "actuation": -0.8})
+    scene.set_values({"damping": 0.9} if dragged else {})
+    angle, speed, torque = 0.7, 1.5, 2.0
+    found = scene.acceleration(State(torch.tensor([[angle]]), torch.tensor([[speed]])), torch.tensor([torque]))
+    turning = mass * 7.0 * length / 2 * math.sin(angle) - 0.3 * speed - 2.0 * (angle - 0.25) - 0.8 * torque
+    turning -= 0.9 * speed * (length / 2) ** 2 if dragged else 0.0
+    assert float(found.detach()) == pytest.approx(turning / (mass * length**2 / 3), rel=1e-5)
+
+
 def test_masses_make_bodies_slow() -> None:
     scene = Mechanism(0.1, [Body(), Body(mass=4.0)], {"spring": Spring(), "push": Push([1])})
     now = State(torch.tensor([[0.0, 0.0], [6.0, 0.0]]), torch.zeros(2, 2))

@@ -45,7 +45,10 @@ class Force(nn.Module):
         uses_velocity: whether it depends on velocities; then integrators for that are taken.
         walls: whether :meth:`reflect` does anything.
         driven: whether actions drive it.
+        proportional: whether it is proportional to each of its constants: what divides it by a scene's one inertia then
+            divides these, once.
         acts: numbers of an action that it takes, the first of those that no force before it took.
+        ease: what its constants are multiplied by on the way.
     """
 
     constants: ClassVar[tuple[Constant, ...]] = ()
@@ -55,7 +58,9 @@ class Force(nn.Module):
     uses_velocity: ClassVar[bool] = False
     walls: ClassVar[bool] = False
     driven: ClassVar[bool] = False
+    proportional: ClassVar[bool] = False
     acts: int = 0
+    ease: float = 1.0
     scene: Mechanism
     names: dict[str, str]
 
@@ -69,9 +74,11 @@ class Force(nn.Module):
             PaigError: for a scene that it does not fit.
         """
         self.__dict__["scene"], self.__dict__["names"] = scene, dict(names)
+        self.ease = scene.ease if self.proportional else 1.0
 
     def value(self, name: str, times: float = 1.0) -> Tensor:
         """A constant, differentiable, times a number; it broadcasts against ``(*B, N, D)``."""
+        times *= self.ease
         return self.scene.constant(self.names[name]) if times == 1.0 else self.scene.scaled(self.names[name], times)
 
     def pairwise(self, name: str) -> Tensor:

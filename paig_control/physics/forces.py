@@ -149,7 +149,7 @@ class Weight(Force):
     """Gravity that is the same everywhere, downwards; negative where the camera stands on its head."""
 
     constants = (Constant("gravity", "m/s²", low=-math.inf),)
-    on = "joints"
+    on, proportional = "joints", True
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """What weight does along each coordinate."""
@@ -158,7 +158,7 @@ class Weight(Force):
     def potential(self, motion: Motion) -> Tensor:
         """Weight times height."""
         mass = self.scene.mass.to(motion.place)
-        return -(self.value("gravity") * (mass * motion.place[..., 1])[..., None]).sum((-1, -2))
+        return -(self.scene.constant(self.names["gravity"]) * (mass * motion.place[..., 1])[..., None]).sum((-1, -2))
 
 
 class Drag(Force):
@@ -188,7 +188,7 @@ class Friction(Force):
     """Friction in rails and hinges, against the coordinate's velocity and in proportion to it."""
 
     constants = (Constant("friction", start=0.1),)
-    on, joints = "joints", ("rail", "hinge")
+    on, joints, proportional = "joints", ("rail", "hinge"), True
     uses_velocity = True
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
@@ -221,12 +221,12 @@ class Push(Force):
         self.acts = 2 * len(self.pushed)
         self.spread: Tensor
         self.register_buffer("spread", spread(self.pushed, len(scene.bodies)), persistent=False)
+        self._all = self.pushed == list(range(len(scene.bodies)))
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """Each body's part of the action."""
-        pushes = action.unflatten(-1, (len(self.pushed), 2)) * self.scene.handed.to(action)
-        each: Tensor = self.spread.to(pushes) @ pushes
-        return self.value("actuation") * each
+        each: Tensor = action.unflatten(-1, (len(self.pushed), 2)) * self.scene.handed.to(action)
+        return self.value("actuation") * (each if self._all else self.spread.to(each) @ each)
 
 
 class Motor(Force):
@@ -237,7 +237,7 @@ class Motor(Force):
     """
 
     constants = (Constant("actuation", low=-math.inf),)
-    on, joints, driven = "joints", ("rail", "hinge"), True
+    on, joints, driven, proportional = "joints", ("rail", "hinge"), True, True
 
     def __init__(self, bodies: Sequence[int] | None = None) -> None:
         super().__init__()
@@ -252,11 +252,12 @@ class Motor(Force):
         self.acts = len(self.turned)
         self.spread: Tensor
         self.register_buffer("spread", spread(self.turned, len(scene.bodies)), persistent=False)
+        self._all = self.turned == list(range(len(scene.bodies)))
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """Each joint's part of the action."""
         each = action.unsqueeze(-1)
-        return self.value("actuation") * (each if self.spread.shape == (1, 1) else self.spread.to(each) @ each)
+        return self.value("actuation") * (each if self._all else self.spread.to(each) @ each)
 
 
 class Walls(Force):

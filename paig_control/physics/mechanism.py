@@ -110,7 +110,8 @@ class Mechanism(Physics):
             if len(self.bodies) == 1 and self.bodies[0].joint == "hinge":
                 self.kinematics, self.rod = "rotary", self.bodies[0]
                 self.lever = self.rod.mass * self.rod.length / 2
-                self.ease = 3.0 / (self.rod.mass * self.rod.length**2)
+                if all(force.on == "joints" for force in forces.values()):
+                    self.ease = 3.0 / (self.rod.mass * self.rod.length**2)
         self._alike_masses = bool((mass == 1).all())
         self.forces: dict[str, Force] = dict(forces)
         self.terms = nn.ModuleList(forces.values())
@@ -118,7 +119,12 @@ class Mechanism(Physics):
             force.enter(self, names[label])
         ends = list(itertools.accumulate(force.acts for force in forces.values()))
         self.action_size = ends[-1] if ends else 0
-        self._pulls = [(f, end - f.acts, end) for f, end in zip(forces.values(), ends, strict=True) if not f.walls]
+        self._pulls: list[tuple[Force, slice | None]] = [
+            (force, None if force.acts in (0, self.action_size) else slice(end - force.acts, end))
+            for force, end in zip(forces.values(), ends, strict=True)
+            if not force.walls
+        ]
+        self._turning = self.rod is not None and all(force.on == "joints" for force, _ in self._pulls)
         self._walls = [force for force in forces.values() if force.walls]
         self.walls = bool(self._walls)
         coupled = self.rod is None and any(body.joint == "hinge" for body in self.bodies)  # Coriolis terms
@@ -136,14 +142,16 @@ class Mechanism(Physics):
         motion = Motion(self, *state)
         bodies: Tensor | None = None
         joints: Tensor | None = None
-        for force, low, high in self._pulls:
-            found = force.forward(motion, action if high - low in (0, self.action_size) else action[..., low:high])
+        for force, part in self._pulls:
+            found = force.forward(motion, action if part is None else action[..., part])
+            if self._turning and force.ease == 1.0 != self.ease:
+                found = found * self.ease
             if force.on == "bodies":
                 bodies = found if bodies is None else bodies + found
             else:
                 joints = found if joints is None else joints + found
-        if self.rod is not None and bodies is None and joints is not None:
-            return joints * self.ease
+        if self._turning and joints is not None:
+            return joints
         if self.tree is not None:
             return self.tree.accelerate(state, motion.places, bodies, joints)
         total = bodies if joints is None else joints if bodies is None else bodies + joints
