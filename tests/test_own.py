@@ -19,6 +19,7 @@ from paig_control.estimation.association import likeliest, orders
 from paig_control.estimation.settings import IdentifySettings
 from paig_control.estimation.state import trajectory
 from paig_control.experiment.compose import configure
+from paig_control.experiment.trial import trial
 from paig_control.physics.registry import build_physics
 from paig_control.physics.written import read_scene
 from paig_control.types import State
@@ -70,9 +71,34 @@ def test_a_planner_of_ones_own_controls_a_run_whose_force_is_trusted(folder: Pat
     assert said["options"]["planner"] == {"name": "shooting:Shooting", "horizon": 6, "samples": 40, "hold": 4}
 
 
+def test_an_objective_of_ones_own_is_planned_for_and_its_arguments_are_options(folder: Path) -> None:
+    words = ("control", "run=run", "env=cyclotron:Cyclotron-v0", "imports=[magnetic]", "objective=centre:Centre")
+    few = ("planner.samples=60", "env.horizon=10", "steps=25", "episodes=4", "film=0", "batch=4")
+    done = call(folder, *words, *few, "objective.x=9", "out=at")
+    assert done.returncode == 0, done.stderr
+    said = json.loads((folder / "at" / "summary.json").read_text())
+    assert said["objective"] == "centre:Centre"
+    assert said["options"]["objective"] == {"name": "centre:Centre", "x": 9, "y": 16.0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", [*sys.path, str(folder)])
+        own = trial(folder / "run", *words[2:], *few, "objective.x=9")
+        agent = own.task().agent
+        env = own.open()
+        frame, info = env.reset(seed=0)
+        agent.reset()
+        for _ in range(25):
+            frame, *_, info = env.step(agent.act(frame))
+        env.close()
+    place = np.asarray(info["state"])[0, 0]
+    assert np.abs(place - [9.0, 16.0]).max() < 3.0
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["objective=centre:Center"], "did you mean Centre"),
+        (["objective=centre:Centre", "objective.z=3"], r"objective\.z"),
         (["planner=shooting:Shooting", "planner.sampels=3"], r"did you mean planner\.samples"),
         (["planner=shooting:Shoting"], "did you mean Shooting"),
         (["planner=nowhere_at_all:P"], "cannot be imported"),

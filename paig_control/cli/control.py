@@ -41,7 +41,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     task = trial.task()
     goal, drawn, control, agent = task.goal, task.drawn, task.control, task.agent
     screen.remarks(trial.notes)
-    shown = config.objective.name != "reward"
+    shown = trial.shown
     if goal is not None and shown:
         screen.remarks(goal.notes)
         agent.reset(task.targets.aim())

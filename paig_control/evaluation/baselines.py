@@ -25,7 +25,7 @@ from paig_control.errors import PaigError
 from paig_control.evaluation.rollout import Act, Array, Frames
 from paig_control.physics.base import Physics
 from paig_control.seeds import whole
-from paig_control.types import State
+from paig_control.types import Objective, State
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,20 @@ def informed_agent(
     planner: SeededPlanner,
     low: NDArray[Any],
     high: NDArray[Any],
-    goal: TermSettings | None,
+    goal: TermSettings | Objective | None,
     states: Array | None,
 ) -> Act | None:
     """Plan with the true physics from the true state: for the goals ``(E, 2, N, D)``, or for the reward.
 
-    ``goal`` says what reaching them means, and what else counts; without GoalSettings it plans for the reward.
+    ``goal`` says what reaching them means, and what else counts; without GoalSettings it plans for the reward, or for
+    what else is in the place of settings, an objective of a user's own.
     """
     physics = truth.physics
     if physics is None:
         return None
-    if isinstance(goal, GoalSettings) and states is not None:
+    if callable(goal):
+        objective = Sum((goal,))
+    elif isinstance(goal, GoalSettings) and states is not None:
         objective = goal_objective(physics, _state(states), goal)
     elif not isinstance(goal, GoalSettings) and truth.reward in REWARDS:
         bounds = torch.from_numpy(low), torch.from_numpy(high)

@@ -27,6 +27,7 @@ from paig_control.evaluation.corruptions import Camera, DisturbSettings
 from paig_control.evaluation.rollout import Act, Array, Film, Played, Recorder, Renders, play
 from paig_control.goals.drawing import Targets
 from paig_control.seeds import whole
+from paig_control.types import Objective
 
 Progress = Callable[[int, int], None]
 """Called with the work done and the whole work, in frames."""
@@ -172,7 +173,7 @@ def evaluate_control(
     targets: Targets,
     truth: TrueWorld,
     oracle_planner: SeededPlanner,
-    goal_settings: TermSettings | None,
+    goal_settings: TermSettings | Objective | None,
     settings: ControlSettings,
     compare: bool = True,
     progress: Progress | None = None,
@@ -188,7 +189,7 @@ def evaluate_control(
         truth: what the judge and the oracles know.
         oracle_planner: a planner as the agent's, for the oracle that knows the true state.
         goal_settings: what reaching the goal means for that oracle, and what else counts; GoalSettings for a goal in
-            coordinates, those of another kind or None for the reward.
+            coordinates, those of another kind or None for the reward, or an objective of a user's own.
         settings: how control is measured.
         compare: play the baselines too.
         progress: called after every step of the agent under test.

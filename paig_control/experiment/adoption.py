@@ -45,15 +45,28 @@ def _planner(value: str) -> Any:
     """The arguments of a planner's class are its settings; how far it looks ahead is the environment's."""
     if ":" not in value:
         return None
-    parameters = inspect.signature(find("planner", value, {}, imports=True)).parameters
-    usual = {name: None if one.default is one.empty else one.default for name, one in parameters.items()}
+    usual = _arguments(find("planner", value, {}, imports=True))
     usual |= {"horizon": "${env.horizon}"} if "horizon" in usual else {}
     return {"name": value, **{name: default for name, default in usual.items() if name != "seed"}}
+
+
+def _objective(value: str) -> Any:
+    """A function of imagined states and actions, or a class of such, whose arguments are its settings."""
+    if ":" not in value:
+        return None
+    found = find("objective", value, {}, imports=True)
+    return {"name": value, **(_arguments(found) if isinstance(found, type) else {})}
+
+
+def _arguments(thing: Any) -> dict[str, Any]:
+    """Names and defaults of what a class takes."""
+    parameters = inspect.signature(thing).parameters
+    return {name: None if one.default is one.empty else one.default for name, one in parameters.items()}
 
 
 def _env(value: str) -> Any:
     return replace(Env(), id=value) if ":" in value else None
 
 
-CONFIGS = {"physics": _physics, "planner": _planner, "env": _env}
+CONFIGS = {"physics": _physics, "planner": _planner, "objective": _objective, "env": _env}
 """By group: what a value stands for that is none of the group's own choices; nothing for one that is."""

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from paig_control import naming
 from paig_control.border.guarding import guarded
 from paig_control.border.opening import find, make
-from paig_control.errors import PaigError, nearest
+from paig_control.errors import PaigError, nearest, quoted
 from paig_control.experiment.records import build, record
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from paig_control.models.checkpoint import Loaded
     from paig_control.physics.base import Physics
     from paig_control.physics.dynamics import Dynamics
+    from paig_control.types import Objective
 
 Env = gym.Env[Any, Any]
 
@@ -143,6 +144,17 @@ def make_planner(config: DictConfig, seed: int) -> SeededPlanner:
         if not hasattr(planner, part):
             raise PaigError(f"The planner {name} has no {part}: expected plan, reseed and horizon.")
     return planner
+
+
+def make_objective(config: DictConfig) -> Objective:
+    """Make the objective of a user's own that a configuration names."""
+    options = plain(config)
+    name = options.pop("name")
+    found = naming.find("objective", name, {}, imports=True)
+    objective: Objective = naming.made(found, options, name) if isinstance(found, type) else found
+    if not callable(objective):
+        raise PaigError(f"The objective {name} is {quoted(objective)}: expected a function of states and actions.")
+    return objective
 
 
 def pick_device(name: str) -> torch.device:

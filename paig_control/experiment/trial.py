@@ -35,7 +35,12 @@ if TYPE_CHECKING:
     from paig_control.learning.trainer import Run
     from paig_control.models.checkpoint import Loaded
     from paig_control.models.paig import PAIG
+    from paig_control.types import Objective
     from paig_control.viewer.session import Session
+
+
+AIMED = ("goal", "picture")
+"""Objectives for which the agent is shown a goal."""
 
 
 def trial(run: Run | Path | str, *words: str) -> Trial:
@@ -66,7 +71,7 @@ class Task:
         control: how control is measured.
         disturb: what goes wrong between camera and agent.
         agent: under test.
-        aims: what counts for the oracle beside it.
+        aims: what counts for the oracle beside it, in settings or as an objective of a user's own.
         truth: what the judge and the oracles know.
     """
 
@@ -76,7 +81,7 @@ class Task:
     control: ControlSettings
     disturb: DisturbSettings
     agent: MPCAgent
-    aims: TermSettings
+    aims: TermSettings | Objective
     truth: TrueWorld
 
 
@@ -115,6 +120,11 @@ class Trial:
     def steps(self) -> int:
         """Of an episode."""
         return int(self.config.env.steps if self.config.get("steps") is None else self.config.steps)
+
+    @property
+    def shown(self) -> bool:
+        """Whether the agent is shown a goal; for a reward, or an objective of a user's own, it is not."""
+        return self.config.objective.name in AIMED
 
     @property
     def errors(self) -> dict[str, float]:
@@ -160,8 +170,7 @@ class Trial:
             truth = TrueWorld(factories.true_physics(env), self.config.env.reward if drawn is None else None)
         finally:
             env.close()
-        shown = self.config.objective.name != "reward"
-        targets = drawing.Targets.of(goal, shown) if drawn is None else drawn.targets
+        targets = drawing.Targets.of(goal, self.shown) if drawn is None else drawn.targets
         return Task(goal, drawn, targets, control, disturb, agent, aims, truth)
 
     def measure(self, task: Task | None = None, progress: Callable[[int, int], None] | None = None) -> Measured:
@@ -200,7 +209,7 @@ class Trial:
         env = self.open()
         try:
             agent, _ = self.agent(env.action_space)
-            goal = None if self.config.objective.name == "reward" else self.goal(env)
+            goal = self.goal(env) if self.shown else None
             self.notes += () if goal is None else goal.notes
             physics = self.model.physics
             learned = Learned(self.errors, self.online if physics.names else None)
@@ -255,7 +264,7 @@ class Trial:
     def goal(self, env: Env) -> drawing.Goal | None:
         """The goal to show or, where the reward is planned for, only to judge by."""
         wanted = OmegaConf.to_container(self.config.goal) if OmegaConf.is_config(self.config.goal) else self.config.goal
-        if (wanted or self.config.env.goal) is None and self.config.objective.name == "reward":
+        if (wanted or self.config.env.goal) is None and not self.shown:
             return None
         size, coordinates = self.model.image_size, (self.model.physics.objects, self.model.physics.dims)
         goal = drawing.resolve(
@@ -293,7 +302,7 @@ class Trial:
         given |= {"steps": steps, "within": within, "hold": hold if self.config.hold is None else self.config.hold}
         return ControlSettings(**given)
 
-    def agent(self, space: gym.Space[Any], once: bool = False) -> tuple[MPCAgent, TermSettings]:
+    def agent(self, space: gym.Space[Any], once: bool = False) -> tuple[MPCAgent, TermSettings | Objective]:
         """The agent under test, and what counts for the oracle beside it.
 
         Args:
@@ -307,6 +316,11 @@ class Trial:
         planner = self.planner()
         settings = factories.settings(self.config.agent, "agent", "mpc")
         name = self.config.objective.name
+        watching = None if self.config.adapt == "none" else self.online()
+        if ":" in name:
+            own = factories.make_objective(self.config.objective)
+            parts = (self.model, planner, space.low, space.high, None, TermSettings(), settings)
+            return MPCAgent(*parts, extra=own, adapter=watching), own
         aims = factories.settings(self.config.objective, "objective", name)
         if name == "reward" and aims.reward is None:
             raise PaigError(
@@ -323,7 +337,7 @@ class Trial:
             reward,
             aims,
             settings,
-            adapter=None if self.config.adapt == "none" else self.online(),
+            adapter=watching,
         )
         if name == "picture":  # the oracle sees states, not pictures
             others = {item.name: getattr(aims, item.name) for item in fields(TermSettings) if item.name != "effort"}
@@ -345,7 +359,7 @@ def _check_aims(config: DictConfig) -> None:
                 f"{name}={config[name]} and goals={config.goals}: show one goal, or let the environment draw one for "
                 "every episode."
             )
-    if config.objective.name == "reward":
+    if config.objective.name not in AIMED:
         raise PaigError(f"goals={config.goals} are shown as pictures: take objective=goal, or objective=picture.")
     if config.goals < 1:
         raise PaigError(f"goals = {config.goals}: expected at least 1, one for each episode.")
