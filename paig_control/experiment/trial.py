@@ -23,6 +23,7 @@ from paig_control.experiment.compose import configure
 from paig_control.experiment.factories import Env
 from paig_control.experiment.records import build
 from paig_control.goals import drawing, goal_files
+from paig_control.naming import imported
 
 if TYPE_CHECKING:
     from paig_control.agents.mpc import MPCAgent
@@ -53,11 +54,14 @@ def trial(run: Run | Path | str, *words: str) -> Trial:
     Raises:
         PaigError: for options that do not fit, or a folder without a checkpoint.
     """
+    config = configure("control", [f"run={run if isinstance(run, (str, Path)) else 'Python'}", *words])
+    for module in config.imports:
+        imported(module)
     if isinstance(run, (str, Path)):
-        return Trial(configure("control", [f"run={run}", *words]))
+        return Trial(config)
     from paig_control.models.checkpoint import Loaded
 
-    return Trial(configure("control", ["run=Python", *words]), Loaded(run.model, run.record, None))
+    return Trial(config, Loaded(run.model, run.record, None))
 
 
 @dataclass(frozen=True)
