@@ -85,13 +85,13 @@ def test_an_objective_of_ones_own_is_planned_for_and_its_arguments_are_options(f
         own = trial(folder / "run", *words[2:], *few, "objective.x=9")
         agent = own.task().agent
         env = own.open()
-        frame, info = env.reset(seed=0)
+        frame, _ = env.reset(seed=0)
         agent.reset()
         for _ in range(25):
-            frame, *_, info = env.step(agent.act(frame))
+            frame = env.step(agent.act(frame))[0]
         env.close()
-    place = np.asarray(info["state"])[0, 0]
-    assert np.abs(place - [9.0, 16.0]).max() < 3.0
+    assert agent.state is not None
+    assert float((agent.state.position[0, 0] - torch.tensor([9.0, 16.0])).abs().max()) < 3.0
 
 
 @pytest.mark.parametrize(
