@@ -131,7 +131,7 @@ def test_every_file_that_is_named_is_there() -> None:
             assert (page.parent / link).exists(), f"{page.name}: {link}"
         for script in re.findall(r"`python (\S+\.py)", text):
             assert (ROOT / script).is_file(), f"{page.name}: {script}"
-        inside = [name for name in re.findall(r"`([\w/]+\.(?:py|yaml))`", text) if "/" in name]
+        inside = [name for name in re.findall(r"`([a-z_/]+\.(?:py|yaml))`", text) if "/" in name]
         for name in inside:
             assert (ROOT / name).is_file() or (ROOT / "paig_control" / name).is_file(), f"{page.name}: {name}"
 
