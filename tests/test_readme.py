@@ -81,6 +81,7 @@ def test_every_command_and_code_block_runs_page_by_page(
                 continue
             if language == "python":
                 source = text.replace("sequences=32, steps=30", "sequences=16, steps=16")
+                source = source.replace('Pixels-v0")\nframe', 'Pixels-v0", size=24)\nframe')
                 source = source.replace('"episodes=8"', '"episodes=1", "steps=12", "hold=5", "planner.samples=20"')
                 exec(compile(source.replace("range(200)", "range(5)"), str(page), "exec"), names)
                 continue
