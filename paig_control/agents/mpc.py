@@ -70,7 +70,9 @@ class MPCAgent:
         self.model, self.settings, self.adapter = model, settings or AgentSettings(), adapter
         own = self.settings
         self.perception = Perception(model, own.history, own.patience)
-        self.control = RecedingHorizon(planner, model.physics, low, high, own.replan, own.repeat, own.start_speed)
+        self.control = RecedingHorizon(
+            planner, model.physics, low, high, own.replan, own.repeat, own.start_speed, own.compiled
+        )
         self.goal_settings = goal_settings or (TermSettings() if reward is not None else GoalSettings())
         self.others = other_terms(model.physics, self.goal_settings)
         self.wanted: tuple[Objective, ...] = ()

@@ -165,12 +165,14 @@ class RolloutCost:
         state: from which it starts.
         objective: judges.
         repeat: steps for which each action is held.
+        compiled: whether compiled code rolls out where it can, and no gradient is wanted.
     """
 
     physics: Physics
     state: State
     objective: Objective
     repeat: int = 1
+    compiled: bool = True
 
     @property
     def name(self) -> str:
@@ -190,18 +192,23 @@ class RolloutCost:
                 f"Actions of {batch} problems and size {actions.shape[-1]}: expected {starts} problem(s), as many as "
                 f"states, and size {size}, because {self.physics.label} has {size} action(s)."
             )
+        states = None
+        if self.compiled and not torch.is_grad_enabled():
+            with self.physics.frozen():
+                states = self.physics.imagined(self.state, actions, self.repeat)
         if self.repeat > 1:
             actions = actions.repeat_interleave(self.repeat, dim=-2)
-        position, velocity = (x[:, None].expand(batch, candidates, *x.shape[1:]) for x in self.state)
-        with self.physics.frozen():
-            states = self.physics.rollout(State(position, velocity), actions)
+        if states is None:
+            position, velocity = (x[:, None].expand(batch, candidates, *x.shape[1:]) for x in self.state)
+            with self.physics.frozen():
+                states = self.physics.rollout(State(position, velocity), actions)
         return self.objective(states, actions)
 
 
-def cost_function(physics: Physics, state: State, objective: Objective, repeat: int = 1) -> Cost:
+def cost_function(physics: Physics, state: State, objective: Objective, repeat: int = 1, compiled: bool = True) -> Cost:
     """Make the function that a planner minimises, from the present ``state`` ``(B, N, D)``.
 
     Each action is held for ``repeat`` steps. The gradient with respect to the actions exists; the constants of the
-    physics are held fixed.
+    physics are held fixed. Where no gradient is wanted, ``compiled`` code rolls out what it knows.
     """
-    return RolloutCost(physics, state, objective, repeat)
+    return RolloutCost(physics, state, objective, repeat, compiled)

@@ -143,6 +143,7 @@ class RecedingHorizon:
         repeat: steps for which each action of a plan is held.
         start_speed: standard deviation of the velocities with which episodes may begin, around that of the first state
             shown; the first action suits them all (:mod:`~paig_control.agents.receding`). 0 if that state is known.
+        compiled: whether compiled code imagines where it can.
 
     Raises:
         PaigError: if the bounds are not one pair for each action of the physics.
@@ -157,9 +158,10 @@ class RecedingHorizon:
         replan: int = 1,
         repeat: int = 1,
         start_speed: float = 0.0,
+        compiled: bool = True,
     ) -> None:
         self.planner, self.physics, self.replan, self.repeat = planner, physics, replan, repeat
-        self.start_speed = start_speed
+        self.start_speed, self.compiled = start_speed, compiled
         self.low, self.high = (torch.tensor(np.asarray(bound, dtype=np.float32)) for bound in (low, high))
         for name, bound in (("low", self.low), ("high", self.high)):
             if bound.shape != (physics.action_size,):
@@ -202,7 +204,7 @@ class RecedingHorizon:
         return self.plan.actions[:, used]
 
     def _cost(self, state: State, objective: Objective) -> Cost:
-        return cost_function(self.physics, state, objective, self.repeat)
+        return cost_function(self.physics, state, objective, self.repeat, self.compiled)
 
     def rest(self) -> Tensor:
         """What is left of the plan after the action just chosen, a step each: ``(B, T, A)``."""

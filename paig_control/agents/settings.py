@@ -333,6 +333,8 @@ class AgentSettings:
         patience: frames in a row that do not come, or show nothing new, after which a warning is given.
         start_speed: standard deviation of the velocities with which episodes begin, px/s or rad/s, of which the first
             frame tells nothing; the first action suits them all. 0 plans as if things were at rest.
+        compiled: whether plans are computed by compiled code where all forces are known and Numba is there; the plans
+            are the same to the precision of the numbers.
     """
 
     history: int = 4
@@ -341,6 +343,7 @@ class AgentSettings:
     latency: int = 0
     patience: int = 10
     start_speed: float = 0.0
+    compiled: bool = True
 
     def __post_init__(self) -> None:
         _at_least(self, history=1, replan=1, repeat=1, latency=0, patience=1, start_speed=0)

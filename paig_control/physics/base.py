@@ -192,3 +192,10 @@ class Physics(Dynamics):
             positions.append(state.position)
             velocities.append(state.velocity)
         return State(torch.stack(positions, -3), torch.stack(velocities, -3))
+
+    def imagined(self, state: State, actions: Tensor, repeat: int = 1) -> State | None:
+        """States ``(B, K, H repeat, N, D)`` of candidates ``(B, K, H, A)`` from ``(B or 1, N, D)``.
+
+        Without gradient, by compiled code (:mod:`~paig_control.physics.compiled`); None where there is none for it.
+        """
+        return None

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from paig_control.errors import PaigError, quoted
 from paig_control.naming import known, made
 from paig_control.physics.base import Physics
+from paig_control.physics.compiled import Laws, laws_of, rolled
 from paig_control.physics.force import Force
 from paig_control.physics.forces import Push, find_force, kind_of
 from paig_control.physics.joints import JOINTS, Body, Places, Tree
@@ -78,6 +79,7 @@ class Mechanism(Physics):
 
     Attributes:
         tree: of rails and hinges; None for bodies that move freely.
+        turning: whether it is one hinge, and nothing acts but in it.
         handed: ``(2,)``, of free bodies: -1 for an axis along which the camera mirrors.
 
     Raises:
@@ -124,7 +126,7 @@ class Mechanism(Physics):
             for force, end in zip(forces.values(), ends, strict=True)
             if not force.walls
         ]
-        self._turning = self.rod is not None and all(force.on == "joints" for force, _ in self._pulls)
+        self.turning = self.rod is not None and all(force.on == "joints" for force, _ in self._pulls)
         self._walls = [force for force in forces.values() if force.walls]
         self.walls = bool(self._walls)
         coupled = self.rod is None and any(body.joint == "hinge" for body in self.bodies)  # Coriolis terms
@@ -144,13 +146,13 @@ class Mechanism(Physics):
         joints: Tensor | None = None
         for force, part in self._pulls:
             found = force.forward(motion, action if part is None else action[..., part])
-            if self._turning and force.ease == 1.0 != self.ease:
+            if self.turning and force.ease == 1.0 != self.ease:
                 found = found * self.ease
             if force.on == "bodies":
                 bodies = found if bodies is None else bodies + found
             else:
                 joints = found if joints is None else joints + found
-        if self._turning and joints is not None:
+        if self.turning and joints is not None:
             return joints
         if self.tree is not None:
             return self.tree.accelerate(state, motion.places, bodies, joints)
@@ -173,6 +175,15 @@ class Mechanism(Physics):
         for force in self._walls:
             state = force.reflect(state)
         return state
+
+    @cached_property
+    def laws_alone(self) -> Laws | None:
+        """What it is made of, where compiled code knows it all; a class that extends this one may do more."""
+        return laws_of(self) if type(self) is Mechanism else None
+
+    def imagined(self, state: State, actions: Tensor, repeat: int = 1) -> State | None:
+        """By compiled code, where all forces are known; see :meth:`~paig_control.physics.base.Physics.imagined`."""
+        return None if self.laws_alone is None else rolled(self, self.laws_alone, state, actions, repeat)
 
     def energy(self, state: State) -> Tensor | None:
         """Energy ``(*B,)`` of motion and of place, actions apart; None if a force takes it away or tells of none."""

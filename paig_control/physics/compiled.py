@@ -1,0 +1,188 @@
+"""Where rollouts run as machine code: what a scene is made of, as plain numbers, if all its forces are known.
+
+A plan asks for hundreds of rollouts of a few numbers each, for which a tensor library costs more than the arithmetic.
+:mod:`~paig_control.physics.kernels` does the same in loops that Numba compiles. A force or a physics of a user's own,
+joints upon one another, another precision or device, and whoever wants a gradient, take the tensors as ever.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from paig_control.physics.base import SCHEMES
+from paig_control.physics.force import Force
+from paig_control.physics.forces import (
+    AnchoredSpring,
+    Attraction,
+    Drag,
+    Friction,
+    Motor,
+    Push,
+    QuadraticDrag,
+    Spring,
+    Walls,
+    Weight,
+)
+from paig_control.types import State
+
+if TYPE_CHECKING:
+    from paig_control.physics.mechanism import Mechanism
+
+SPRING, ANCHORED, ATTRACTION, WEIGHT, DRAG, QUADRATIC, DRIVEN = range(7)
+"""Kinds of forces, as the kernels know them."""
+KINDS: dict[type[Force], int] = {
+    Spring: SPRING,
+    AnchoredSpring: ANCHORED,
+    Attraction: ATTRACTION,
+    Weight: WEIGHT,
+    Drag: DRAG,
+    QuadraticDrag: QUADRATIC,
+    Friction: DRAG,
+    Push: DRIVEN,
+    Motor: DRIVEN,
+}
+"""Of these forces and of no class that extends them."""
+
+
+@cache
+def kernels() -> ModuleType | None:
+    """The compiled loops; None, said once, where Numba is missing or does not fit."""
+    try:
+        from numba.core import config
+
+        from paig_control.physics import kernels as found
+    except ImportError as error:
+        warnings.warn(
+            f"Plans take the slower way, by tensors, because Numba cannot be imported ({error}): expected an installed "
+            "numba; or set agent.compiled=false, and nothing more is said.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return None if getattr(config, "DISABLE_JIT", False) else found
+
+
+class Laws(NamedTuple):
+    """A scene of L known forces on N bodies, as arrays; see :mod:`~paig_control.physics.kernels`.
+
+    Attributes:
+        kinds: ``(L,)``, of :data:`KINDS`.
+        joined: ``(L, N, N)``, which pairs of bodies feel it.
+        each: ``(L, N, 3)``, of each body: the place where it is held and whether it is; or the first of the actions
+            that drive it, -1 for none.
+        mass: ``(N,)``.
+        fastest: ``(N,)``.
+        walls: ``(W, 3)``, radius, and room along x and y.
+    """
+
+    kinds: NDArray[np.int64]
+    joined: NDArray[np.float32]
+    each: NDArray[np.float32]
+    mass: NDArray[np.float32]
+    fastest: NDArray[np.float32]
+    walls: NDArray[np.float32]
+
+
+def laws_of(scene: Mechanism) -> Laws | None:
+    """A scene as arrays; None for one that the compiled loops do not know."""
+    forces = list(scene.forces.values())
+    if scene.tree is not None and not scene.turning:
+        return None
+    if any(type(force) not in KINDS and type(force) is not Walls for force in forces):
+        return None
+    pulls, count = [force for force in forces if not force.walls], scene.objects
+    joined = np.ones((len(pulls), count, count), np.float32) - np.eye(count, dtype=np.float32)
+    each = np.zeros((len(pulls), count, 3), np.float32)
+    column = 0
+    for law, force in enumerate(pulls):
+        if isinstance(force, Spring) and force.between is not None:
+            joined[law] = force.joined[..., 0].numpy(force=True)
+        elif isinstance(force, AnchoredSpring):
+            each[law] = torch.cat([force.points, force.held], -1).numpy(force=True)
+        elif isinstance(force, Push | Motor):
+            driven = force.pushed if isinstance(force, Push) else force.turned
+            each[law, :, 0] = -1
+            for place, number in enumerate(driven):
+                each[law, number, 0] = column + place * (force.acts // len(driven))
+        column += force.acts
+    walls = [[force.radius, *force.room.tolist()] for force in forces if isinstance(force, Walls)]
+    fastest = [body.max_speed for body in scene.bodies]
+    return Laws(
+        np.array([KINDS[type(force)] for force in pulls], np.int64),
+        joined,
+        each,
+        np.array([body.mass for body in scene.bodies], np.float32),
+        np.array(fastest, np.float32),
+        np.array(walls, np.float32).reshape(-1, 3),
+    )
+
+
+def rolled(scene: Mechanism, laws: Laws, state: State, actions: Tensor, repeat: int) -> State | None:
+    """States ``(B, K, H repeat, N, D)`` under candidates ``(B, K, H, A)``; None for numbers of another kind.
+
+    Args:
+        scene: that imagines, its constants frozen.
+        laws: of it.
+        state: ``(B, N, D)`` or ``(1, N, D)``.
+        actions: each held for ``repeat`` steps.
+        repeat: steps.
+    """
+    single = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in (*state, actions))
+    numbers = constants(scene, len(actions)) if single else None
+    found = kernels() if numbers is not None else None
+    if found is None:
+        return None
+    h = scene.dt / scene.substeps
+    drifts, kicks = SCHEMES.get(scene.scheme, ((), ()))
+    batch, size, horizon = actions.shape[:3]
+    shape = (batch, horizon * repeat, scene.objects, scene.dims, size)
+    places, speeds = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    found.roll(
+        *laws[:1],
+        numbers,
+        *laws[1:],
+        h * np.array(drifts, np.float32),
+        h * np.array(kicks, np.float32),
+        np.float32(h),
+        scene.substeps,
+        repeat,
+        *(array(x) for x in (*state, actions)),
+        places,
+        speeds,
+    )
+    return State(*(torch.from_numpy(x).permute(0, 4, 1, 2, 3) for x in (places, speeds)))
+
+
+def array(values: Tensor) -> NDArray[Any]:
+    """The numbers of a tensor in their order."""
+    return values.detach().contiguous().numpy()
+
+
+def constants(scene: Mechanism, batch: int) -> NDArray[np.float32] | None:
+    """Constants ``(B or 1, L, 3)`` as each kind takes them; None if they are not one for each problem."""
+    rows: list[list[float | Tensor]] = []
+    for force in scene.forces.values():
+        if not force.walls:
+            times = scene.lever if KINDS[type(force)] == WEIGHT else 1.0
+            row: list[float | Tensor] = [force.value(one.name, times) for one in force.constants]
+            if isinstance(force, Attraction):
+                row += [force.nearest, force.farthest]
+            elif isinstance(force, Push | Motor):  # which way the two axes count
+                row += scene.handed.tolist() if isinstance(force, Push) else [1.0, 1.0]
+            rows.append(row)
+    several = [x for row in rows for x in row if isinstance(x, Tensor) and x.numel() > 1]
+    if any(x.numel() != batch or x.shape[0] != batch or x.device.type != "cpu" for x in several):
+        return None
+    found = np.zeros((batch if several else 1, len(rows), 3), np.float32)
+    for law, row in enumerate(rows):
+        for place, x in enumerate(row):
+            found[:, law, place] = x.detach().reshape(-1).numpy() if isinstance(x, Tensor) else x
+    return found

@@ -1,0 +1,241 @@
+"""Compiled rollouts: the same numbers as by tensors, and by tensors wherever they cannot be had."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from paig_control.agents.cem import CEM
+from paig_control.agents.icem import ICEM
+from paig_control.agents.mppi import MPPI
+from paig_control.agents.objectives import cost_function, goal_objective, reward_objective
+from paig_control.agents.settings import CEMSettings, GoalSettings, ICEMSettings, MPPISettings
+from paig_control.agents.terms import Effort, Smoothness, Sum, Term
+from paig_control.agents.value_iteration import return_terms
+from paig_control.physics import Body, Force, Mechanism, Physics, build_physics, compiled, integrate_by
+from paig_control.physics.mechanism import scene_of
+from paig_control.physics.registry import names
+from paig_control.types import State
+
+pytest.importorskip("numba")
+
+MIXED: dict[str, Any] = {
+    "bodies": [{"joint": "free", "mass": 2.0, "max_speed": 9.0}, {"joint": "free"}, {"joint": "free"}],
+    "forces": {
+        "spring": {"between": [[0, 1]]},
+        "anchored_spring": {"anchors": [[3.0, 4.0], [9.0, 9.0]], "bodies": [0, 2]},
+        "attraction": {"nearest": 2.0},
+        "weight": {},
+        "quadratic_drag": {},
+        "push": {"bodies": [2, 0]},
+        "more": {"kind": "push", "bodies": [1]},
+        "walls": {"width": 24.0, "radius": 1.5},
+    },
+}
+SCENES = {
+    **{name: {} for name in names() if name != "lstm"},
+    "damped_spring": {**{"objects": 2, "forces": {"spring": {}, "push": {}, "drag": {}}}},
+    "rubbed": {
+        "bodies": [{"joint": "hinge", "length": 2.0, "mass": 0.5, "max_speed": 6.0}],
+        "forces": {"weight": {}, "motor": {}, "friction": {}},
+    },
+    "mixed": MIXED,
+}
+
+
+def scene(name: str, integrator: str = "euler-2") -> Mechanism:
+    options = SCENES[name]
+    physics = scene_of(options, 0.1) if options else build_physics(name, 0.1)
+    assert isinstance(physics, Mechanism)
+    integrate_by(physics, integrator)
+    given = torch.Generator().manual_seed(3)
+    physics.set_values({name: float(torch.rand(1, generator=given)) * 3 + 0.5 for name in physics.names})
+    if hasattr(physics, "handed"):
+        physics.handed.copy_(torch.tensor([1.0, -1.0]))
+    return physics
+
+
+def problem(physics: Physics, batch: int = 3, count: int = 21, horizon: int = 6) -> tuple[State, Tensor]:
+    drawn = torch.Generator().manual_seed(5)
+    shape = (batch, physics.objects, physics.dims)
+    place = 2 * torch.randn(shape, generator=drawn) + torch.arange(3.0, 3.0 + 6 * physics.objects, 6)[:, None]
+    state = State(place, torch.randn(shape, generator=drawn))
+    return state, 2 * torch.randn((batch, count, horizon, physics.action_size), generator=drawn)
+
+
+def both(physics: Physics, state: State, actions: Tensor, repeat: int = 1) -> tuple[State, State]:
+    with torch.inference_mode(), physics.frozen():
+        found = physics.imagined(state, actions, repeat)
+        begin = State(*(x[:, None].expand(len(actions), actions.shape[1], *x.shape[1:]) for x in state))
+        expected = physics.rollout(begin, actions.repeat_interleave(repeat, 2))
+    assert found is not None
+    return found, expected
+
+
+@pytest.mark.parametrize("integrator", ["euler-1", "euler-3", "pefrl-2", "rk4-2"])
+@pytest.mark.parametrize("name", SCENES)
+def test_every_known_scene_moves_as_by_tensors(name: str, integrator: str) -> None:
+    physics = scene(name, integrator)
+    for batch, repeat in ((1, 1), (3, 2)):
+        found, expected = both(physics, *problem(physics, batch), repeat)
+        for mine, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=2e-5, atol=2e-5)
+
+
+def test_angles_far_from_zero_and_one_state_for_a_batch() -> None:
+    physics = scene("pendulum")
+    _, actions = problem(physics)
+    state = State(torch.full((1, 1, 1), 300.0), torch.zeros(1, 1, 1))
+    found, expected = both(physics, state, actions)
+    torch.testing.assert_close(found.velocity, expected.velocity, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["pendulum", "mixed"])
+def test_constants_of_each_problem(name: str) -> None:
+    physics = scene(name)
+    state, actions = problem(physics)
+    own = {name: torch.tensor([0.7, 1.0, 2.5]).reshape(3, 1, 1, 1) for name in physics.names[:2]}
+    with physics.using(own):
+        found, expected = both(physics, state, actions)
+    torch.testing.assert_close(found.position, expected.position, rtol=2e-5, atol=2e-5)
+    torch.testing.assert_close(found.velocity, expected.velocity, rtol=2e-5, atol=2e-5)
+    once, _ = both(physics, state, actions)
+    assert not torch.allclose(once.velocity, found.velocity, rtol=1e-2)
+
+
+def test_what_is_no_number_stays_so() -> None:
+    physics = scene("pendulum")
+    state, actions = problem(physics, batch=1)
+    actions[0, 3, 2] = math.nan
+    found, expected = both(physics, state, actions)
+    assert bool((found.position.isfinite() == expected.position.isfinite()).all())
+    assert bool(found.position.isnan().any())
+
+
+class Lift(Force):
+    """A force of a user's."""
+
+    def forward(self, motion: Any, action: Tensor) -> Tensor:
+        return torch.ones_like(motion.place)
+
+
+class Heavier(Mechanism):
+    """A physics of a user's."""
+
+    def acceleration(self, state: State, action: Tensor) -> Tensor:
+        return 2 * super().acceleration(state, action)
+
+
+def test_what_is_not_known_moves_by_tensors() -> None:
+    cart = [Body("rail", mass=2.0), Body("hinge", on=0, length=2.0)]
+    forces = build_physics("spring", 0.1)
+    assert isinstance(forces, Mechanism)
+    for physics in (
+        Mechanism(0.1, 1, {"lift": Lift()}),
+        Mechanism(0.1, cart, {}),
+        Heavier(0.1, 2, dict(forces.forces)),
+    ):
+        state = State(*(torch.zeros(1, physics.objects, physics.dims) for _ in range(2)))
+        with torch.inference_mode():
+            assert physics.imagined(state, torch.zeros(1, 4, 3, physics.action_size)) is None
+    physics = scene("spring")
+    state, actions = problem(physics)
+    wide = State(*(x.double() for x in state))
+    assert physics.imagined(wide, actions.double()) is None
+    with physics.using({"stiffness": torch.ones(3, 2, 1, 1)}):
+        assert physics.imagined(state, actions) is None
+
+
+def objectives(physics: Physics, batch: int) -> list[Any]:
+    place = torch.full((batch, physics.objects, physics.dims), 2.0)
+    still, moving = State(place, 0 * place), State(place, place)
+    last = torch.ones(batch, physics.action_size)
+    found: list[Any] = [
+        goal_objective(physics, still, GoalSettings(terminal=2.0)),
+        goal_objective(physics, moving, GoalSettings(effort=0.0)),
+        goal_objective(physics, still, GoalSettings(once=True, smoothness=0.1)).after(last),
+        goal_objective(physics, still, GoalSettings(keep_out=[[1.0] * physics.dims + [0.5]])),
+        Sum((Effort(0.5), Smoothness(0.2), lambda states, actions: states.velocity.square().sum((-1, -2, -3)))),
+    ]
+    if physics.turns_alone:
+        bound = torch.full((1,), 2.0)
+        found += [reward_objective("pendulum"), Sum(return_terms("pendulum", physics, -bound, bound, 5))]
+    return found
+
+
+@pytest.mark.parametrize("name", ["pendulum", "spring", "gravity"])
+def test_costs_are_those_of_the_tensors(name: str) -> None:
+    physics = scene(name)
+    for batch, repeat in ((1, 1), (3, 2)):
+        state, actions = problem(physics, batch)
+        for objective in objectives(physics, batch):
+            with torch.inference_mode():
+                fast, slow = (cost_function(physics, state, objective, repeat, on)(actions) for on in (True, False))
+            torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-3)
+
+
+def test_a_gradient_is_there_where_it_is_wanted() -> None:
+    physics = scene("spring")
+    state, actions = problem(physics)
+    objective = objectives(physics, 3)[0]
+    cost_function(physics, state, objective)(actions.requires_grad_()).sum().backward()
+    assert actions.grad is not None
+    assert bool(actions.grad.any())
+
+
+@pytest.mark.parametrize("name", ["pendulum", "spring"])
+@pytest.mark.parametrize("kind", ["cem", "icem", "mppi"])
+def test_plans_are_the_same(name: str, kind: str) -> None:
+    physics = scene(name)
+    state, _ = problem(physics, 2)
+    bound = torch.full((physics.action_size,), 2.0)
+    init = torch.zeros(2, 8, physics.action_size)
+    plans = []
+    for on in (True, False):
+        planner = {
+            "cem": lambda: CEM(CEMSettings(horizon=8), 1),
+            "icem": lambda: ICEM(ICEMSettings(horizon=8), 1),
+            "mppi": lambda: MPPI(MPPISettings(horizon=8), 1),
+        }[kind]()
+        plans.append(planner.plan(cost_function(physics, state, objectives(physics, 2)[0], 1, on), init, -bound, bound))
+    fast, slow = plans
+    torch.testing.assert_close(fast.cost, slow.cost, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(fast.actions, slow.actions, rtol=0.0, atol=0.02)
+
+
+def test_without_numba_it_is_said_once_and_plans_are_made_by_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def missing(name: str, *rest: Any) -> Any:
+        if name.startswith("numba"):
+            raise ImportError("No module named 'numba'")
+        return real(name, *rest)
+
+    physics = scene("spring")
+    state, actions = problem(physics)
+    objective = objectives(physics, 3)[0]
+    compiled.kernels.cache_clear()
+    try:
+        monkeypatch.setattr(builtins, "__import__", missing)
+        with torch.inference_mode():
+            with pytest.warns(RuntimeWarning, match="Numba cannot be imported.*agent.compiled=false") as said:
+                costs = [cost_function(physics, state, objective)(actions) for _ in range(3)]
+            assert len(said) == 1
+            torch.testing.assert_close(costs[0], cost_function(physics, state, objective, 1, False)(actions))
+    finally:
+        monkeypatch.undo()
+        compiled.kernels.cache_clear()
+
+
+def test_switched_off_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    physics = scene("spring")
+    state, actions = problem(physics)
+    monkeypatch.setattr(Mechanism, "imagined", lambda *_: pytest.fail("asked"))
+    term: Term = Effort()
+    with torch.inference_mode():
+        cost_function(physics, state, term, 1, False)(actions)
