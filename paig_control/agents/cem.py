@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from paig_control.agents.compiled import compiled_cross_entropy, loops_for
 from paig_control.agents.problem import Problem, Proposal, SearchPlanner, take
 from paig_control.agents.sampling import refit, smooth_noise
 from paig_control.agents.settings import CEMSettings, NoiseSettings
@@ -45,6 +46,9 @@ class Search:
 
 def cross_entropy(problem: Problem, s: CEMSettings, generator: torch.Generator) -> Tensor:
     """Run both searches; the spread ``(B, H, A)`` of the better one."""
+    loops = loops_for(problem)
+    if loops is not None:
+        return compiled_cross_entropy(problem, s, generator, loops)
     searches = [Search(s.warm, problem.start, problem), Search(s.fresh, problem.middle, problem)]
     counts = [s.samples - s.samples // 2, s.samples // 2]
     for _ in range(s.iterations):

@@ -44,6 +44,13 @@ def between_knots(values: Tensor, horizon: int, crowding: float = 1.0) -> Tensor
     return values.index_select(1, before) * weight + values.index_select(1, after) * rest
 
 
+def knot_noise(count: int, knots: int, like: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw normal noise ``(count, knots, A)`` at the knots, no more than H, of plans like ``(B, H, A)``."""
+    horizon, size = like.shape[-2:]
+    shape = (count, min(knots, horizon), size)
+    return torch.randn(shape, generator=generator, dtype=like.dtype, device=generator.device).to(like.device)
+
+
 def smooth_noise(
     count: int, noise: NoiseSettings, like: Tensor, generator: torch.Generator, first: bool = True
 ) -> Tensor:
@@ -51,10 +58,7 @@ def smooth_noise(
 
     Its standard deviation is 1, but in the ``first`` iteration it is scaled down by up to ``noise.decades``.
     """
-    horizon, size = like.shape[-2:]
-    shape = (count, min(noise.knots, horizon), size)
-    drawn = torch.randn(shape, generator=generator, dtype=like.dtype, device=generator.device)
-    smooth = between_knots(drawn.to(like.device), horizon, noise.crowding)
+    smooth = between_knots(knot_noise(count, noise.knots, like, generator), like.shape[-2], noise.crowding)
     return smooth * scales(count, noise.decades, like, generator) if first and noise.decades > 0 else smooth
 
 
