@@ -143,7 +143,7 @@ def rolled(scene: Mechanism, laws: Laws, state: State, actions: Tensor, repeat: 
     h = scene.dt / scene.substeps
     drifts, kicks = SCHEMES.get(scene.scheme, ((), ()))
     batch, size, horizon = actions.shape[:3]
-    shape = (batch, horizon * repeat, scene.objects, scene.dims, size)
+    shape = (batch, horizon * repeat, scene.objects * scene.dims, size)
     places, speeds = np.empty(shape, np.float32), np.empty(shape, np.float32)
     found.roll(
         *laws[:1],
@@ -154,11 +154,13 @@ def rolled(scene: Mechanism, laws: Laws, state: State, actions: Tensor, repeat: 
         np.float32(h),
         scene.substeps,
         repeat,
-        *(array(x) for x in (*state, actions)),
+        *(array(x.flatten(1)) for x in state),
+        array(actions),
         places,
         speeds,
     )
-    return State(*(torch.from_numpy(x).permute(0, 4, 1, 2, 3) for x in (places, speeds)))
+    apart = (scene.objects, scene.dims)
+    return State(*(torch.from_numpy(x).permute(0, 3, 1, 2).unflatten(-1, apart) for x in (places, speeds)))
 
 
 def array(values: Tensor) -> NDArray[Any]:
