@@ -122,21 +122,17 @@ def accelerate(
 
 
 @machine
-def lean(
-    x: Floats, v: Floats, a: Floats, slope: Floats, bend: Floats, at: Floats, speed: Floats, h: Any, part: int
-) -> None:
-    """Go on to this ``part`` of Runge's and Kutta's scheme: add the last one's slopes, and lean along them."""
-    time = h if part == 3 else HALF * h
-    weight, before = ONE if part == 3 else TWO, ONE if part == 1 else TWO
+def lean(x: Floats, v: Floats, a: Floats, slope: Floats, at: Floats, speed: Floats, h: Any, part: int) -> None:
+    """Where this ``part`` of Runge's and Kutta's scheme asks for forces: along the slopes of the last."""
+    time, weight = (h, ONE) if part == 3 else (HALF * h, TWO)
     for row in range(len(x)):
         for k in range(x.shape[1]):
             if part == 0:
-                at[row, k], speed[row, k], slope[row, k], bend[row, k] = x[row, k], v[row, k], v[row, k], ZERO
+                at[row, k], speed[row, k], slope[row, k] = x[row, k], v[row, k], v[row, k]
             else:
                 at[row, k] = x[row, k] + time * speed[row, k]
                 speed[row, k] = v[row, k] + time * a[row, k]
                 slope[row, k] += weight * speed[row, k]
-                bend[row, k] += before * a[row, k]
 
 
 @machine
@@ -214,21 +210,20 @@ def roll(
                 for n in range(width):
                     u[n, k] = actions[b, k, step // repeat, n]
             for _ in range(substeps):
-                if not classical and drifts[0] != 0:
-                    drift(x, v, v, drifts[0], walls)
                 for part in range(parts):
                     if classical:
-                        lean(x, v, a, slope, bend, at, speed, h, part)
+                        lean(x, v, a, slope, at, speed, h, part)
+                    elif drifts[part] != 0:
+                        drift(x, v, v, drifts[part], walls)
                     accelerate(kinds, own, joined, each, mass, u, at, speed, a)
-                    if not classical:
-                        kick(v, a, kicks[part], fastest)
-                        drift(x, v, v, drifts[part + 1], walls)
-                if classical:
-                    for row in range(rows):
-                        for k in range(size):
-                            bend[row, k] += a[row, k]
-                    kick(v, bend, h / SIX, fastest)
-                    drift(x, v, slope, h / SIX, walls)
+                    if classical:
+                        weight = TWO if part == 1 or part == 2 else ONE
+                        for row in range(rows):
+                            for k in range(size):
+                                bend[row, k] = (bend[row, k] if part else ZERO) + weight * a[row, k]
+                    if part == 3 or not classical:
+                        kick(v, bend if classical else a, h / SIX if classical else kicks[part], fastest)
+                drift(x, v, slope if classical else v, h / SIX if classical else drifts[parts], walls)
             for row in range(rows):
                 for k in range(size):
                     positions[b, step, row, k] = x[row, k]
