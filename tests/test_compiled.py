@@ -17,6 +17,7 @@ from paig_control.agents.objectives import cost_function, goal_objective, reward
 from paig_control.agents.settings import CEMSettings, GoalSettings, ICEMSettings, MPPISettings
 from paig_control.agents.terms import Effort, Smoothness, Sum, Term
 from paig_control.agents.value_iteration import return_terms
+from paig_control.errors import PaigError
 from paig_control.physics import Body, Force, Mechanism, Physics, build_physics, compiled, integrate_by
 from paig_control.physics.mechanism import scene_of
 from paig_control.physics.registry import names
@@ -206,6 +207,54 @@ def test_plans_are_the_same(name: str, kind: str) -> None:
     fast, slow = plans
     torch.testing.assert_close(fast.cost, slow.cost, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(fast.actions, slow.actions, rtol=0.0, atol=0.02)
+
+
+def test_a_plan_is_the_same_where_some_costs_are_infinite_and_searches_are_odd() -> None:
+    physics = scene("spring")
+    state, _ = problem(physics, 2)
+    bound = torch.full((4,), 2.0)
+
+    def steep(states: State, actions: Tensor) -> Tensor:
+        cost = states.velocity.square().sum((-1, -2, -3))
+        return torch.where(actions[..., 0, 0] > 0.5, torch.nan, cost)
+
+    for rounds in (1, 4):
+        settings = CEMSettings(horizon=3, samples=41, elites=13, iterations=rounds)
+        fast, slow = (
+            CEM(settings, 1).plan(cost_function(physics, state, steep, 2, on), torch.ones(2, 3, 4), -bound, bound)
+            for on in (True, False)
+        )
+        assert rounds > 1 or bool(slow.candidate_costs.isinf().any())
+        for mine, theirs in zip(fast[:6], slow[:6], strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("value", "wrong"), [(torch.nan, "not finite for any of 20"), (None, "returned shape")])
+def test_costs_that_cannot_be_are_refused_as_ever(value: float | None, wrong: str) -> None:
+    physics = scene("spring")
+    state, _ = problem(physics, 2)
+    bound, shape = torch.ones(4), (2, 20) if value is not None else (2, 5)
+
+    def odd(states: State, actions: Tensor) -> Tensor:
+        return actions.new_full(shape, value or 0.0)
+
+    for on in (True, False):
+        with pytest.raises(PaigError, match=wrong):
+            CEM(CEMSettings(horizon=3, samples=20), 1).plan(
+                cost_function(physics, state, odd, 1, on), torch.zeros(2, 3, 4), -bound, bound
+            )
+
+
+def test_a_library_that_nobody_may_write_to_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from paig_control.physics import kernels
+
+    def nowhere(cache: bool = False, **options: Any) -> Any:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(kernels, "njit", nowhere)
+    assert kernels.machine(abs)(-2) == 2
 
 
 def test_without_numba_it_is_said_once_and_plans_are_made_by_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
