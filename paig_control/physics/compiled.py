@@ -3,6 +3,11 @@
 A plan asks for hundreds of rollouts of a few numbers each, for which a tensor library costs more than the arithmetic.
 :mod:`~paig_control.physics.kernels` does the same in loops that Numba compiles. A force or a physics of a user's own,
 joints upon one another, another precision or device, and whoever wants a gradient, take the tensors as ever.
+
+Numba was chosen by measure. 200 candidates of a pendulum, 40 steps, on one core: by tensors 0.59 ms; by
+``torch.compile`` 0.20 ms, but a minute to compile and a C++ compiler on every user's machine; by Numba 0.02 ms, from
+wheels alone. It compiles when the first plan is made, for some 4 s, keeps the result (beside the library, else in the
+user's cache, or ``NUMBA_CACHE_DIR``; else for this process alone), and loads it in 0.3 s from then on.
 """
 
 from __future__ import annotations
@@ -149,8 +154,7 @@ def rolled(scene: Mechanism, laws: Laws, state: State, actions: Tensor, repeat: 
         *laws[:1],
         numbers,
         *laws[1:],
-        h * np.array(drifts, np.float32),
-        h * np.array(kicks, np.float32),
+        *(np.array([part * h for part in parts], np.float32) for parts in (drifts, kicks)),
         np.float32(h),
         scene.substeps,
         repeat,
@@ -181,10 +185,10 @@ def constants(scene: Mechanism, batch: int) -> NDArray[np.float32] | None:
                 row += scene.handed.tolist() if isinstance(force, Push) else [1.0, 1.0]
             rows.append(row)
     several = [x for row in rows for x in row if isinstance(x, Tensor) and x.numel() > 1]
-    if any(x.numel() != batch or x.shape[0] != batch or x.device.type != "cpu" for x in several):
+    if any(x.shape != (batch, 1, 1, 1) for x in several):
         return None
     found = np.zeros((batch if several else 1, len(rows), 3), np.float32)
     for law, row in enumerate(rows):
         for place, x in enumerate(row):
-            found[:, law, place] = x.detach().reshape(-1).numpy() if isinstance(x, Tensor) else x
+            found[:, law, place] = x.reshape(-1).numpy(force=True) if isinstance(x, Tensor) else x
     return found
