@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from paig_control.agents import cem
 from paig_control.agents.cem import CEM
 from paig_control.agents.icem import ICEM
 from paig_control.agents.mppi import MPPI
@@ -116,6 +117,23 @@ def test_what_is_no_number_stays_so() -> None:
     found, expected = both(physics, state, actions)
     assert bool((found.position.isfinite() == expected.position.isfinite()).all())
     assert bool(found.position.isnan().any())
+
+
+def test_loops_search_for_known_costs_in_single_precision_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(*_: Any) -> Tensor:
+        raise LookupError
+
+    physics = scene("spring")
+    state, _ = problem(physics, 1)
+    bound = torch.ones(4)
+    planner = CEM(CEMSettings(horizon=3, samples=20), 1)
+    known = cost_function(physics, state, Effort())
+    monkeypatch.setattr(cem, "compiled_cross_entropy", told)
+    with pytest.raises(LookupError):
+        planner.plan(known, torch.zeros(1, 3, 4), -bound, bound)
+    planner.plan(cost_function(physics, state, Effort(), 1, False), torch.zeros(1, 3, 4), -bound, bound)
+    planner.plan(lambda actions: known(actions), torch.zeros(1, 3, 4), -bound, bound)
+    planner.plan(known, torch.zeros(1, 3, 4).double(), -bound, bound)
 
 
 class Lift(Force):
