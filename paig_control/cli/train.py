@@ -37,7 +37,8 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     model_settings = factories.settings(config.model, "model", "model")
     recipe_settings = factories.settings(config.recipe, "recipe", config.recipe.name)
     factories.use_threads(config.threads)
-    sequences = data.split("train")
+    sequences, identity = data.split("train"), data.identity
+    data.let_go()
     dt = sequences.dt if config.dt is None else config.dt
     acted = sequences.actions is not None and bool(sequences.actions.any())
     physics = factories.model_physics(config.physics, dt, acted, config.objects)
@@ -83,6 +84,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         screen.remark(said)
         return found
     tracking.end(learned)
+    data.let_go()
     figures: dict[str, Any] = {
         "constants": beside_truth(learned.record["constants"], data),
         "eval_recons_loss": None,
@@ -94,7 +96,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         figures |= evaluate_prediction(learned.model, data.split(split), frames)
     figures |= {
         "filmed": data.filmed,
-        "data_sha256": data.identity,
+        "data_sha256": identity,
         "evaluated_on": split,
         "frames": learned.frames,
         "converged": learned.converged,

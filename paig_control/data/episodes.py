@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from paig_control.border.files import whole
 from paig_control.data import checks
-from paig_control.data.unpacking import unpack
+from paig_control.data.unpacking import let_go, unpack
 from paig_control.errors import PaigError
 
 SPLITS = ("train", "valid", "test")
@@ -131,6 +131,14 @@ class Episodes:
         """What tells this file's content from any other's."""
         return _identity({**self.arrays, "meta": np.array(json.dumps(dict(self.meta), sort_keys=True))})
 
+    def let_go(self) -> None:
+        """Give back the memory of films that are mapped; they are read again, from the disk, when they are looked at.
+
+        For who has written nothing into them.
+        """
+        for array in self.arrays.values():
+            let_go(array)
+
     def _require(self, split: str) -> None:
         if split not in self.splits:
             raise PaigError(f"The data has no split {split!r}: it has {', '.join(self.splits)}.")
@@ -181,7 +189,7 @@ def _identity(arrays: Mapping[str, NDArray[Any] | None]) -> str:
         value = arrays[name]
         kind = None if value is None else (value.dtype.str, value.shape)
         digest.update(repr((name, kind)).encode())
-        digest.update(b"" if value is None else np.ascontiguousarray(value).tobytes())
+        digest.update(b"" if value is None else np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

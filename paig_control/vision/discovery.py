@@ -162,10 +162,13 @@ def _circle(frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _weighted_median(frames: Tensor, weight: Tensor) -> Tensor:
-    """Median over the first axis, each frame counted by its weight."""
-    values, order = frames.sort(0)
-    reached = weight[order].cumsum(0) >= 0.5 * weight.sum()
-    return values.gather(0, reached.float().argmax(0, keepdim=True))[0]
+    """Median over the first axis, each frame counted by its weight; a few rows of pixels at a time."""
+    rows = []
+    for part in frames.split(8, -2):
+        values, order = part.sort(0)
+        reached = weight[order].cumsum(0) >= 0.5 * weight.sum()
+        rows.append(values.gather(0, reached.float().argmax(0, keepdim=True))[0])
+    return torch.cat(rows, -2)
 
 
 def _blank(frames: Tensor, background: Tensor, pivot: Tensor) -> SpriteRenderer:

@@ -186,7 +186,7 @@ def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor, Tensor]
         -1,
     ).clamp(-0.5, 0.5)
     corner = torch.stack([column, row], -1).to(residual) - half
-    padded = functional.pad(residual, (half, half, half, half)).clone()
+    padded = functional.pad(residual, (half, half, half, half))
     ink = patch.square().sum(0)
     keep = (ink < 0.05 * ink.max()).to(patch)
     padded[_window(row, column, side)] *= keep

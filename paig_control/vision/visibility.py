@@ -177,9 +177,11 @@ def unexplained_part(
     gone = away(renderer, pose)
     liveliest = []
     for drawn in (torch.where(seen[..., None], pose, gone), gone):
-        left = torch.cat([f - renderer(p) for p, f in zip(drawn.split(256), frames.split(256), strict=True)])
-        squares = functional.avg_pool2d((weight * left.square()).sum(1, keepdim=True), min(side, *frames.shape[-2:]), 1)
-        liveliest.append(squares.amax((1, 2, 3)).mean())
+        most = []
+        for p, f in zip(drawn.split(32), frames.split(32), strict=True):
+            left = (weight * (f - renderer(p)).square()).sum(1, keepdim=True)
+            most.append(functional.avg_pool2d(left, min(side, *frames.shape[-2:]), 1).amax((1, 2, 3)))
+        liveliest.append(torch.cat(most).mean())
     return float(liveliest[0] / liveliest[1].clamp(min=1e-12))
 
 
