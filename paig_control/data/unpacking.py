@@ -1,7 +1,8 @@
 """Reading the archive of an episode file: what it would take in memory is known before anything is unpacked.
 
-Films of more than :data:`MAPPED` bytes are not read but mapped: from the file itself if they lie in it as they are, else
-from a temporary file into which they are unpacked. The system then brings in what is looked at, and may let go of it.
+Films of more than :data:`MAPPED` bytes are not read but mapped: from the file itself if they lie in it as they are,
+else from a temporary file into which they are unpacked. The system then brings in what is looked at, and may let go of
+it.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def _header(entry: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def _size(path: Path, wanted: Callable[[str], bool]) -> int:
-    """Bytes of the wanted arrays, and of the copy that films of other than three channels need, by the headers alone."""
+    """Bytes of the wanted arrays, and of the copy of films of other than three channels, by the headers alone."""
     total = 0
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():

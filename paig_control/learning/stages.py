@@ -130,7 +130,7 @@ def discover(
 def warm_start_loop(
     model: PAIG, frames: Tensor, coordinates: Tensor, seen: Tensor, settings: WarmStartSettings, seed: int
 ) -> Loop:
-    """The loop over frames ``(M, h, w, 3)`` uint8 with found coordinates ``(M, N, D)`` of the objects seen ``(M, N)``."""
+    """The loop over frames ``(M, h, w, 3)`` uint8 with coordinates ``(M, N, D)`` of the objects seen ``(M, N)``."""
     eyes = model.localizer
     assert isinstance(eyes, Localizer)
 
@@ -159,9 +159,7 @@ def warm_start_loop(
     return Loop("warm_start", groups, loss, settings.steps, seed)
 
 
-def refine_loop(
-    model: PAIG, films: Tensor, actions: Tensor, seen: Tensor, settings: RefineSettings, seed: int
-) -> Loop:
+def refine_loop(model: PAIG, films: Tensor, actions: Tensor, seen: Tensor, settings: RefineSettings, seed: int) -> Loop:
     """The loop over films ``(S, T, h, w, 3)`` uint8, actions ``(S, T - 1, A)`` and objects ``seen`` ``(S, T, N)``."""
     sequences, frames = films.shape[:2]
     length = min(frames, model.input_frames + settings.prediction_frames)

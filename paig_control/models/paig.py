@@ -25,7 +25,7 @@ from paig_control.vision.visibility import away, find, found_at, inside, shown
 
 WIDTH = 0.1
 """Step by which the renderer is differentiated, in scales of each coordinate."""
-AT_ONCE = 256
+AT_ONCE = 64
 """Frames that are images at the same time, when many are read: an image takes four times the memory of its frame."""
 
 
