@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from paig_control import runs
-from paig_control.border import files
 from paig_control.cli import callbacks
 from paig_control.cli.output import Screen, Tick
 from paig_control.data import episodes
@@ -33,7 +32,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         raise PaigError("resume=true goes on with a run and overwrite=true begins it anew: choose one.")
     loggers.check(config.tracker)
     callbacks.check(config)
-    data = episodes.load(files.expanded(config.data))
+    data = episodes.load(config.data)
     model_settings = factories.settings(config.model, "model", "model")
     recipe_settings = factories.settings(config.recipe, "recipe", config.recipe.name)
     factories.use_threads(config.threads)
