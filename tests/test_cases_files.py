@@ -136,9 +136,9 @@ def test_what_a_file_unpacks_to_is_known_before_it_is_read(monkeypatch: pytest.M
     bomb((10, 50, 40, 40, 3), 2_400_000)
     assert Path("bomb.npz").stat().st_size < 10_000
     assert len(episodes.load("bomb.npz").split("train")) == 10
-    monkeypatch.setenv(reading.VARIABLE, "0.01")
+    monkeypatch.setenv(reading.VARIABLE, "0.001")
     monkeypatch.setattr(np.lib.format, "read_array", read)
-    with pytest.raises(PaigError, match=r"bomb.npz.* would take 12 MB of memory, and the limit is 10 MB.*PAIG_MAX_GB"):
+    with pytest.raises(PaigError, match=r"bomb.npz.* would take 2.4 MB of memory, and the limit is 1 MB.*PAIG_MAX_GB"):
         episodes.load("bomb.npz")
 
 

@@ -190,7 +190,7 @@ def test_training_takes_the_windows_and_says_so(films: Episodes, quick: RecipeSe
     assert long.actions is not None
     one = dataclasses.replace(long, frames=long.frames[:1], actions=long.actions[:1])
     trainer = Staged(quick, one, build_physics("pendulum", 0.05), ModelSettings(), 0, "cpu", None, None)  # type: ignore[arg-type]
-    assert trainer.images.shape[:2] == (3, 8)
+    assert trainer.films.shape[:2] == (3, 8)
     assert trainer.actions.shape[:2] == (3, 7)
     assert trainer.record["frames"] == 24
     assert "cut into 3 films of 8 frames" in trainer.notes[0]

@@ -180,8 +180,8 @@ def test_from_few_frames_the_velocity_is_that_of_the_last_step() -> None:
 
 def test_the_loss_falls(balls: Episodes) -> None:
     original = model()
-    images = torch.from_numpy(balls.split("train").frames).movedim(-1, -3) / 255
-    loop = joint_loop(original, images[:4], torch.zeros(4, 11, 0), replace(TINY, epochs=16, learning_rate=3e-3), 0)
+    films = torch.from_numpy(balls.split("train").frames)
+    loop = joint_loop(original, films[:4], torch.zeros(4, 11, 0), replace(TINY, epochs=16, learning_rate=3e-3), 0)
 
     def loss() -> float:
         return float(loop.loss(0, torch.Generator())[0].detach())
@@ -203,14 +203,14 @@ def test_a_step_of_its_optimiser_is_that_of_the_original() -> None:
 
 
 def test_every_epoch_sees_every_film_once(balls: Episodes) -> None:
-    images = torch.arange(8.0).reshape(8, 1, 1, 1, 1).expand(8, 12, 3, 24, 24)
+    films = torch.arange(8).byte().reshape(8, 1, 1, 1, 1).expand(8, 12, 24, 24, 3)
     seen: list[float] = []
     original = model()
     original.see = lambda part: seen.extend(part[:, 0, 0, 0].tolist()) or torch.zeros(len(part), 2, 2)  # type: ignore[method-assign, assignment, func-returns-value]
-    loop = joint_loop(original, images, torch.zeros(8, 11, 0), replace(TINY, batch=3), 0)
+    loop = joint_loop(original, films, torch.zeros(8, 11, 0), replace(TINY, batch=3), 0)
     for step in range(3):
         loop.loss(step, torch.Generator())
-    assert sorted(seen) == sorted([float(n) for n in range(8)] * 10)
+    assert sorted(round(255 * value) for value in seen) == sorted([*range(8)] * 10)
 
 
 class StopError(Exception):

@@ -32,7 +32,8 @@ def test_an_object_is_seen_where_the_films_never_showed_it() -> None:
     films[::3] = 0.0  # from these it has gone, wherever it is said to be
     places[::3] = torch.tensor([20.0, 3.0])
     seen = (torch.arange(len(films)) % 3 > 0)[:, None]
-    loop = warm_start_loop(model, films, places, seen, WarmStartSettings(steps=60, batch=8), seed=0)
+    frames = films.mul(255).round().byte().movedim(1, -1)
+    loop = warm_start_loop(model, frames, places, seen, WarmStartSettings(steps=60, batch=8), seed=0)
     run_loop(loop, model, LoopState(), lambda state: None, lambda part, text: None, lambda note: None)
     unseen = torch.stack([torch.linspace(8, 21, 40), torch.linspace(12, 4, 40)], -1)[:, None]
     with torch.no_grad():

@@ -59,7 +59,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         raise PaigError(f"split = {config.split}: expected train, valid or test.")
     if config.film < 1:
         raise PaigError(f"film = {config.film}: expected at least 1.")
-    data = episodes.load(files.expanded(config.data))
+    data = episodes.load(config.data)
     draws = augmentation.draw(config.augment, len(data.split(config.split)), config.seed)
     factories.use_threads(config.threads)
 

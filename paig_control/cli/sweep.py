@@ -239,7 +239,7 @@ def ended(place: Path, config: DictConfig) -> bool:
         found = runs.read_summary(place)
     except PaigError:  # what cannot be read is trained again
         found = None
-    if found is None or found.get("data_sha256") != episodes.load(files.expanded(config.data)).identity:
+    if found is None or found.get("data_sha256") != episodes.load(config.data).identity:
         return False
     wanted = OmegaConf.to_container(config, resolve=True)
     assert isinstance(wanted, dict)
@@ -265,7 +265,7 @@ class _Trainings:
             )
         if config.resume and config.overwrite:
             raise PaigError("resume=true goes on with a sweep and overwrite=true begins it anew: choose one.")
-        episodes.load(files.expanded(config.data))  # refused here once, not in every run
+        episodes.load(config.data)  # refused here once, not in every run
         self.config, self.swept, self.line = config, swept, line
         self.runs = [dict(zip(swept, values, strict=True)) for values in itertools.product(*swept.values())]
         self.folder = runs.folder(config.out, config.overwrite, config.resume)

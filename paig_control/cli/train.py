@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from paig_control import runs
-from paig_control.border import files
 from paig_control.cli import callbacks
 from paig_control.cli.output import Screen, Tick
 from paig_control.data import episodes
@@ -33,11 +32,12 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         raise PaigError("resume=true goes on with a run and overwrite=true begins it anew: choose one.")
     loggers.check(config.tracker)
     callbacks.check(config)
-    data = episodes.load(files.expanded(config.data))
+    data = episodes.load(config.data)
     model_settings = factories.settings(config.model, "model", "model")
     recipe_settings = factories.settings(config.recipe, "recipe", config.recipe.name)
     factories.use_threads(config.threads)
-    sequences = data.split("train")
+    sequences, identity = data.split("train"), data.identity
+    data.let_go()
     dt = sequences.dt if config.dt is None else config.dt
     acted = sequences.actions is not None and bool(sequences.actions.any())
     physics = factories.model_physics(config.physics, dt, acted, config.objects)
@@ -83,6 +83,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         screen.remark(said)
         return found
     tracking.end(learned)
+    data.let_go()
     figures: dict[str, Any] = {
         "constants": beside_truth(learned.record["constants"], data),
         "eval_recons_loss": None,
@@ -94,7 +95,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         figures |= evaluate_prediction(learned.model, data.split(split), frames)
     figures |= {
         "filmed": data.filmed,
-        "data_sha256": data.identity,
+        "data_sha256": identity,
         "evaluated_on": split,
         "frames": learned.frames,
         "converged": learned.converged,

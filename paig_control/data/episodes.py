@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from paig_control.border.files import whole
 from paig_control.data import checks
-from paig_control.data.unpacking import unpack
+from paig_control.data.joining import join, places
+from paig_control.data.unpacking import let_go, unpack
 from paig_control.errors import PaigError
 
 SPLITS = ("train", "valid", "test")
@@ -131,6 +132,14 @@ class Episodes:
         """What tells this file's content from any other's."""
         return _identity({**self.arrays, "meta": np.array(json.dumps(dict(self.meta), sort_keys=True))})
 
+    def let_go(self) -> None:
+        """Give back the memory of films that are mapped; they are read again, from the disk, when they are looked at.
+
+        For who has written nothing into them.
+        """
+        for array in self.arrays.values():
+            let_go(array)
+
     def _require(self, split: str) -> None:
         if split not in self.splits:
             raise PaigError(f"The data has no split {split!r}: it has {', '.join(self.splits)}.")
@@ -181,7 +190,7 @@ def _identity(arrays: Mapping[str, NDArray[Any] | None]) -> str:
         value = arrays[name]
         kind = None if value is None else (value.dtype.str, value.shape)
         digest.update(repr((name, kind)).encode())
-        digest.update(b"" if value is None else np.ascontiguousarray(value).tobytes())
+        digest.update(b"" if value is None else np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -193,13 +202,25 @@ def _write(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
                 np.lib.format.write_array(entry, np.asanyarray(value), allow_pickle=False)
 
 
-def load(path: str | Path) -> Episodes:
-    """Read and check a data file.
+def load(path: str | Path | Sequence[str | Path]) -> Episodes:
+    """Read and check a data file, or several of one world, whose films then come one after another.
+
+    Args:
+        path: of the file, of several, or of a folder, which stands for its .npz files by name.
 
     Raises:
-        PaigError: for a missing, damaged, pickled or too large file, and for arrays of the wrong shape, type or range.
+        PaigError: for a missing, damaged, pickled or too large file, for arrays of the wrong shape, type or range, and
+            for files that do not belong together.
     """
-    path = Path(path)
+    paths = places(path)
+    found = [_load(one) for one in paths]
+    if len(found) == 1:
+        return found[0]
+    arrays, meta = join(paths, [(one.arrays, one.meta) for one in found])
+    return Episodes(arrays, meta, tuple(note for one in found for note in one.notes), copy=False)
+
+
+def _load(path: Path) -> Episodes:
     if not path.is_file():
         raise PaigError(f"There is no data file {path}: make one with `paig-control collect out={path}`.")
     arrays = unpack(path, checks.wanted)

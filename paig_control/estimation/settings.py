@@ -17,7 +17,8 @@ class IdentifySettings:
         iterations: Levenberg-Marquardt steps at each horizon, at most.
         gauge_from: the gauge is solved along in windows of at least so many frames.
         scouts: films, at most, that look for the integrator and the way; stage 2 needs no more than these, and only
-            the identification after refinement uses all films.
+            the identification after refinement uses more.
+        films: that the identification after refinement uses, at most, evenly spread over all.
         integrators: tried in turn, with their parts a frame; the one with the smallest residual is kept.
     """
 
@@ -26,7 +27,14 @@ class IdentifySettings:
     iterations: int = 30
     gauge_from: int = 8
     scouts: int = 100
+    films: int = 2000
     integrators: tuple[str, ...] = ("euler-1", "pefrl-2")
+
+    def __post_init__(self) -> None:
+        """Refuse samples of no film."""
+        for name in ("scouts", "films"):
+            if getattr(self, name) < 1:
+                raise PaigError(f"recipe.identify.{name} = {getattr(self, name)}: expected at least one film.")
 
 
 @dataclass(frozen=True)

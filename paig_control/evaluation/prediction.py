@@ -12,6 +12,7 @@ Structural similarity of images (Wang, Bovik, Sheikh and Simoncelli, IEEE Trans.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,9 @@ def _gaussian(side: int, sigma: float) -> Tensor:
 
 
 CHUNK = 16
-"""Sequences handled at once."""
+"""Sequences handled at once, at most."""
+PIXELS = 2**18
+"""Pixels that are drawn at once, at most, unless one sequence has more."""
 Tell = Callable[[float], None]
 
 
@@ -177,8 +180,9 @@ def predict(
     count, frames = data.frames.shape[:2]
     actions = torch.from_numpy(data.actions_for(model.dynamics.action_size))
     rows: list[tuple[Tensor, ...]] = []
-    for begin in range(0, count, CHUNK):
-        part = slice(begin, begin + CHUNK)
+    size = min(CHUNK, max(1, PIXELS // math.prod(data.frames.shape[1:4])))
+    for begin in range(0, count, size):
+        part = slice(begin, begin + size)
         images = to_images(torch.from_numpy(data.frames[part]).to(model.device))
         own = {name: value[part].to(reading.position) for name, value in (constants or {}).items()}
         seen = State(reading.position[part], reading.position[part])
@@ -187,7 +191,7 @@ def predict(
         drawn = model.render(State(path, path))
         reconstructed = frame_errors(model.render(seen), images[:, : seen.position.shape[1]])
         rows.append((path, reconstructed, frame_errors(drawn, images), ssim(drawn, images)))
-        tell(min(1.0, (begin + CHUNK) / count))
+        tell(min(1.0, (begin + size) / count))
     path, *measured = (torch.cat(each) for each in zip(*rows, strict=True))
     figures = [each.double().cpu().numpy() for each in measured]
     shown = min(model.input_frames + prediction_frames, frames)

@@ -36,6 +36,8 @@ from paig_control.experiment.schema import COMMANDS, lists
 
 PATHS = ("data", "out", "run", "goal", "record", "control", "evaluate")
 """Keys whose values are paths, or lists of them."""
+LISTS = ("goal", "data")
+"""Those of which a value in brackets is a list in every command."""
 _PLAIN = re.compile(r"[\w./:+-]*", re.ASCII)
 _NUMBER = re.compile(r"[+-]?((\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(e[+-]?[\d_]+)?|inf|nan)", re.ASCII | re.IGNORECASE)
 _WORD = re.compile(r"true|false", re.IGNORECASE)
@@ -43,7 +45,7 @@ _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 _CALL = re.compile(r"(choice|range|interval|tag|sort|shuffle|glob|str|int|float|bool)\(.*\)", re.DOTALL)
 
 
-def quoted(word: str, sweep: bool = False, lists: Collection[str] = ("goal",)) -> str:
+def quoted(word: str, sweep: bool = False, lists: Collection[str] = LISTS) -> str:
     """Put a ``key=value`` word's path, or another text beyond ASCII, into quotes where it needs them.
 
     Args:
@@ -56,16 +58,20 @@ def quoted(word: str, sweep: bool = False, lists: Collection[str] = ("goal",)) -
     for_hydra = not path and (value.isascii() or value.startswith("{"))
     if not sign or for_hydra or (sweep and _CALL.fullmatch(value)):
         return word
-    listed = key.lstrip("+") in lists or not path
+    numbers = key.lstrip("+") == "goal" or not path
+
+    def listed(part: str) -> bool:  # a single name in brackets is that of a file
+        return not path or (key.lstrip("+") in lists and (key.lstrip("+") != "data" or "," in part))
+
     parts = [part.strip() for part in split(value)] if sweep else [value]
-    return f"{key}={','.join(_one(part, listed) for part in parts)}"
+    return f"{key}={','.join(_one(part, listed(part), numbers) for part in parts)}"
 
 
-def _one(value: str, listed: bool) -> str:
-    """One value; ``listed`` says whether it may be a list, or a number."""
+def _one(value: str, listed: bool, numbers: bool) -> str:
+    """One value; ``listed`` says whether it may be a list, ``numbers`` whether it may be a number."""
     if listed and is_list(value):
-        return f"[{','.join(_one(part.strip(), listed) for part in split(value[1:-1]))}]"
-    kept = value.lower() == "null" or (listed and _NUMBER.fullmatch(value))
+        return f"[{','.join(_one(part.strip(), listed, numbers) for part in split(value[1:-1]))}]"
+    kept = value.lower() == "null" or (numbers and _NUMBER.fullmatch(value))
     plain = _PLAIN.fullmatch(value) and not _NUMBER.fullmatch(value) and not _WORD.fullmatch(value)
     return value if kept or plain or _QUOTED.fullmatch(value) else in_quotes(value)
 
@@ -148,7 +154,7 @@ def parse(words: Sequence[str], sweep: bool = False, several: Collection[str] = 
         if "=" not in word and not word.startswith("~"):
             raise PaigError(f"{word!r} is not understood: expected name=value, for example seed=1.")
         try:
-            found.append(parser.parse_override(quoted(word, sweep, ("goal", *several))))
+            found.append(parser.parse_override(quoted(word, sweep, (*LISTS, *several))))
         except (HydraException, ValueError, RecursionError) as error:  # numbers, and lists in lists, of thousands
             reason = brief(str(error).splitlines()[0])
             raise PaigError(

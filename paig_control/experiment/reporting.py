@@ -143,7 +143,7 @@ def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]
     else:
         missing = f"{path} has neither test nor validation films"
         try:
-            data = episodes.load(files.expanded(path))
+            data = episodes.load(path)
             system = data.filmed or system
             split = next((part for part in ("test", "valid") if part in data.splits), None)
             if split is not None:
@@ -156,10 +156,10 @@ def _trained(name: str, folder: Path, config: DictConfig) -> tuple[str, Trained]
     return system, Trained(name, folder, model, record, summary, measured, missing, damage)
 
 
-def _there(path: str) -> bool:
-    """Whether a file is where a summary says it; what can be no path is nowhere."""
+def _there(path: str | list[str]) -> bool:
+    """Whether a file, or all of several, is where a summary says it; what can be no path is nowhere."""
     try:
-        return reading.place(path, "data").is_file()
+        return all(reading.place(one, "data").exists() for one in ([path] if isinstance(path, str) else path))
     except PaigError:
         return False
 

@@ -86,7 +86,8 @@ class Train(Common):
         paig-control train data=pend.npz physics=pendulum seed=0 out=runs/pend
 
     Attributes:
-        data: data file, as written by collect, or PAIG's own.
+        data: data file, as written by collect, or PAIG's own; several of one scene as [a.npz,b.npz], or a folder of
+            them, whose films then come one after another.
         out: folder of the run.
         resume: go on from the last checkpoint in the folder, with the same options on the same data.
         objects: number of things that move; null takes physics.objects, or the physics' own number.
@@ -102,7 +103,7 @@ class Train(Common):
         record: file to film the window into, as for view; needs no screen.
     """
 
-    data: str = "episodes.npz"
+    data: Any = "episodes.npz"
     out: str = "runs/train"
     physics: Group = None
     model: Group = None
@@ -243,7 +244,7 @@ class Evaluate(Common):
     Attributes:
         run: folder of the trained model.
         constants: constants of the model set by hand, in place of the learned ones; run.physics.NAME=VALUE sets one.
-        data: data file.
+        data: data file, several as [a.npz,b.npz], or a folder of them.
         out: folder to write into.
         split: train, valid or test.
         prediction_frames: frames predicted before extrapolation begins; null takes the training's.
@@ -259,7 +260,7 @@ class Evaluate(Common):
 
     run: str = "runs/train"
     constants: dict[str, float] = field(default_factory=dict)
-    data: str = "episodes.npz"
+    data: Any = "episodes.npz"
     out: str = "runs/evaluate"
     split: str = "test"
     prediction_frames: int | None = None

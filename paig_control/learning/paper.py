@@ -21,7 +21,7 @@ from paig_control.learning.settings import ModelSettings, PaperSettings
 from paig_control.learning.stages import foreseen, frame_errors, paig_losses
 from paig_control.learning.trainer import CLOSE, Conclusion, Trainer
 from paig_control.models.estimators import VelocityNetwork
-from paig_control.models.paig import PAIG
+from paig_control.models.paig import AT_ONCE, PAIG, to_images
 from paig_control.types import State
 from paig_control.vision.kinematics import build_kinematics
 from paig_control.vision.paper import MaskedLocalizer, TemplateRenderer
@@ -56,17 +56,17 @@ def clip_elements(parameters: list[Tensor]) -> Tensor:
     return largest
 
 
-def joint_loop(model: PAIG, images: Tensor, actions: Tensor, settings: PaperSettings, seed: int) -> Loop:
-    """The loop over sequences of images ``(S, T, 3, h, w)`` with actions ``(S, T - 1, A)``, from their first frames."""
-    count, shown = len(images), model.input_frames + settings.prediction_frames
-    images, actions = images[:, :shown], actions[:, : shown - 1]
+def joint_loop(model: PAIG, films: Tensor, actions: Tensor, settings: PaperSettings, seed: int) -> Loop:
+    """The loop over films ``(S, T, h, w, 3)`` uint8 with actions ``(S, T - 1, A)``, from their first frames."""
+    count, shown = len(films), model.input_frames + settings.prediction_frames
+    films, actions = films[:, :shown], actions[:, : shown - 1]
     batches = math.ceil(count / settings.batch)
 
     def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         order = torch.randperm(count, generator=step_generator(seed, "epoch", step // batches))
         first = step % batches * settings.batch
         row = order[first : first + settings.batch]
-        found = paig_losses(model, images[row], actions[row], settings.prediction_frames)
+        found = paig_losses(model, to_images(films[row]), actions[row], settings.prediction_frames)
         figures = {"pred": float(found.pred.detach()), "recons": float(found.recons.detach())}
         return found.pred + settings.alpha * found.recons, {**figures, **model.dynamics.values()}
 
@@ -88,7 +88,7 @@ class Joint(Trainer[PaperSettings]):
         if stage == "joint":
             if self.model is None:
                 self._build()
-            loop = joint_loop(self.trained, self.images, self.actions, self.recipe, self.seed)
+            loop = joint_loop(self.trained, self.films, self.actions, self.recipe, self.seed)
             self.optimise(replace(loop, seconds=self.seconds_left()))
         else:
             self.conclusion = self._judge()
@@ -100,7 +100,7 @@ class Joint(Trainer[PaperSettings]):
                 f"{own}: the paper's networks are fixed, of the model's settings only input_frames applies with "
                 "recipe=paper. Leave the others out."
             )
-        dynamics, size = self.dynamics, (self.images.shape[-2], self.images.shape[-1])
+        dynamics, size = self.dynamics, (self.films.shape[2], self.films.shape[3])
         torch.manual_seed(self.seed)
         model = PAIG(
             dynamics,
@@ -116,13 +116,16 @@ class Joint(Trainer[PaperSettings]):
     @torch.no_grad()
     def _judge(self) -> Conclusion:
         """Whether the pictures are explained, and the motion of what is seen in them."""
-        model, flat = self.trained, self.images.flatten(0, 1)
-        seen = torch.cat([model.see(part) for part in flat.split(256)])
-        parts = zip(seen.split(256), flat.split(256), strict=True)
-        recons = torch.cat([frame_errors(model.render(State(s, s)), f) for s, f in parts]).mean()
-        empty = frame_errors(flat.median(0).values, flat).mean()
-        missed, motion = foreseen(model, seen.unflatten(0, self.images.shape[:2]), self.actions)
-        unseen = float(recons / empty)
+        model, flat = self.trained, self.films.flatten(0, 1)
+        scene = to_images(flat.median(0).values)
+        places, errors = [], []
+        for images in map(to_images, flat.split(AT_ONCE)):
+            places.append(seen := model.see(images))
+            drawn = model.render(State(seen, seen))
+            errors.append(torch.stack([frame_errors(drawn, images), frame_errors(scene, images)]))
+        missed, motion = foreseen(model, torch.cat(places).unflatten(0, self.films.shape[:2]), self.actions)
+        recons, empty = torch.cat(errors, 1)
+        unseen = float(recons.mean() / empty.mean())
         converged = unseen < CLOSE and missed < CLOSE * motion
         if not converged:
             self.notes.append(

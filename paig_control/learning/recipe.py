@@ -25,7 +25,7 @@ from paig_control.learning.stages import discover, foresee_loop, foreseen, refin
 from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, finished_run
 from paig_control.models import checkpoint
 from paig_control.models.estimators import LeastSquares, Recurrent
-from paig_control.models.paig import PAIG
+from paig_control.models.paig import PAIG, to_images
 from paig_control.physics.dynamics import Dynamics
 from paig_control.seeds import whole
 from paig_control.types import Reading
@@ -116,7 +116,7 @@ class Staged(Trainer[RecipeSettings]):
             return self._discover()
         model, recipe = self.trained, self.recipe
         if stage == "warm_start":
-            flat = self.images.flatten(0, 1)[self.chosen]
+            flat = self.films.flatten(0, 1)[self.chosen]
             self.optimise(warm_start_loop(model, flat, self.coordinates, self.seen, recipe.warm_start, self.seed))
         elif stage == "identify":
             self._number()
@@ -125,14 +125,14 @@ class Staged(Trainer[RecipeSettings]):
             self._foresee()
         elif stage == "refine":
             self._watch_out()
-            loop = refine_loop(model, self.images, self.actions, self.seen, recipe.refine, self.seed)
+            loop = refine_loop(model, self.films, self.actions, self.seen, recipe.refine, self.seed)
             self.optimise(replace(loop, seconds=self.seconds_left()))
         else:
             self.conclusion = self._judge() if model.dynamics.stateless else self._conclude(self._identify(stage))
 
     def _discover(self) -> None:
         found, self.chosen = discover(
-            self.images.flatten(0, 1),
+            self.films.flatten(0, 1),
             self.dynamics,
             self.recipe.discover,
             self.seed,
@@ -155,11 +155,11 @@ class Staged(Trainer[RecipeSettings]):
     def _look(self, films: torch.Tensor | None = None) -> Reading:
         """Coordinates in all frames of these films, or of all, after the weights of the pixels are taken anew."""
         model, few = self.trained, self._scouts()
-        some = self.images[few].flatten(0, 1)
-        seen = model.read_images(some).position
+        some = self.films[few].flatten(0, 1)
+        seen = model.read(some).position
         with torch.no_grad():
-            model.weight.copy_(pixel_weight(model.renderer, model.kinematics.pose(seen), some))
-        return model.read_images(self.images if films is None else self.images[films], steps=2 * model.polish)
+            model.weight.copy_(pixel_weight(model.renderer, model.kinematics.pose(seen), to_images(some)))
+        return model.read(self.films if films is None else self.films[films], steps=2 * model.polish)
 
     def _watch_out(self) -> None:
         """See which objects are in which frame, where discovery missed them in more than a few."""
@@ -171,13 +171,18 @@ class Staged(Trainer[RecipeSettings]):
                 f"Objects are out of sight in {100 * missed:.0f} % of what was looked at. Nothing is made of that, but "
                 "the losses of pictures count the place that is named for an object all the same."
             )
-            self.seen = self.trained.seen(self.images)
+            self.seen = self.trained.seen(self.films)
         else:
-            shape = (*self.images.shape[:2], self.dynamics.objects)
+            shape = (*self.films.shape[:2], self.dynamics.objects)
             self.seen = torch.ones(shape, dtype=torch.bool, device=self.device)
 
     def _scouts(self) -> torch.Tensor:
-        return scouts(len(self.images), self.recipe.identify.scouts).to(self.device)
+        return scouts(len(self.films), self.recipe.identify.scouts).to(self.device)
+
+    def _spread(self) -> torch.Tensor | None:
+        """Numbers of the films that the last identification uses; None for all."""
+        most = self.recipe.identify.films
+        return None if len(self.films) <= most else scouts(len(self.films), most).to(self.device)
 
     def _number(self) -> None:
         """Number the objects as the physics does its bodies, and see whether the camera mirrors."""
@@ -185,7 +190,7 @@ class Staged(Trainer[RecipeSettings]):
         choices = orders(model.physics)
         if not model.physics.pushed and len(choices) == 1:
             return
-        seen, actions = model.read_images(self.images[films]), self.actions[films]
+        seen, actions = model.read(self.films[films]), self.actions[films]
         order, handed = numbering(seen.position, actions, model.physics.pushed, seen.trust)
         if model.physics.pushed:
             model.physics.handed.copy_(handed)
@@ -197,7 +202,7 @@ class Staged(Trainer[RecipeSettings]):
             part.renumber(order)
 
     def _identify(self, name: str) -> Identified:
-        model, films = self.trained, self._scouts() if name == "identify" else None
+        model, films = self.trained, self._scouts() if name == "identify" else self._spread()
         reading = self._look(films)
         coordinates = reading.position
         found = identify(
@@ -257,13 +262,13 @@ class Staged(Trainer[RecipeSettings]):
     def _missed(self, films: torch.Tensor) -> tuple[float, float]:
         """How far off later frames are predicted, in coordinates, and the part of the pictures left unexplained."""
         model = self.trained
-        images = self.images[films]
-        reading = model.read_images(images, steps=2 * model.polish)
+        frames = self.films[films]
+        reading = model.read(frames, steps=2 * model.polish)
         path = model.unroll(reading.position, self.actions[films], reading.trust)
         error = model.physics.difference(path, reading.position)[:, model.input_frames :].square()
         trust = believed(reading.trust)[:, model.input_frames :]
         each = ((error * trust).sum((1, 2, 3)) / trust.sum((1, 2, 3))).sqrt()
-        pictures = images.flatten(0, 1)
+        pictures = to_images(frames.flatten(0, 1))
         pose = model.kinematics.pose(reading.position).flatten(0, 1)
         found = found_at(model.renderer, pose, pictures, model.weight)
         told = model.kinematics.pose(torch.cat([model.see(part) for part in pictures.split(256)]))

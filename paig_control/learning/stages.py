@@ -32,7 +32,7 @@ from torch.nn import functional
 from paig_control.errors import PaigError
 from paig_control.learning.optimise import Loop, step_generator
 from paig_control.learning.settings import DiscoverSettings, ForeseeSettings, RefineSettings, WarmStartSettings
-from paig_control.models.paig import PAIG
+from paig_control.models.paig import PAIG, to_images
 from paig_control.physics.dynamics import Dynamics
 from paig_control.types import State
 from paig_control.vision.discovery import Discovered, discover_rotary
@@ -81,7 +81,7 @@ def paig_losses(
 
 
 def check_motion(films: Tensor, most: int = 200) -> None:
-    """Refuse films ``(S, T, 3, h, w)`` in which nothing moves; at most so many of them are looked at.
+    """Refuse films ``(S, T, h, w, 3)`` uint8 in which nothing moves; about so many of them are looked at.
 
     What moves differs from its film's mean in neighbouring pixels alike, noise does not: the mean over 3 x 3 pixels
     leaves a ninth of white noise's energy, and most of a thing's.
@@ -89,51 +89,54 @@ def check_motion(films: Tensor, most: int = 200) -> None:
     Raises:
         PaigError: where each film shows one picture, but for noise.
     """
-    some = films[:: max(1, len(films) // most)]
-    change = (some - some.mean(1, keepdim=True)).flatten(0, 1)
-    energy = change.square().sum()
-    if not float(functional.avg_pool2d(change, 3, 1).square().sum()) > 0.13 * float(energy):
+    energy, smooth = 0.0, 0.0
+    for film in map(to_images, films[:: max(1, len(films) // most)]):
+        change = film - film.mean(0)
+        energy += float(change.square().sum())
+        smooth += float(functional.avg_pool2d(change, 3, 1).square().sum())
+    if not smooth > 0.13 * energy:
         raise PaigError(
             f"Nothing moves in these films: each shows the same picture from its first frame to its last"
-            f"{', but for noise' if float(energy) > 0 else ''}. Record with actions, or from other starts."
+            f"{', but for noise' if energy > 0 else ''}. Record with actions, or from other starts."
         )
 
 
 def discover(
-    images: Tensor,
+    frames: Tensor,
     physics: Dynamics,
     settings: DiscoverSettings,
     seed: int,
     progress: Callable[[float, str], None] | None = None,
 ) -> tuple[Discovered, Tensor]:
-    """What moves in the images ``(M, 3, h, w)``, and the numbers ``(m,)`` of the images that were looked at.
+    """What moves in the frames ``(M, h, w, 3)`` uint8, and the numbers ``(m,)`` of those that were looked at.
 
     Raises:
         PaigError: when what moves does not fit the physics, or nothing does.
     """
     torch.manual_seed(seed)
     generator = step_generator(seed, "discover", 0)
-    count = min(settings.frames, len(images))
-    chosen = torch.randperm(len(images), generator=generator)[:count].sort().values.to(images.device)
+    count = min(settings.frames, len(frames))
+    chosen = torch.randperm(len(frames), generator=generator)[:count].sort().values.to(frames.device)
+    images = to_images(frames[chosen])
     if physics.kinematics == "rotary":
-        found = discover_rotary(images[chosen], generator, settings.rounds, settings.steps, progress)
+        found = discover_rotary(images, generator, settings.rounds, settings.steps, progress)
     elif physics.kinematics == "planar":
-        found = discover_planar(images[chosen], physics.objects, generator, settings.rounds, settings.steps, progress)
+        found = discover_planar(images, physics.objects, generator, settings.rounds, settings.steps, progress)
     else:
         raise PaigError(f"There is no discovery for {physics.kinematics!r} kinematics: known are rotary and planar.")
     return found, chosen
 
 
 def warm_start_loop(
-    model: PAIG, images: Tensor, coordinates: Tensor, seen: Tensor, settings: WarmStartSettings, seed: int
+    model: PAIG, frames: Tensor, coordinates: Tensor, seen: Tensor, settings: WarmStartSettings, seed: int
 ) -> Loop:
-    """The loop over images ``(M, 3, h, w)`` with found coordinates ``(M, N, D)`` of the objects seen ``(M, N)``."""
+    """The loop over frames ``(M, h, w, 3)`` uint8 with coordinates ``(M, N, D)`` of the objects seen ``(M, N)``."""
     eyes = model.localizer
     assert isinstance(eyes, Localizer)
 
     def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        index = torch.randint(len(images), (settings.batch,), generator=generator).to(images.device)
-        batch = images[index]
+        index = torch.randint(len(frames), (settings.batch,), generator=generator).to(frames.device)
+        batch = to_images(frames[index])
         drawn = model.kinematics.anywhere(settings.batch, model.image_size, generator)
         with torch.no_grad():
             drawing = model.render(State(drawn, drawn))
@@ -156,11 +159,9 @@ def warm_start_loop(
     return Loop("warm_start", groups, loss, settings.steps, seed)
 
 
-def refine_loop(
-    model: PAIG, images: Tensor, actions: Tensor, seen: Tensor, settings: RefineSettings, seed: int
-) -> Loop:
-    """The loop over images ``(S, T, 3, h, w)``, actions ``(S, T - 1, A)`` and objects ``seen`` ``(S, T, N)``."""
-    sequences, frames = images.shape[:2]
+def refine_loop(model: PAIG, films: Tensor, actions: Tensor, seen: Tensor, settings: RefineSettings, seed: int) -> Loop:
+    """The loop over films ``(S, T, h, w, 3)`` uint8, actions ``(S, T - 1, A)`` and objects ``seen`` ``(S, T, N)``."""
+    sequences, frames = films.shape[:2]
     length = min(frames, model.input_frames + settings.prediction_frames)
     known = seen.all(-1).unfold(1, model.input_frames, 1).all(-1)[:, : frames - length + 1].nonzero().cpu()
     windows = known if len(known) else torch.cartesian_prod(torch.arange(sequences), torch.arange(frames - length + 1))
@@ -168,7 +169,7 @@ def refine_loop(
     def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         row, first = windows[torch.randint(len(windows), (settings.batch,), generator=generator)].split(1, -1)
         column = first + torch.arange(length)
-        batch = images[row, column]
+        batch = to_images(films[row, column])
         found = paig_losses(model, batch, actions[row, column[:, :-1]], settings.prediction_frames, seen[row, column])
         figures = {"pred": float(found.pred.detach()), "recons": float(found.recons.detach())}
         return found.pred + settings.alpha * found.recons, {**figures, **model.dynamics.values()}

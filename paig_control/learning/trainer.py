@@ -26,7 +26,7 @@ from paig_control.learning.optimise import Loop, LoopState, lost, run_loop
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
 from paig_control.learning.stages import check_motion
 from paig_control.models import checkpoint
-from paig_control.models.paig import PAIG, to_images
+from paig_control.models.paig import PAIG
 from paig_control.physics.dynamics import Dynamics
 from paig_control.vision.registry import LEAST, MOST
 
@@ -133,9 +133,9 @@ class Trainer(Generic[R]):
         self.watch, self.watched = watch, 0.0
         self.kept: Kept | None = None
         self.dynamics = physics.to(device)
-        self.images = to_images(torch.from_numpy(data.frames)).to(device)
-        check_motion(self.images)
-        sequences, frames = self.images.shape[:2]
+        self.films = torch.from_numpy(data.frames).to(device)  # as bytes: images are made of what is looked at
+        check_motion(self.films)
+        sequences, frames = self.films.shape[:2]
         self.actions = torch.from_numpy(data.actions_for(physics.action_size)).to(device)
         bounds = [None if b is None else [float(x) for x in b] for b in (data.action_low, data.action_high)]
         self.record: dict[str, Any] = {

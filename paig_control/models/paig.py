@@ -25,10 +25,12 @@ from paig_control.vision.visibility import away, find, found_at, inside, shown
 
 WIDTH = 0.1
 """Step by which the renderer is differentiated, in scales of each coordinate."""
+AT_ONCE = 64
+"""Frames that are images at the same time, when many are read: an image takes four times the memory of its frame."""
 
 
-def to_images(frames: Tensor) -> Tensor:
-    """Frames as cameras give them, ``(*B, h, w, 3)`` uint8, to images ``(*B, 3, h, w)`` in [0, 1].
+def check_frames(frames: Tensor) -> None:
+    """Refuse what are no frames as cameras give them, ``(*B, h, w, 3)`` uint8.
 
     Raises:
         PaigError: for another type or number of channels.
@@ -37,6 +39,15 @@ def to_images(frames: Tensor) -> Tensor:
         raise PaigError(
             f"Frames of type {frames.dtype} and shape {tuple(frames.shape)}: expected uint8 (..., height, width, 3)."
         )
+
+
+def to_images(frames: Tensor) -> Tensor:
+    """Frames as cameras give them, ``(*B, h, w, 3)`` uint8, to images ``(*B, 3, h, w)`` in [0, 1].
+
+    Raises:
+        PaigError: for another type or number of channels.
+    """
+    check_frames(frames)
     return frames.movedim(-1, -3).float() / 255
 
 
@@ -104,31 +115,26 @@ class PAIG(nn.Module):
         return self.read(frames).position
 
     @torch.no_grad()
-    def read(self, frames: Tensor) -> Reading:
+    def read(self, frames: Tensor, steps: int | None = None) -> Reading:
         """Coordinates and their trust ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the localiser's, polished.
+
+        They are polished in so many steps, by default the model's own number.
 
         Raises:
             PaigError: for frames of another size or type.
         """
-        images = to_images(frames.to(self.device))
-        if images.shape[-2:] != self.image_size:
+        check_frames(frames)
+        if frames.shape[-3:-1] != self.image_size:
             height, width = self.image_size
             raise PaigError(
-                f"Frames of {images.shape[-2]} x {images.shape[-1]} pixels: the model was trained on "
+                f"Frames of {frames.shape[-3]} x {frames.shape[-2]} pixels: the model was trained on "
                 f"{height} x {width}, so record or resize them to that."
             )
-        return self.read_images(images)
-
-    @torch.no_grad()
-    def read_images(self, images: Tensor, steps: int | None = None) -> Reading:
-        """Coordinates and their trust ``(*B, N, D)`` in images ``(*B, 3, h, w)`` of the model's size.
-
-        They are polished in so many steps, by default the model's own number.
-        """
-        lead = images.shape[:-3]
-        images = images.reshape(-1, *images.shape[-3:])
-        seen = torch.cat([self.see(part) for part in images.split(256)])
-        return Reading(*(part.reshape(*lead, *seen.shape[1:]) for part in self.polished(seen, images, steps)))
+        some = frames.reshape(-1, *frames.shape[-3:]).split(AT_ONCE)
+        images = (to_images(part.to(self.device)) for part in some)
+        found = [self.polished(self.see(part), part, steps) for part in images]
+        whole = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return Reading(*(part.reshape(*frames.shape[:-3], *part.shape[1:]) for part in whole))
 
     def polished(self, seen: Tensor, images: Tensor, steps: int | None = None) -> Reading:
         """Coordinates ``(M, N, D)`` corrected until the rendered frame is the seen one, and their trust."""
@@ -179,11 +185,12 @@ class PAIG(nn.Module):
         return find(self.renderer, self.kinematics.pose(position), images, self.weight)
 
     @torch.no_grad()
-    def seen(self, images: Tensor) -> Tensor:
-        """Whether each object is seen where it is read in images ``(*B, 3, h, w)`` of the model's size: ``(*B, N)``."""
-        pose = self.kinematics.pose(self.read_images(images).position)
-        found = found_at(self.renderer, pose.flatten(0, -3), images.flatten(0, -4), self.weight)
-        return found.reshape(pose.shape[:-1])
+    def seen(self, frames: Tensor) -> Tensor:
+        """Whether each object is seen where it is read in frames ``(*B, h, w, 3)`` uint8: ``(*B, N)``."""
+        pose = self.kinematics.pose(self.read(frames).position)
+        parts = zip(pose.flatten(0, -3).split(AT_ONCE), frames.flatten(0, -4).split(AT_ONCE), strict=True)
+        found = [found_at(self.renderer, p, to_images(f.to(self.device)), self.weight) for p, f in parts]
+        return torch.cat(found).reshape(pose.shape[:-1])
 
     def inside(self, position: Tensor) -> Tensor:
         """How much of each object at coordinates ``(B, N, D)`` lies inside the frame: ``(B, N)`` from 0 to 1."""

@@ -133,10 +133,10 @@ def _circle(frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     height, width = frames.shape[-2:]
     x = torch.arange(width, device=frames.device) + 0.5
     y = torch.arange(height, device=frames.device) + 0.5
-    background = frames.median(0).values
+    background = median(frames)
     density = torch.ones(len(frames), device=frames.device)
     for _ in range(3):
-        energy = (frames - background).square().sum(1)
+        energy = _energy(frames, background)
         peak = float(energy.max())
         if peak < 1e-3:
             raise PaigError("Nothing moves in these frames: all are alike. Record with actions, or from other starts.")
@@ -161,11 +161,24 @@ def _circle(frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return background, centre, pivot, density
 
 
+def median(frames: Tensor) -> Tensor:
+    """Median ``(3, h, w)`` over the first axis; a few rows of pixels at a time."""
+    return torch.cat([part.median(0).values for part in frames.split(8, -2)], -2)
+
+
+def _energy(frames: Tensor, background: Tensor) -> Tensor:
+    """Squared difference of frames ``(M, 3, h, w)`` from the background, ``(M, h, w)``."""
+    return torch.cat([(part - background).square().sum(1) for part in frames.split(32)])
+
+
 def _weighted_median(frames: Tensor, weight: Tensor) -> Tensor:
-    """Median over the first axis, each frame counted by its weight."""
-    values, order = frames.sort(0)
-    reached = weight[order].cumsum(0) >= 0.5 * weight.sum()
-    return values.gather(0, reached.float().argmax(0, keepdim=True))[0]
+    """Median over the first axis, each frame counted by its weight; a few rows of pixels at a time."""
+    rows = []
+    for part in frames.split(8, -2):
+        values, order = part.sort(0)
+        reached = weight[order].cumsum(0) >= 0.5 * weight.sum()
+        rows.append(values.gather(0, reached.float().argmax(0, keepdim=True))[0])
+    return torch.cat(rows, -2)
 
 
 def _blank(frames: Tensor, background: Tensor, pivot: Tensor) -> SpriteRenderer:
@@ -174,7 +187,7 @@ def _blank(frames: Tensor, background: Tensor, pivot: Tensor) -> SpriteRenderer:
     x = torch.arange(width, device=frames.device) + 0.5 - pivot[0]
     y = torch.arange(height, device=frames.device) + 0.5 - pivot[1]
     distance = torch.sqrt(x**2 + y[:, None] ** 2).flatten()
-    energy = (frames - background).square().sum(1).mean(0).flatten()
+    energy = _energy(frames, background).mean(0).flatten()
     order = distance.argsort()
     share = energy[order].cumsum(0) / energy.sum()
     radius = float(distance[order][(share < 0.995).sum().clamp(max=len(order) - 1)]) + 1.5

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from paig_control.errors import PaigError
 from paig_control.vision.alignment import align, pixel_weight
-from paig_control.vision.discovery import Discovered, fit_sprites
+from paig_control.vision.discovery import Discovered, fit_sprites, median
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.renderer import SpriteRenderer
 from paig_control.vision.visibility import LEAST_SHOWN, UNEXPLAINED, away, find, sort_layers, unexplained_part
@@ -50,16 +50,16 @@ def discover_planar(
     """
     tell = progress or (lambda fraction, text: None)
     tell(0.0, "background")
-    background = frames.median(0).values
+    background = median(frames)
     residual = frames - background
-    if float(residual.square().sum(1).max()) < 1e-3:
+    if max(float(part.square().sum(1).max()) for part in residual.split(32)) < 1e-3:
         raise PaigError("Nothing moves in these frames: all are alike. Record with actions, or from other starts.")
     side = _patch_side(residual)
     places, energies, matched = [], [], []
     for index in range(objects):
         tell(0.3 * index / objects, f"object {index + 1}")
         patch, gain = _pursue(residual, side, generator)
-        corner, residual, score = _paint_out(residual, patch)
+        corner, score = _paint_out(residual, patch)
         places.append(corner + side / 2 + _centroid(patch))
         matched.append(score > LEAST_SHOWN * patch.square().sum())
         energies.append(gain)
@@ -106,9 +106,9 @@ def discover_planar(
 
 def _patch_side(residual: Tensor) -> int:
     """Side of the patches, odd: from how far the residual's energy is like itself, between 9 px and half the image."""
-    energy = residual.square().sum(1)
-    height, width = energy.shape[-2:]
-    spectrum = torch.fft.rfft2(energy, s=(2 * height, 2 * width)).abs().square().mean(0)
+    height, width = residual.shape[-2:]
+    energies = (part.square().sum(1) for part in residual.split(32))
+    spectrum = torch.cat([torch.fft.rfft2(e, s=(2 * height, 2 * width)).abs().square() for e in energies]).mean(0)
     alike = torch.fft.irfft2(spectrum, s=(2 * height, 2 * width))
     alike = alike / alike[0, 0]
     reach = max(int((alike[0, : width // 2] > 0.1).sum()), int((alike[: height // 2, 0] > 0.1).sum()))
@@ -124,14 +124,14 @@ def _pursue(residual: Tensor, side: int, generator: torch.Generator, tries: int 
     energy = functional.avg_pool2d(chosen.square().sum(1, keepdim=True), 3, 1, 1).flatten(1)
     peak = energy.argmax(1)
     patches = _cut(chosen, peak, side)
-    gain = torch.cat([_score(part, patches).amax((2, 3)) for part in some.split(32)]).clamp(min=0).mean(0)
+    gain = torch.cat([_score(part, patches).amax((2, 3)) for part in some.split(4)]).clamp(min=0).mean(0)
     patch = patches[int(gain.argmax())]
     for _ in range(3):
-        score = _score(some, patch[None])[:, 0]
+        score = _scores(some, patch)
         best = score.flatten(1).max(1)
         wanted = best.values > 0.5 * best.values.quantile(0.9)
         patch = _cut(some[wanted], best.indices[wanted], side).mean(0)
-    return patch, float(_score(some, patch[None]).amax((1, 2, 3)).clamp(min=0).mean())
+    return patch, float(_scores(some, patch).amax((1, 2)).clamp(min=0).mean())
 
 
 def _cut(frames: Tensor, centre: Tensor, side: int) -> Tensor:
@@ -163,11 +163,16 @@ def _score(frames: Tensor, patches: Tensor) -> Tensor:
     return 2 * explained - patches.square().sum((1, 2, 3))[:, None, None]
 
 
-def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Best places of a patch's corner ``(M, 2)``, to parts of a pixel, what is left without it, what it explains."""
+def _scores(frames: Tensor, patch: Tensor) -> Tensor:
+    """The same ``(M, h, w)`` for one patch and many frames."""
+    return torch.cat([_score(part, patch[None])[:, 0] for part in frames.split(32)])
+
+
+def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
+    """Best places of a patch's corner ``(M, 2)``, to parts of a pixel, and what it explains; it is taken out there."""
     side, (height, width) = patch.shape[-1], residual.shape[-2:]
     half = side // 2
-    score = torch.cat([_score(part, patch[None])[:, 0] for part in residual.split(256)])
+    score = _scores(residual, patch)
     best = score.flatten(1).argmax(1)
     row, column = best // width, best % width
     each = torch.arange(len(score), device=score.device)
@@ -186,11 +191,13 @@ def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor, Tensor]
         -1,
     ).clamp(-0.5, 0.5)
     corner = torch.stack([column, row], -1).to(residual) - half
-    padded = functional.pad(residual, (half, half, half, half)).clone()
     ink = patch.square().sum(0)
     keep = (ink < 0.05 * ink.max()).to(patch)
-    padded[_window(row, column, side)] *= keep
-    return corner + shift, padded[..., half : half + height, half : half + width], here
+    for some in each.split(32):
+        padded = functional.pad(residual[some], (half, half, half, half))
+        padded[_window(row[some], column[some], side)] *= keep
+        residual[some] = padded[..., half : half + height, half : half + width]
+    return corner + shift, here
 
 
 def _centroid(patch: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ def _energy(images: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def shown(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chunk: int = 64) -> Tensor:
+def shown(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chunk: int = 16) -> Tensor:
     """How much of each object's picture is seen, ``(M, N)`` from 0 to 1: nothing of one that is wholly covered.
 
     By how much drawing an object makes the frame more like the image, in parts of what it changes when alone.
@@ -92,7 +92,7 @@ def shown(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chu
 
 
 @torch.no_grad()
-def find(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chunk: int = 64) -> Finding:
+def find(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chunk: int = 16) -> Finding:
     """Whether objects are where they were read, in each of some images, and how much of them lies inside.
 
     Args:
@@ -107,7 +107,7 @@ def find(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chun
 
 
 @torch.no_grad()
-def found_at(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chunk: int = 64) -> Tensor:
+def found_at(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chunk: int = 16) -> Tensor:
     """Which objects ``(M, N)`` are where they were read; arguments as of :func:`find`."""
     return _find(renderer, poses, images, weight, chunk)[0]
 
@@ -136,7 +136,7 @@ def away(renderer: Renderer, pose: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def inside(renderer: Renderer, poses: Tensor, chunk: int = 64) -> Tensor:
+def inside(renderer: Renderer, poses: Tensor, chunk: int = 16) -> Tensor:
     """How much of what is painted at poses ``(M, N, 3)`` lies inside the frame: ``(M, N)`` from 0 to 1.
 
     Where sprites cannot be painted beyond the frame, 1 if their middle is inside and 0 if not. So many poses as
@@ -177,9 +177,11 @@ def unexplained_part(
     gone = away(renderer, pose)
     liveliest = []
     for drawn in (torch.where(seen[..., None], pose, gone), gone):
-        left = torch.cat([f - renderer(p) for p, f in zip(drawn.split(256), frames.split(256), strict=True)])
-        squares = functional.avg_pool2d((weight * left.square()).sum(1, keepdim=True), min(side, *frames.shape[-2:]), 1)
-        liveliest.append(squares.amax((1, 2, 3)).mean())
+        most = []
+        for p, f in zip(drawn.split(32), frames.split(32), strict=True):
+            left = (weight * (f - renderer(p)).square()).sum(1, keepdim=True)
+            most.append(functional.avg_pool2d(left, min(side, *frames.shape[-2:]), 1).amax((1, 2, 3)))
+        liveliest.append(torch.cat(most).mean())
     return float(liveliest[0] / liveliest[1].clamp(min=1e-12))
 
 
