@@ -128,6 +128,8 @@ class Staged(Trainer[RecipeSettings]):
         elif stage == "foresee":
             self._foresee()
         elif stage == "refine":
+            if not (model.localizer.learns or model.dynamics.stateless or recipe.cpu_seconds):
+                return  # sprites and constants are fitted best where discovery and identification left them
             self._watch_out()
             loop = refine_loop(model, self.images, self.actions, self.seen, recipe.refine, self.seed)
             self.optimise(replace(loop, seconds=self.seconds_left()))
