@@ -48,7 +48,7 @@ CONTROL = ["steps=20", "hold=1", "baselines=false", "timing_steps=0", "episodes=
 COMMANDS = {
     "collect": ["collect", *SCENE, *FILMS, "out=out/films.npz", "overwrite=true"],
     "goal": ["goal", *SCENE, "out=out/goal.png", "overwrite=true"],
-    "train": ["train", "data=films.npz", "out=out", "tracker=csv", *HASTY],
+    "train": ["train", "data=films.npz", "out=out", "tracker=csv", *HASTY, "model.eyes=network"],
     "sweep": ["train", "--multirun", "data=films.npz", "out=out", "seed=1,2", "hydra.launcher.n_jobs=2", *HASTY],
     "control": ["control", "run=run", *SCENE, *PLANNED, *CONTROL, "out=out", "overwrite=true"],
     "evaluate": ["evaluate", "run=run", "data=films.npz", "out=out", "overwrite=true"],

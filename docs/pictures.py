@@ -16,7 +16,7 @@ from PIL import Image
 import paig_control as paig
 from paig_control.data.episodes import Sequences
 from paig_control.learning.moments import Moment
-from paig_control.learning.settings import RecipeSettings, RefineSettings
+from paig_control.learning.settings import ModelSettings, RecipeSettings, RefineSettings
 from paig_control.learning.trainer import Run
 from paig_control.report.style import COLOURS, film_strip, rollout
 
@@ -40,7 +40,8 @@ def learn(sequences: int, recipe: RecipeSettings) -> tuple[Run, Sequences, dict[
             after.update({"camera": shown["camera"], SAID[moment.stage]: shown["model"]})
 
     spring = paig.build_physics("spring", dt=0.3, force=False)
-    return paig.train(films.split("train"), spring, recipe=recipe, seed=0, watch=watch), unseen, after
+    eyes = ModelSettings(eyes="network")  # whose stages are to be seen
+    return paig.train(films.split("train"), spring, eyes, recipe, seed=0, watch=watch), unseen, after
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ import pytest
 import torch
 from hasty import FILMS, HASTY
 from spots import Spot
-from torch import Tensor, nn
+from torch import Tensor
 
 from paig_control.cli.main import main
 from paig_control.data.collection import collect
@@ -29,6 +29,7 @@ from paig_control.models.paig import PAIG
 from paig_control.physics.base import integrate_by
 from paig_control.physics.registry import build_physics
 from paig_control.vision.kinematics import Planar
+from paig_control.vision.localizer import Eyes
 from paig_control.vision.renderer import SpriteRenderer
 
 torch.set_num_threads(1)
@@ -81,7 +82,7 @@ CHANNELS = (2, 1, 0)
 """The first body is blue, the second green and the third red."""
 
 
-class ColourCentroids(nn.Module):
+class ColourCentroids(Eyes):
     """Eyes that need no training: the centroid of each body's colour."""
 
     def __init__(self, objects: int) -> None:

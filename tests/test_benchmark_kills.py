@@ -30,7 +30,7 @@ def kills(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_a_killed_collection_and_a_killed_training_lose_nothing_and_leave_nobody(
     kills: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = ["recipe.warm_start.steps=15", "recipe.refine.steps=15"]
+    few = ["model.eyes=network", "recipe.warm_start.steps=15", "recipe.refine.steps=15"]
     monkeypatch.setitem(kills.COMMANDS, "train", [*kills.COMMANDS["train"], *few])
     *_, tallies = kills.trials(2, 1, ["collect", "train"])
     for tally in tallies.values():

@@ -20,6 +20,7 @@ from paig_control.models import checkpoint
 
 HASTY = [
     *hasty.HASTY,
+    "model.eyes=network",
     "recipe.warm_start.steps=20",
     "recipe.refine.steps=20",
     "recipe.checkpoint_seconds=0",

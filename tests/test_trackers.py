@@ -24,6 +24,7 @@ STAGES = [
     "recipe.discover.rounds=1",
     "recipe.discover.frames=100",
     "recipe.discover.steps=20",
+    "model.eyes=network",
     "recipe.warm_start.steps=30",
     "recipe.refine.steps=10",
     "recipe.refine.batch=4",

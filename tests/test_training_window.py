@@ -30,6 +30,7 @@ from paig_control.viewer.training_snapshot import curves
 TINY = [
     "recipe.discover.rounds=1",
     "recipe.discover.steps=10",
+    "model.eyes=network",
     "recipe.warm_start.steps=10",
     "recipe.refine.steps=6",
     "recipe.refine.batch=2",

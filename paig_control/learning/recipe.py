@@ -31,6 +31,7 @@ from paig_control.seeds import whole
 from paig_control.types import Reading
 from paig_control.vision.alignment import pixel_weight
 from paig_control.vision.localizer import Localizer
+from paig_control.vision.matching import Matching
 from paig_control.vision.renderer import SpriteRenderer
 from paig_control.vision.visibility import UNEXPLAINED, found_at, unexplained_part
 
@@ -98,6 +99,10 @@ def train(
 
 RARELY = 0.05
 """Objects that are not seen in so many frames, or in fewer, are taken as covered, not as gone."""
+OVERLOOKED = 0.01
+"""Eyes in closed form are kept if they overlook something in such a part of the frames, or in a smaller one."""
+SCOUTED = 24
+"""They are tried on so many frames of so many films, at most."""
 LAWS = ("discover", "warm_start", "identify", "refine", "conclude")
 BLACK_BOX = ("discover", "warm_start", "foresee", "refine", "conclude")
 
@@ -116,14 +121,15 @@ class Staged(Trainer[RecipeSettings]):
             return self._discover()
         model, recipe = self.trained, self.recipe
         if stage == "warm_start":
-            flat = self.films.flatten(0, 1)[self.chosen]
-            self.optimise(warm_start_loop(model, flat, self.coordinates, self.seen, recipe.warm_start, self.seed))
+            self._open_eyes()
         elif stage == "identify":
             self._number()
             self._identify(stage)
         elif stage == "foresee":
             self._foresee()
         elif stage == "refine":
+            if not (model.localizer.learns or model.dynamics.stateless or recipe.cpu_seconds):
+                return  # sprites and constants are fitted best where discovery and identification left them
             self._watch_out()
             loop = refine_loop(model, self.films, self.actions, self.seen, recipe.refine, self.seed)
             self.optimise(replace(loop, seconds=self.seconds_left()))
@@ -138,11 +144,11 @@ class Staged(Trainer[RecipeSettings]):
             self.seed,
             lambda fraction, text: self.tell("discover", fraction, text),
         )
-        localizer = Localizer(self.dynamics.objects, self.settings.channels, self.settings.sharpness)
+        closed = self.settings.eyes != "network"
         self.model = PAIG(
             self.dynamics,
             found.kinematics,
-            localizer,
+            Matching(self.dynamics.objects) if closed else self._network(),
             found.renderer,
             self.settings.input_frames,
             self.settings.polish,
@@ -151,6 +157,41 @@ class Staged(Trainer[RecipeSettings]):
         self.model.weight.copy_(found.weight)
         self.coordinates, self.seen = found.coordinates, found.seen
         self.notes += found.notes
+
+    def _network(self) -> Localizer:
+        return Localizer(self.dynamics.objects, self.settings.channels, self.settings.sharpness)
+
+    def _open_eyes(self) -> None:
+        """Keep closed eyes where they see as well as can be told; else a network learns to see what discovery found."""
+        model, settings = self.trained, self.settings
+        if not model.localizer.learns:
+            missed = self._overlooked()
+            self.tell("warm_start", 0.0, f"closed eyes overlook {100 * missed:.1f} %")
+            if settings.eyes == "closed" or missed <= OVERLOOKED:
+                return
+            self.notes.append(
+                f"Eyes in closed form overlook something in {100 * missed:.0f} % of frames: a network learned to see."
+            )
+            torch.manual_seed(self.seed)
+            model.localizer = self._network().to(self.device)
+        flat = self.films.flatten(0, 1)[self.chosen]
+        self.optimise(warm_start_loop(model, flat, self.coordinates, self.seen, self.recipe.warm_start, self.seed))
+
+    def _overlooked(self) -> float:
+        """Part of the frames that are better explained from where discovery, or the frames beside, say things are."""
+        model, films = self.trained, scouts(len(self.films), SCOUTED).to(self.device)
+        frames = self.films[films, :SCOUTED]
+        place = model.read(frames).position
+        before, after = place[:, :-2], place[:, 2:]
+        between = before + model.dynamics.difference(after, before) / 2
+        looked = slice(None, None, max(1, len(self.chosen) // SCOUTED**2))
+        known = self.films.flatten(0, 1)[self.chosen[looked]]
+        pairs = (
+            (frames[:, 1:-1].flatten(0, 1), place[:, 1:-1].flatten(0, 1), between.flatten(0, 1)),
+            (known, model.read(known).position, self.coordinates[looked]),
+        )
+        missed = torch.cat([model.better_from(start, seen, to_images(some)) for some, seen, start in pairs])
+        return float(missed.float().mean())
 
     def _look(self, films: torch.Tensor | None = None) -> Reading:
         """Coordinates in all frames of these films, or of all, after the weights of the pixels are taken anew."""
@@ -196,7 +237,6 @@ class Staged(Trainer[RecipeSettings]):
             model.physics.handed.copy_(handed)
         place, trust = (x[:, :, order] for x in seen)
         order = [order[n] for n in likeliest(model.physics, choices, place, actions, trust, self.recipe.identify)]
-        assert isinstance(model.localizer, Localizer)
         assert isinstance(model.renderer, SpriteRenderer)
         for part in (model.localizer, model.renderer, model.kinematics):
             part.renumber(order)

@@ -67,7 +67,11 @@ def paig_losses(
     """
     inputs = model.input_frames
     shown = min(inputs + prediction_frames, images.shape[1])
-    seen = model.see(images[:, :shown].flatten(0, 1)).unflatten(0, images[:, :shown].shape[:2])
+    pictures = images[:, :shown].flatten(0, 1)
+    seen = model.see(pictures)
+    if not model.localizer.learns:
+        seen = model.polished(seen, pictures).position
+    seen = seen.unflatten(0, images[:, :shown].shape[:2])
     there = None if present is None else present[:, :shown]
     recons = frame_errors(model.render(State(seen, seen), there), images[:, :shown]).mean()
     path = model.unroll(seen, actions)[:, inputs:]

@@ -27,6 +27,8 @@ WIDTH = 0.1
 """Step by which the renderer is differentiated, in scales of each coordinate."""
 AT_ONCE = 64
 """Frames that are images at the same time, when many are read: an image takes four times the memory of its frame."""
+MUCH = 0.8
+"""What leaves less than such a part of another error unexplained is much better."""
 
 
 def check_frames(frames: Tensor) -> None:
@@ -107,8 +109,8 @@ class PAIG(nn.Module):
         return self.dynamics.laws()
 
     def see(self, images: Tensor) -> Tensor:
-        """Coordinates ``(M, N, D)`` by the localiser alone, differentiable, from images ``(M, 3, h, w)``."""
-        return self.kinematics.coordinates(self.localizer(images))
+        """Coordinates ``(M, N, D)`` by the eyes alone, differentiable if they learn, from images ``(M, 3, h, w)``."""
+        return self.localizer.see(images, self)
 
     def locate(self, frames: Tensor) -> Tensor:
         """Coordinates ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the positions that :meth:`read` gives."""
@@ -173,6 +175,15 @@ class PAIG(nn.Module):
         first, second = (self._unexplained(one.position, images) for one in (reading, other))
         better = (second < first)[:, None, None]
         return Reading(*(torch.where(better, new, old) for new, old in zip(other, reading, strict=True)))
+
+    @torch.no_grad()
+    def better_from(self, start: Tensor, position: Tensor, images: Tensor) -> Tensor:
+        """Which images ``(M, 3, h, w)`` are explained much better from a ``start`` than by a ``position``.
+
+        Both are coordinates ``(M, N, D)``; from the start, search goes on through the renderer. ``(M,)``.
+        """
+        other = self.polished(start, images, 3).position
+        return self._unexplained(other, images) < MUCH * self._unexplained(position, images)
 
     def _unexplained(self, position: Tensor, images: Tensor) -> Tensor:
         """Weighted squared error ``(M,)`` of what is drawn for coordinates ``(M, N, D)``."""

@@ -7,18 +7,52 @@ pixel centres at +0.5, so a key point is in the same pixel geometry as renderer 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paig_control.vision.kinematics import Kinematics
+from paig_control.vision.renderer import Renderer
+
+
+class Scene(Protocol):
+    """What eyes may know of what they look at: the other parts of a model."""
+
+    @property
+    def renderer(self) -> Renderer:
+        """What is drawn for given poses."""
+        ...
+
+    @property
+    def kinematics(self) -> Kinematics:
+        """From coordinates to poses."""
+        ...
+
+    @property
+    def weight(self) -> Tensor:
+        """Of the pixels, ``(h, w)``."""
+        ...
+
 
 class Eyes(nn.Module):
-    """What finds key points ``(M, N, 2)``, x and y in pixels, in images ``(M, 3, h, w)`` in [0, 1]."""
+    """What finds objects in images: a network finds key points ``(M, N, 2)``, x and y in pixels."""
 
     kind: ClassVar[str]
     """The name by which a checkpoint asks for it."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything in them to be learned."""
+        return any(True for _ in self.parameters())
+
+    def see(self, images: Tensor, scene: Scene) -> Tensor:
+        """Coordinates ``(M, N, D)`` of the objects in images ``(M, 3, h, w)`` in [0, 1]."""
+        return scene.kinematics.coordinates(self(images))
+
+    def renumber(self, order: Sequence[int]) -> None:
+        """Make number k of the object that was ``order[k]``."""
 
     def options(self) -> dict[str, Any]:
         """Plain arguments that build the same module, the number of objects apart."""

@@ -7,10 +7,11 @@ from typing import Any
 
 from paig_control.errors import PaigError, nearest
 from paig_control.vision.localizer import Eyes, Localizer
+from paig_control.vision.matching import Matching
 from paig_control.vision.paper import MaskedLocalizer, TemplateRenderer
 from paig_control.vision.renderer import Renderer, SpriteRenderer
 
-EYES: dict[str, type[Eyes]] = {kind.kind: kind for kind in (Localizer, MaskedLocalizer)}
+EYES: dict[str, type[Eyes]] = {kind.kind: kind for kind in (Matching, Localizer, MaskedLocalizer)}
 RENDERERS: dict[str, type[Renderer]] = {kind.kind: kind for kind in (SpriteRenderer, TemplateRenderer)}
 LEAST, MOST = 8, 4096
 """Pixels of an image along an axis, at least; pixels or texels along an axis, and channels, at most."""

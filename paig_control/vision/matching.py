@@ -1,0 +1,214 @@
+"""Eyes in closed form: what the renderer would draw is looked for in the frame, without a network.
+
+Sprites that shift are tried at every pixel at once, by correlation, over the background that is there: an object is
+where drawing it lowers the weighted squared error most. The one that is seen best goes first, and pixels that it covers
+no longer count for the others, so that one behind it is found by what it shows (matching pursuit: Mallat and Zhang,
+IEEE Trans. Signal Processing 41, 1993). A sprite that turns about a pivot is compared with its views all around.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from paig_control.vision.localizer import Eyes, Scene
+from paig_control.vision.renderer import SpriteRenderer
+
+VIEWS = 180
+"""Angles at which a sprite that turns is compared."""
+WHOLE = 0.8
+"""An object that explains such a part of its own energy, or a larger one, is taken to be uncovered."""
+CHUNK = 64
+"""Frames that are searched at once; few, so that they stay in a processor's cache."""
+
+
+class Matching(Eyes):
+    """Eyes that have nothing to learn: they know what the renderer draws.
+
+    Args:
+        objects: number of objects N; what they look like is the renderer's.
+    """
+
+    kind: ClassVar[str] = "closed"
+
+    def __init__(self, objects: int) -> None:
+        super().__init__()
+        self._drawn: tuple[tuple[int, ...], _Shifting | _Turning] | None = None
+
+    def options(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    @torch.no_grad()
+    def see(self, images: Tensor, scene: Scene) -> Tensor:
+        """Coordinates ``(M, N, D)`` of the best match in images ``(M, 3, h, w)``."""
+        drawn = self._of(scene)
+        return torch.cat([drawn.search(part, scene) for part in images.split(CHUNK)])
+
+    def _of(self, scene: Scene) -> _Shifting | _Turning:
+        """What is searched for, made anew where the scene has changed."""
+        parts = (*scene.renderer.state_dict().values(), *scene.kinematics.state_dict().values(), scene.weight)
+        state = tuple(mark for part in parts for mark in (part.data_ptr(), part._version))
+        if self._drawn is None or self._drawn[0] != state:
+            assert isinstance(scene.renderer, SpriteRenderer)
+            made: Any = _Turning if scene.kinematics.turns else _Shifting
+            self._drawn = state, made.of(scene.renderer, scene)
+        return self._drawn[1]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Matching:
+        """Without what was searched for."""
+        return Matching(0)
+
+    def __reduce__(self) -> tuple[type[Matching], tuple[int]]:
+        """Without what was searched for."""
+        return Matching, (0,)
+
+
+class _Turning(NamedTuple):
+    """A sprite's views.
+
+    Attributes:
+        angles: ``(V,)``, coordinates at which they are drawn.
+        views: ``(V, 3 h w)``, weighted.
+        energy: ``(V,)``, half their squares.
+    """
+
+    angles: Tensor
+    views: Tensor
+    energy: Tensor
+
+    @classmethod
+    def of(cls, renderer: SpriteRenderer, scene: Scene) -> _Turning:
+        """Views at angles all around."""
+        angles = torch.arange(VIEWS, device=scene.weight.device) * (2 * math.pi / VIEWS) - math.pi
+        drawn = [renderer(scene.kinematics.pose(some[:, None, None])) for some in angles.split(CHUNK)]
+        views = torch.cat(drawn).flatten(1)
+        weighted = (torch.cat(drawn) * scene.weight).flatten(1)
+        return cls(angles, weighted, (weighted * views).sum(1) / 2)
+
+    def search(self, images: Tensor, scene: Scene) -> Tensor:
+        """The best angle ``(M, 1, 1)``, by a parabola through the best three."""
+        cost = self.energy - images.flatten(1) @ self.views.T
+        best = cost.argmin(1)
+        row = torch.arange(len(images), device=images.device)
+        near = torch.stack([cost[row, (best + n) % VIEWS] for n in (-1, 0, 1)])
+        return (self.angles[best] + 2 * math.pi / VIEWS * _top(-near))[:, None, None]
+
+
+class _Shifting(NamedTuple):
+    """Sprites, each in the middle of a square of an odd side, and their spectra.
+
+    Attributes:
+        paint: ``(N, 4, side, side)``, ink (content times mask) and cover.
+        ink: ``(N, 4, H, F)``, of the paint.
+        energy: ``(N, 5, H, F)``, of ink squared (summed over channels), ink times cover, and cover squared.
+        background: ``(3, h, w)``.
+        own: ``(N, h, w)``, weighted energy of the difference from the background when centred at each pixel.
+    """
+
+    paint: Tensor
+    ink: Tensor
+    energy: Tensor
+    background: Tensor
+    own: Tensor
+
+    @classmethod
+    def of(cls, renderer: SpriteRenderer, scene: Scene) -> _Shifting:
+        """What the renderer paints, over its background."""
+        side = renderer.window + 1 + renderer.window % 2
+        middle = scene.weight.new_tensor([side + 0.5, side + 0.5, 0.0])
+        patches = renderer.patches(middle.expand(1, renderer.objects, 3))
+        first = side - side // 2 - patches.corner[:, 0]  # of the square, in each window with room around
+        wide = functional.pad(patches.paint[:, 0], (side,) * 4)
+        cut = [w[:, r : r + side, c : c + side] for w, (r, c) in zip(wide, (first + side).tolist(), strict=True)]
+        paint, background = torch.stack(cut), renderer.scene()
+        ink, cover = paint[:, :3], paint[:, 3:]
+        squares = torch.cat([ink.square().sum(1, keepdim=True), ink * cover, cover.square()], 1)
+        size = tuple(n + 2 * (side // 2) for n in background.shape[-2:])
+        ink_spectra, square_spectra = (torch.fft.rfft2(one, s=size).conj() for one in (paint, squares))
+        made = cls(paint, ink_spectra, square_spectra, background, background[:1])
+        return made._replace(own=made._energy(scene.weight[None])[0].clamp(min=1e-9))
+
+    def search(self, images: Tensor, scene: Scene) -> Tensor:
+        """Best places as coordinates ``(M, N, 2)``."""
+        count, objects = len(images), len(self.paint)
+        row = torch.arange(count, device=images.device)
+        weight = scene.weight.expand(count, -1, -1)
+        left = (images - self.background) * scene.weight
+        places = images.new_zeros(count, objects, 2)
+        found = torch.zeros(count, objects, dtype=torch.bool, device=images.device)
+        for index in range(objects):
+            gain = self._gain(left) - self.own
+            part = (gain / self.own).flatten(2).amax(2).masked_fill(found, -math.inf)
+            which = part.argmax(1)
+            best = gain[row, which]
+            covered = (part[row, which] < WHOLE).nonzero()[:, 0] if index else row[:0]
+            if len(covered):  # pixels under what was found before say nothing
+                gain = self._gain(left[covered]) - self._energy(weight[covered])
+                total = gain.flatten(2).amax(2).masked_fill(found[covered], -math.inf)
+                which[covered] = total.argmax(1)
+                best[covered] = gain[row[: len(covered)], which[covered]]
+            places[row, which], corner = _peak(best)
+            found[row, which] = True
+            if index + 1 < objects:
+                left, weight = self._paint_out(left, weight, which, corner)
+        return scene.kinematics.coordinates(places)
+
+    def _gain(self, left: Tensor) -> Tensor:
+        """Twice the product ``(M, N, h, w)`` of each sprite with weighted residuals ``(M, 3, h, w)``."""
+        maps = torch.cat([left, -(left * self.background).sum(1, keepdim=True)], 1)
+        return 2 * _correlate(maps, self.ink, self.paint.shape[-1])
+
+    def _energy(self, weight: Tensor) -> Tensor:
+        """Weighted energy ``(M, N, h, w)`` of each sprite's difference from the background, weights ``(M, h, w)``."""
+        ground = self.background
+        maps = torch.cat([torch.ones_like(ground[:1]), -2 * ground, ground.square().sum(0, keepdim=True)])
+        return _correlate(weight[:, None] * maps, self.energy, self.paint.shape[-1])
+
+    def _paint_out(self, left: Tensor, weight: Tensor, which: Tensor, corner: Tensor) -> tuple[Tensor, Tensor]:
+        """Residuals and weights where the sprites ``which`` ``(M,)`` do not cover what is at corners ``(M, 2)``."""
+        side, (height, width) = self.paint.shape[-1], weight.shape[-2:]
+        canvas = functional.pad(torch.cat([left, weight[:, None]], 1), (side // 2,) * 4)
+        inside = torch.arange(side, device=left.device)
+        at = (
+            torch.arange(len(left), device=left.device)[:, None, None, None],
+            torch.arange(4, device=left.device)[:, None, None],
+            (corner[:, :1] + inside)[:, None, :, None],
+            (corner[:, 1:] + inside)[:, None, None, :],
+        )
+        canvas[at] *= 1 - self.paint[which, 3:]
+        kept = canvas[..., side // 2 : side // 2 + height, side // 2 : side // 2 + width]
+        return kept[:, :3], kept[:, 3]
+
+
+def _correlate(maps: Tensor, spectra: Tensor, side: int) -> Tensor:
+    """``(M, N, h, w)`` from maps ``(M, C, h, w)`` and spectra ``(N, C, H, F)`` of sprites, centred at each pixel."""
+    height, width = maps.shape[-2:]
+    size = (height + 2 * (side // 2), width + 2 * (side // 2))
+    seen = torch.fft.rfft2(functional.pad(maps, (side // 2,) * 4))
+    product = torch.stack([(seen * one).sum(1) for one in spectra], 1)
+    found: Tensor = torch.fft.irfft2(product, s=size)[..., :height, :width]
+    return found
+
+
+def _peak(score: Tensor) -> tuple[Tensor, Tensor]:
+    """Where scores ``(M, h, w)`` are highest: x and y to parts of a pixel ``(M, 2)``, and row and column ``(M, 2)``."""
+    best = score.flatten(1).argmax(1)
+    row, column = best // score.shape[-1], best % score.shape[-1]
+    each = torch.arange(len(score), device=score.device)
+    padded = functional.pad(score, (1, 1, 1, 1), mode="replicate")
+    across = torch.stack([padded[each, row + 1, column + n] for n in range(3)])
+    down = torch.stack([padded[each, row + n, column + 1] for n in range(3)])
+    place = torch.stack([column + 0.5 + _top(across), row + 0.5 + _top(down)], -1)
+    return place, torch.stack([row, column], -1)
+
+
+def _top(near: Tensor) -> Tensor:
+    """Where a parabola through three values ``(3, M)`` a step apart is highest, from the middle one, in steps."""
+    low, here, high = near
+    shift: Tensor = (0.5 * (high - low) / (2 * here - low - high).clamp(min=1e-9)).clamp(-0.5, 0.5)
+    return shift
