@@ -110,6 +110,8 @@ BLACK_BOX = ("discover", "warm_start", "foresee", "refine", "conclude")
 class Staged(Trainer[RecipeSettings]):
     """The stages one after another."""
 
+    found: Identified | None = None
+
     @property
     def stages(self) -> tuple[str, ...]:
         """In their order; without laws there is nothing to identify."""
@@ -124,17 +126,17 @@ class Staged(Trainer[RecipeSettings]):
             self._open_eyes()
         elif stage == "identify":
             self._number()
-            self._identify(stage)
+            self.found = self._identify(stage)
         elif stage == "foresee":
             self._foresee()
         elif stage == "refine":
-            if not (model.localizer.learns or model.dynamics.stateless or recipe.cpu_seconds):
-                return  # sprites and constants are fitted best where discovery and identification left them
+            if not self._refines:
+                return
             self._watch_out()
             loop = refine_loop(model, self.films, self.actions, self.seen, recipe.refine, self.seed)
             self.optimise(replace(loop, seconds=self.seconds_left()))
         else:
-            self.conclusion = self._judge() if model.dynamics.stateless else self._conclude(self._identify(stage))
+            self.conclusion = self._judge() if model.dynamics.stateless else self._conclude(self._last())
 
     def _discover(self) -> None:
         found, self.chosen = discover(
@@ -241,8 +243,20 @@ class Staged(Trainer[RecipeSettings]):
         for part in (model.localizer, model.renderer, model.kinematics):
             part.renumber(order)
 
+    @property
+    def _refines(self) -> bool:
+        """Whether there is anything to refine: what eyes in closed form need, discovery has fitted."""
+        return self.trained.localizer.learns or self.dynamics.stateless or self.recipe.cpu_seconds is not None
+
+    def _last(self) -> Identified:
+        """Identify once more, if anything was refined since or training was resumed."""
+        if self._refines or self.found is None:
+            return self._identify("conclude")
+        self.history["conclude"], self.identified["conclude"] = self.history["identify"], self.identified["identify"]
+        return self.found
+
     def _identify(self, name: str) -> Identified:
-        model, films = self.trained, self._scouts() if name == "identify" else self._spread()
+        model, films = self.trained, self._scouts() if name == "identify" and self._refines else self._spread()
         reading = self._look(films)
         coordinates = reading.position
         found = identify(
