@@ -51,6 +51,7 @@ def fit_sprites(
     pick: Tensor,
     generator: torch.Generator,
     steps: int,
+    last: bool = False,
 ) -> None:
     """Fit sprites and background by gradient, poses held.
 
@@ -62,8 +63,10 @@ def fit_sprites(
         pick: ``(M,)``, how often each frame is drawn, up to a factor.
         generator: draws the minibatches.
         steps: gradient steps.
+        last: whether the steps become small, so that what is left is no noise of the minibatches.
     """
     optimiser = torch.optim.Adam(renderer.parameters(), lr=0.1)
+    pace = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, steps), 0.0 if last else 0.1)
     share = pick.cpu()
     for _ in range(steps):
         index = torch.multinomial(share, 64, replacement=True, generator=generator).to(frames.device)
@@ -71,6 +74,7 @@ def fit_sprites(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
+        pace.step()
 
 
 def discover_rotary(
@@ -103,7 +107,9 @@ def discover_rotary(
     pick = 1 / density
     for index in range(rounds + 1):
         tell(index / (rounds + 1), "sprite")
-        fit_sprites(renderer, kinematics.pose(angles[:, None]).detach(), frames, weight, pick, generator, steps)
+        fit_sprites(
+            renderer, kinematics.pose(angles[:, None]).detach(), frames, weight, pick, generator, steps, index == rounds
+        )
         pick = torch.ones_like(pick)
         angles = _match(renderer, kinematics, frames, weight)
         weight = pixel_weight(renderer, kinematics.pose(angles[:, None]).detach(), frames)

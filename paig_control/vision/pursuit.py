@@ -87,7 +87,7 @@ def discover_planar(
         tell(0.3 + 0.7 * index / (rounds + 1), "sprites")
         pose = kinematics.pose(coordinates)
         shown = torch.where(seen[..., None], pose, away(renderer, pose))
-        fit_sprites(renderer, shown, frames, weight, pick, generator, steps)
+        fit_sprites(renderer, shown, frames, weight, pick, generator, steps, index == rounds)
         flat = coordinates.flatten(1)
         sort_layers(renderer, pose_of, flat, frames, weight, widths)
         coordinates = align(renderer, pose_of, flat, frames, weight, widths, 2)[0].unflatten(1, shape)
