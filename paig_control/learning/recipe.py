@@ -1,8 +1,9 @@
-"""The recipe: discover, warm-start, identify, refine, identify once more; each stage checkpointed.
+"""The recipe: discover, open the eyes, identify, refine, identify once more; each stage checkpointed.
 
 Training everything from random weights at once is what fails; each stage here starts from what the one before has
-made sure of. Without laws to identify (``physics=lstm``) the network learns to foresee coordinates instead. The
-paper's own recipe is :mod:`paig_control.learning.paper`.
+made sure of. Eyes in closed form see what discovery found; where they overlook something, a network learns to see, and
+is refined together with all else. Without laws to identify (``physics=lstm``) a network learns to foresee coordinates
+instead. The paper's own recipe is :mod:`paig_control.learning.paper`.
 """
 
 from __future__ import annotations
