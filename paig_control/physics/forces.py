@@ -149,7 +149,7 @@ class Weight(Force):
     """Gravity that is the same everywhere, downwards; negative where the camera stands on its head."""
 
     constants = (Constant("gravity", "m/s²", low=-math.inf),)
-    on, proportional = "joints", True
+    on, linear = "joints", True
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """What weight does along each coordinate."""
@@ -158,7 +158,7 @@ class Weight(Force):
     def potential(self, motion: Motion) -> Tensor:
         """Weight times height."""
         mass = self.scene.mass.to(motion.place)
-        return -(self.scene.constant(self.names["gravity"]) * (mass * motion.place[..., 1])[..., None]).sum((-1, -2))
+        return -(self.value("gravity") * (mass * motion.place[..., 1])[..., None]).sum((-1, -2))
 
 
 class Drag(Force):
@@ -188,7 +188,7 @@ class Friction(Force):
     """Friction in rails and hinges, against the coordinate's velocity and in proportion to it."""
 
     constants = (Constant("friction", start=0.1),)
-    on, joints, proportional = "joints", ("rail", "hinge"), True
+    on, joints, linear = "joints", ("rail", "hinge"), True
     uses_velocity = True
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
@@ -237,7 +237,7 @@ class Motor(Force):
     """
 
     constants = (Constant("actuation", low=-math.inf),)
-    on, joints, driven, proportional = "joints", ("rail", "hinge"), True, True
+    on, joints, driven, linear = "joints", ("rail", "hinge"), True, True
 
     def __init__(self, bodies: Sequence[int] | None = None) -> None:
         super().__init__()
