@@ -398,6 +398,7 @@ def test_what_films_cannot_tell_apart_is_said() -> None:
         ({"objects": 2, "forces": {"anchored_spring": {"anchors": [[1, 2]]}}}, "x and y for each"),
         ({"objects": 2, "forces": {"walls": {"width": "wide"}}}, "forces.walls.width = 'wide'"),
         ({"objects": 2, "forces": {"push": {"bodies": []}}}, "push of no bodies"),
+        ({"bodies": [{"joint": "rail"}], "forces": {"motor": {"bodies": []}}}, "motor of no bodies"),
         ({"objects": 2, "forces": {"m": {"kind": "nowhere_at_all:Force"}}}, "no file may import it"),
         ({"objects": 2, "forces": {"m": {"kind": "sys:path"}}}, "expected a subclass"),
         ({"objects": 2, "bodies": 3, "forces": {}}, "expected a list of bodies"),

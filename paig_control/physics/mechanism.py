@@ -135,7 +135,7 @@ class Mechanism(Physics):
         self.walls = bool(self._walls)
         coupled = self.rod is None and any(body.joint == "hinge" for body in self.bodies)  # Coriolis terms
         self.uses_velocity = coupled or any(force.uses_velocity for force in forces.values())
-        pushes = [force.pushed for force in forces.values() if isinstance(force, Push)]
+        pushes = [force.whom for force in forces.values() if isinstance(force, Push)]
         self.pushed = tuple(pushes[0]) if len(pushes) == 1 and self.tree is None else ()
         fastest = torch.tensor([[body.max_speed] * self.dims for body in self.bodies])
         self.fastest: Tensor
