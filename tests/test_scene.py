@@ -157,6 +157,62 @@ class Torsion(Force):
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         return -self.value("torsion") * (motion.position - self.value("rest"))
 
+    def potential(self, motion: Motion) -> Tensor:
+        return (self.value("torsion") * (motion.position - self.value("rest")).square() / 2).sum((-1, -2))
+
+
+class Upright(Force):
+    """A spring in a hinge that rests at angle zero: linear, so that its one constant is divided by the inertia."""
+
+    constants = (Constant("upright", start=1.3),)
+    on, linear = "joints", True
+
+    def forward(self, motion: Motion, action: Tensor) -> Tensor:
+        return -self.value("upright") * motion.position
+
+    def potential(self, motion: Motion) -> Tensor:
+        return (self.value("upright") * motion.position.square() / 2).sum((-1, -2))
+
+
+TELLING = ["anchored_spring", "torsion", "upright", "weight"]
+"""Forces on a rod that tell a potential."""
+
+
+def rod(*kinds: str) -> Mechanism:
+    """A rod, neither of whose measures is one, under some of :data:`TELLING`."""
+    own: dict[str, type[Force]] = {**FORCES, "torsion": Torsion, "upright": Upright}
+    options: dict[str, Any] = {"anchored_spring": {"anchors": [[0.9, -0.4]]}}
+    forces = {kind: own[kind](**options.get(kind, {})) for kind in kinds}
+    return Mechanism(0.05, [Body("hinge", length=1.4, mass=0.6)], forces).double()
+
+
+@pytest.mark.parametrize("kinds", [*([kind] for kind in TELLING), TELLING[1:], TELLING], ids="-".join)
+def test_a_rod_keeps_the_energy_that_its_forces_tell_whatever_its_inertia(kinds: list[str]) -> None:
+    scene = rod(*kinds)
+    integrate_by(scene, "pefrl-8")
+    assert check_physics(scene).conserved
+    with torch.no_grad():
+        path = scene.rollout(state([0.7], [1.1]), torch.zeros(100, 0).double())
+        kept = scene.energy(path)
+        moving = 0.6 * 1.4**2 / 3 * path.velocity.square().sum((-1, -2)) / 2
+    assert kept is not None
+    assert float(moving.max() - moving.min()) > 0.05
+    assert float(kept.max() - kept.min()) < 1e-6
+
+
+def test_the_energy_of_a_rod_is_in_the_units_of_its_masses_and_constants() -> None:
+    scene = rod("weight", "torsion", "upright")
+    scene.set_values({"gravity": 7.0, "torsion": 2.0, "rest": 0.25, "upright": 1.5})
+    found = scene.energy(state([0.8], [1.1]))
+    moving, weight = 0.6 * 1.4**2 / 3 * 1.1**2 / 2, 0.6 * 7.0 * 0.7 * math.cos(0.8)
+    assert found is not None
+    assert float(found.detach()) == pytest.approx(moving + weight + 2.0 * 0.55**2 / 2 + 1.5 * 0.8**2 / 2, rel=1e-6)
+
+
+def test_all_forces_that_tell_a_rod_a_potential_are_tried() -> None:
+    telling = {kind for kind, force in FORCES.items() if force.potential is not Force.potential and force.least == 1}
+    assert telling <= set(TELLING)
+
 
 @pytest.mark.parametrize("dragged", [False, True])
 def test_what_turns_a_rod_is_divided_by_its_inertia_whatever_else_acts(dragged: bool) -> None:
@@ -342,6 +398,7 @@ def test_what_films_cannot_tell_apart_is_said() -> None:
         ({"objects": 2, "forces": {"anchored_spring": {"anchors": [[1, 2]]}}}, "x and y for each"),
         ({"objects": 2, "forces": {"walls": {"width": "wide"}}}, "forces.walls.width = 'wide'"),
         ({"objects": 2, "forces": {"push": {"bodies": []}}}, "push of no bodies"),
+        ({"bodies": [{"joint": "rail"}], "forces": {"motor": {"bodies": []}}}, "motor of no bodies"),
         ({"objects": 2, "forces": {"m": {"kind": "nowhere_at_all:Force"}}}, "no file may import it"),
         ({"objects": 2, "forces": {"m": {"kind": "sys:path"}}}, "expected a subclass"),
         ({"objects": 2, "bodies": 3, "forces": {}}, "expected a list of bodies"),

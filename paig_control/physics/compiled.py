@@ -28,6 +28,7 @@ from paig_control.physics.forces import (
     AnchoredSpring,
     Attraction,
     Drag,
+    Driven,
     Friction,
     Motor,
     Push,
@@ -112,11 +113,10 @@ def laws_of(scene: Mechanism) -> Laws | None:
             joined[law] = force.joined[..., 0].numpy(force=True)
         elif isinstance(force, AnchoredSpring):
             each[law] = torch.cat([force.points, force.held], -1).numpy(force=True)
-        elif isinstance(force, Push | Motor):
-            driven = force.pushed if isinstance(force, Push) else force.turned
+        elif isinstance(force, Driven):
             each[law, :, 0] = -1
-            for place, number in enumerate(driven):
-                each[law, number, 0] = column + place * (force.acts // len(driven))
+            for place, number in enumerate(force.whom):
+                each[law, number, 0] = column + place * force.count
         column += force.acts
     walls = [[force.radius, *force.room.tolist()] for force in forces if isinstance(force, Walls)]
     fastest = [body.max_speed for body in scene.bodies]
@@ -181,7 +181,7 @@ def constants(scene: Mechanism, batch: int) -> NDArray[np.float32] | None:
             row: list[float | Tensor] = [force.value(one.name, times) for one in force.constants]
             if isinstance(force, Attraction):
                 row += [force.nearest, force.farthest]
-            elif isinstance(force, Push | Motor):  # which way the two axes count
+            elif isinstance(force, Driven):  # which way the two axes count
                 row += scene.handed.tolist() if isinstance(force, Push) else [1.0, 1.0]
             rows.append(row)
     several = [x for row in rows for x in row if isinstance(x, Tensor) and x.numel() > 1]

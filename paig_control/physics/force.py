@@ -45,8 +45,8 @@ class Force(nn.Module):
         uses_velocity: whether it depends on velocities; then integrators for that are taken.
         walls: whether :meth:`reflect` does anything.
         driven: whether actions drive it.
-        proportional: whether it is proportional to each of its constants: what divides it by a scene's one inertia then
-            divides these, once.
+        linear: whether twice its constants are twice the force and twice the potential: what divides it by a scene's
+            one inertia then divides these, once.
         acts: numbers of an action that it takes, the first of those that no force before it took.
         ease: what its constants are multiplied by on the way.
     """
@@ -58,7 +58,7 @@ class Force(nn.Module):
     uses_velocity: ClassVar[bool] = False
     walls: ClassVar[bool] = False
     driven: ClassVar[bool] = False
-    proportional: ClassVar[bool] = False
+    linear: ClassVar[bool] = False
     acts: int = 0
     ease: float = 1.0
     scene: Mechanism
@@ -74,7 +74,7 @@ class Force(nn.Module):
             PaigError: for a scene that it does not fit.
         """
         self.__dict__["scene"], self.__dict__["names"] = scene, dict(names)
-        self.ease = scene.ease if self.proportional else 1.0
+        self.ease = scene.ease if self.linear else 1.0
 
     def value(self, name: str, times: float = 1.0) -> Tensor:
         """A constant, differentiable, times a number; it broadcasts against ``(*B, N, D)``."""
@@ -96,7 +96,7 @@ class Force(nn.Module):
         raise NotImplementedError
 
     def potential(self, motion: Motion) -> Tensor | None:
-        """Energy ``(*B,)`` of which this force is the slope; None where it has none."""
+        """Energy ``(*B,)`` of which this force is the slope, of the same :meth:`value`; None where it has none."""
         return None
 
     def reflect(self, state: State) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -149,7 +149,7 @@ class Weight(Force):
     """Gravity that is the same everywhere, downwards; negative where the camera stands on its head."""
 
     constants = (Constant("gravity", "m/s²", low=-math.inf),)
-    on, proportional = "joints", True
+    on, linear = "joints", True
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """What weight does along each coordinate."""
@@ -158,7 +158,7 @@ class Weight(Force):
     def potential(self, motion: Motion) -> Tensor:
         """Weight times height."""
         mass = self.scene.mass.to(motion.place)
-        return -(self.scene.constant(self.names["gravity"]) * (mass * motion.place[..., 1])[..., None]).sum((-1, -2))
+        return -(self.value("gravity") * (mass * motion.place[..., 1])[..., None]).sum((-1, -2))
 
 
 class Drag(Force):
@@ -188,7 +188,7 @@ class Friction(Force):
     """Friction in rails and hinges, against the coordinate's velocity and in proportion to it."""
 
     constants = (Constant("friction", start=0.1),)
-    on, joints, proportional = "joints", ("rail", "hinge"), True
+    on, joints, linear = "joints", ("rail", "hinge"), True
     uses_velocity = True
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
@@ -196,17 +196,16 @@ class Friction(Force):
         return -self.value("friction") * motion.velocity
 
 
-class Push(Force):
-    """Forces that actions exert on bodies, two numbers each, times ``actuation``, which may be negative.
-
-    Where the camera mirrors (its y upwards, say), the second number counts against the first: the scene's ``handed``.
+class Driven(Force):
+    """What actions exert, ``count`` numbers on each body, times ``actuation``, which may be negative.
 
     Args:
-        bodies: that are pushed; all of them by default.
+        bodies: that are driven; all of them by default.
     """
 
     constants = (Constant("actuation", low=-math.inf),)
     driven = True
+    count: ClassVar[int]
 
     def __init__(self, bodies: Sequence[int] | None = None) -> None:
         super().__init__()
@@ -215,49 +214,40 @@ class Push(Force):
     def enter(self, scene: Mechanism, names: Mapping[str, str]) -> None:
         """See :class:`Force`."""
         super().enter(scene, names)
-        self.pushed = chosen("bodies", self.bodies, len(scene.bodies))
-        if not self.pushed:
-            raise PaigError("A push of no bodies: leave it out.")
-        self.acts = 2 * len(self.pushed)
+        self.whom = chosen("bodies", self.bodies, len(scene.bodies))
+        if not self.whom:
+            raise PaigError(f"A {type(self).__name__.lower()} of no bodies: leave it out.")
+        self.acts = self.count * len(self.whom)
         self.spread: Tensor
-        self.register_buffer("spread", spread(self.pushed, len(scene.bodies)), persistent=False)
-        self._all = self.pushed == list(range(len(scene.bodies)))
+        self.register_buffer("spread", spread(self.whom, len(scene.bodies)), persistent=False)
+        self._all = self.whom == list(range(len(scene.bodies)))
+
+    def dealt(self, each: Tensor) -> Tensor:
+        """Actuation times what each driven body gets, ``(*B, n, count)``; nothing for the others."""
+        return self.value("actuation") * (each if self._all else self.spread.to(each) @ each)
+
+
+class Push(Driven):
+    """Forces that actions exert on bodies, two numbers each, times ``actuation``, which may be negative.
+
+    Where the camera mirrors (its y upwards, say), the second number counts against the first: the scene's ``handed``.
+    """
+
+    count = 2
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """Each body's part of the action."""
-        each: Tensor = action.unflatten(-1, (len(self.pushed), 2)) * self.scene.handed.to(action)
-        return self.value("actuation") * (each if self._all else self.spread.to(each) @ each)
+        return self.dealt(action.unflatten(-1, (len(self.whom), 2)) * self.scene.handed.to(action))
 
 
-class Motor(Force):
-    """Torques in hinges and forces along rails that actions exert, a number each, times ``actuation``.
+class Motor(Driven):
+    """Torques in hinges and forces along rails that actions exert, a number each, times ``actuation``."""
 
-    Args:
-        bodies: whose joints are driven; all of them by default.
-    """
-
-    constants = (Constant("actuation", low=-math.inf),)
-    on, joints, driven, proportional = "joints", ("rail", "hinge"), True, True
-
-    def __init__(self, bodies: Sequence[int] | None = None) -> None:
-        super().__init__()
-        self.bodies = bodies
-
-    def enter(self, scene: Mechanism, names: Mapping[str, str]) -> None:
-        """See :class:`Force`."""
-        super().enter(scene, names)
-        self.turned = chosen("bodies", self.bodies, len(scene.bodies))
-        if not self.turned:
-            raise PaigError("A motor of no joints: leave it out.")
-        self.acts = len(self.turned)
-        self.spread: Tensor
-        self.register_buffer("spread", spread(self.turned, len(scene.bodies)), persistent=False)
-        self._all = self.turned == list(range(len(scene.bodies)))
+    on, joints, linear, count = "joints", ("rail", "hinge"), True, 1
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """Each joint's part of the action."""
-        each = action.unsqueeze(-1)
-        return self.value("actuation") * (each if self._all else self.spread.to(each) @ each)
+        return self.dealt(action.unsqueeze(-1))
 
 
 class Walls(Force):

@@ -80,6 +80,7 @@ class Mechanism(Physics):
     Attributes:
         tree: of rails and hinges; None for bodies that move freely.
         turning: whether it is one hinge, and nothing acts but in it.
+        ease: what forces are multiplied by, one over the inertia of a rod that turns; else 1.
         handed: ``(2,)``, of free bodies: -1 for an axis along which the camera mirrors.
 
     Raises:
@@ -112,26 +113,30 @@ class Mechanism(Physics):
             if len(self.bodies) == 1 and self.bodies[0].joint == "hinge":
                 self.kinematics, self.rod = "rotary", self.bodies[0]
                 self.lever = self.rod.mass * self.rod.length / 2
-                if all(force.on == "joints" for force in forces.values()):
-                    self.ease = 3.0 / (self.rod.mass * self.rod.length**2)
-        self._alike_masses = bool((mass == 1).all())
+        self.turning = self.rod is not None and all(force.on == "joints" for force in forces.values())
+        if self.rod is not None and self.turning:
+            self.ease = 3.0 / (self.rod.mass * self.rod.length**2)
+        self._divides = self.tree is None and not bool((mass == 1).all())
         self.forces: dict[str, Force] = dict(forces)
         self.terms = nn.ModuleList(forces.values())
         for label, force in forces.items():
             force.enter(self, names[label])
         ends = list(itertools.accumulate(force.acts for force in forces.values()))
         self.action_size = ends[-1] if ends else 0
-        self._pulls: list[tuple[Force, slice | None]] = [
-            (force, None if force.acts in (0, self.action_size) else slice(end - force.acts, end))
+        self._pulls: list[tuple[Force, slice | None, float]] = [
+            (
+                force,
+                None if force.acts in (0, self.action_size) else slice(end - force.acts, end),
+                self.ease / force.ease,
+            )
             for force, end in zip(forces.values(), ends, strict=True)
             if not force.walls
         ]
-        self.turning = self.rod is not None and all(force.on == "joints" for force, _ in self._pulls)
         self._walls = [force for force in forces.values() if force.walls]
         self.walls = bool(self._walls)
         coupled = self.rod is None and any(body.joint == "hinge" for body in self.bodies)  # Coriolis terms
         self.uses_velocity = coupled or any(force.uses_velocity for force in forces.values())
-        pushes = [force.pushed for force in forces.values() if isinstance(force, Push)]
+        pushes = [force.whom for force in forces.values() if isinstance(force, Push)]
         self.pushed = tuple(pushes[0]) if len(pushes) == 1 and self.tree is None else ()
         fastest = torch.tensor([[body.max_speed] * self.dims for body in self.bodies])
         self.fastest: Tensor
@@ -144,22 +149,19 @@ class Mechanism(Physics):
         motion = Motion(self, *state)
         bodies: Tensor | None = None
         joints: Tensor | None = None
-        for force, part in self._pulls:
+        for force, part, factor in self._pulls:
             found = force.forward(motion, action if part is None else action[..., part])
-            if self.turning and force.ease == 1.0 != self.ease:
-                found = found * self.ease
+            found = found if factor == 1.0 else found * factor
             if force.on == "bodies":
                 bodies = found if bodies is None else bodies + found
             else:
                 joints = found if joints is None else joints + found
-        if self.turning and joints is not None:
-            return joints
-        if self.tree is not None:
+        if self.tree is not None and not self.turning:
             return self.tree.accelerate(state, motion.places, bodies, joints)
         total = bodies if joints is None else joints if bodies is None else bodies + joints
         if total is None:
             return torch.zeros_like(state.position)
-        return total if self._alike_masses else total / self.mass.to(total)[:, None]
+        return total / self.mass.to(total)[:, None] if self._divides else total
 
     def limit(self, velocity: Tensor) -> Tensor:
         """Clip velocities where bodies have a highest speed."""
@@ -188,14 +190,15 @@ class Mechanism(Physics):
     def energy(self, state: State) -> Tensor | None:
         """Energy ``(*B,)`` of motion and of place, actions apart; None if a force takes it away or tells of none."""
         motion = Motion(self, *state)
-        parts = [force.potential(motion) for force in self.forces.values() if not (force.walls or force.driven)]
-        if any(part is None for part in parts):
+        kept = [force for force in self.forces.values() if not (force.walls or force.driven)]
+        told = [(force.potential(motion), force.ease) for force in kept]
+        if any(part is None for part, _ in told):
             return None
         if self.tree is None:
             moving = (self.mass.to(state.velocity)[:, None] * state.velocity.square()).sum((-1, -2)) / 2
         else:
             moving = self.tree.energy(state)
-        return sum((part for part in parts if part is not None), moving)
+        return sum((part / ease for part, ease in told if part is not None), moving)
 
     def describe(self) -> dict[str, Any]:
         """What :func:`scene_of` makes the same scene of."""
