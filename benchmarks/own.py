@@ -2,7 +2,8 @@
 
 A charged ball in a magnetic field, whose force is no part of the library, and three balls in a row on springs between
 two posts, whose numbers must be found from their motion. Each seed drives data and model alike. ``python
-benchmarks/own.py`` prints worst, median and best, and writes ``benchmarks/results/own.json``.
+benchmarks/own.py`` prints worst, median and best; all figures, with machine and versions, go to
+``benchmarks/results/own.json``.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def measure(name: str, folder: Path, seed: int) -> dict[str, Any]:
     for constant, truth in scene.truth.items():
         found["constants"][constant]["truth"] = truth
     judge(found["constants"])
-    return {"seed": seed, **{key: found[key] for key in ("constants", "cpu_seconds", "peak_mb", "notes")}}
+    kept = ("constants", "cpu_seconds", "peak_mb", "notes", "machine", "versions")
+    return {"seed": seed, **{key: found[key] for key in kept}}
 
 
 def main() -> None:

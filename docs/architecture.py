@@ -10,6 +10,7 @@ import ast
 import re
 import sys
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import gymnasium as gym
@@ -37,7 +38,11 @@ def home(room: str) -> Path:
 
 @cache
 def leans() -> dict[str, list[str]]:
-    """The rooms that each room imports, lowest first: a room stands above all that it leans on."""
+    """The rooms that each room imports, lowest first: a room stands above all that it leans on.
+
+    Raises:
+        CycleError: for rooms that lean on one another.
+    """
     rooms = [path.name for path in HOUSE.iterdir() if (path / "__init__.py").exists() and path.name != "configs"]
     rooms += [path.stem for path in HOUSE.glob("*.py") if path.name != "__init__.py"]
     found: dict[str, set[str]] = {}
@@ -45,9 +50,12 @@ def leans() -> dict[str, list[str]]:
         files = list((HOUSE / room).rglob("*.py")) or [home(room)]
         named = re.findall(r"paig_control\.(\w+)", "\n".join(line for file in files for line in imported(file)))
         found[room] = {name for name in named if name in rooms} - {room}
-    order: list[str] = []
-    while len(order) < len(rooms):
-        order += sorted(room for room in rooms if room not in order and found[room] <= set(order))
+    storeys, order = TopologicalSorter(found), list[str]()
+    storeys.prepare()
+    while storeys.is_active():
+        storey = sorted(storeys.get_ready())
+        order += storey
+        storeys.done(*storey)
     return {room: [other for other in order if other in found[room]] for room in order}
 
 

@@ -53,6 +53,19 @@ def test_a_command_is_followed_to_its_end(tmp_path: Path) -> None:
     assert not any(room.startswith(("vision", "learning/trainer", "cli/control")) for room in entered)
 
 
+def test_figures_of_own_scenes_say_on_which_machine_they_were_measured(
+    benchmarks: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = importlib.import_module("own")
+    told = {"cpu_seconds": 1.0, "peak_mb": 2.0, "notes": [], "machine": {"cores": 3}, "versions": {"torch": "4"}}
+    values = {name: {"value": 1.1 * truth, "std": 0.1} for name, truth in own.SCENES["row"].truth.items()}
+    monkeypatch.setattr(own, "learned", lambda run, *words: run)
+    monkeypatch.setattr(own, "summary", lambda run: {"constants": values, **told, "command": "train"})
+    found = own.measure("row", tmp_path, 5)
+    assert found.pop("constants")["spring_stiffness"]["percent_off"] == pytest.approx(10.0)
+    assert found == {"seed": 5, **told}
+
+
 def test_files_lines_and_names_are_counted(benchmarks: None, tmp_path: Path) -> None:
     house = importlib.import_module("house")
     for name, text in {

@@ -281,6 +281,12 @@ def test_mistakes_of_control_are_refused_before_anything_is_written(home, arrays
     assert not (home / "refused").exists()
 
 
+def test_what_a_model_gives_to_remark_is_said_even_if_the_task_is_refused(home, capsys):
+    error = fails(capsys, "control", "run=pend", "env=pendulum", "run.physics.gravity=15", "goal=nothing.png")
+    assert "gravity is set to 15 by hand" in error
+    assert error.index("set to 15") < error.index("nothing.png")
+
+
 class TwoActions(gym.Env):
     observation_space = gym.spaces.Box(0, 255, (32, 32, 3), np.uint8)
     action_space = gym.spaces.Box(-1, 1, (2,), np.float32)

@@ -6,7 +6,11 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import CycleError
 from pathlib import Path
+
+import pytest
+from architecture import imported, leans
 
 import paig_control
 
@@ -39,20 +43,9 @@ SEEN = {"Eyes", "Localizer", "MaskedLocalizer", "Renderer", "SpriteRenderer", "T
 """Eyes and renderers: what only some of them have is asked of those."""
 
 
-def modules(path: Path) -> set[str]:
-    """All that a file imports, dotted."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-    return found
-
-
 def imports(path: Path) -> set[str]:
     """Rooms of the package that a file imports."""
-    parts = [module.split(".") for module in modules(path)]
+    parts = [module.split(".") for module in imported(path)]
     names = {part[1] for part in parts if part[0] == "paig_control" and len(part) > 1}
     return {name for name in names if (ROOT / name).is_dir() or (ROOT / f"{name}.py").exists()}
 
@@ -75,6 +68,14 @@ def test_imports_run_one_way() -> None:
     assert wrong == []
 
 
+def test_rooms_that_lean_on_one_another_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "hall.py").write_text("from paig_control.attic import stairs\n")
+    (tmp_path / "attic.py").write_text("import paig_control.hall\n")
+    monkeypatch.setattr("architecture.HOUSE", tmp_path)
+    with pytest.raises(CycleError, match="cycle"):
+        leans.__wrapped__()
+
+
 def test_environments_stand_alone_and_nothing_reaches_into_them() -> None:
     for path in files():
         if room(path) == "envs":
@@ -93,7 +94,7 @@ def test_agents_do_not_know_data_or_learning() -> None:
 
 def test_benchmarks_do_as_users_do_and_know_nothing_of_the_command_line() -> None:
     for path in sorted((ROOT.parent / "benchmarks").glob("*.py")):
-        assert not [m for m in modules(path) if m.split(".")[:2] == ["paig_control", "cli"]], path
+        assert not [m for m in imported(path) if m.split(".")[:2] == ["paig_control", "cli"]], path
 
 
 def test_importing_the_package_imports_neither_torch_nor_pygame() -> None:

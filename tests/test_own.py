@@ -95,6 +95,19 @@ def test_an_objective_of_ones_own_is_planned_for_and_its_arguments_are_options(f
 
 
 @pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("seed=-1", "seed = -1: expected a whole number"),
+        ("imports=[nowhere_at_all]", "nowhere_at_all cannot be imported"),
+        ("disturb.drop=1", r"disturb\.drop = 1"),
+    ],
+)
+def test_a_trial_in_python_is_refused_before_its_model_is_looked_for(word: str, says: str) -> None:
+    with pytest.raises(PaigError, match=says):
+        trial("no-run-at-all", "env=pendulum", word)
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
         (["objective=centre:Center"], "did you mean Centre"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 import subprocess
 from functools import partial
 from pathlib import Path
 
+import architecture
 import pytest
 
 import paig_control as paig
@@ -139,15 +139,10 @@ def test_every_file_that_is_named_is_there() -> None:
 
 def test_the_page_of_the_architecture_shows_the_house_as_it_is() -> None:
     """As ``python docs/architecture.py`` writes it."""
-    spec = importlib.util.spec_from_file_location("architecture", DOCS / "architecture.py")
-    assert spec is not None
-    assert spec.loader is not None
-    drawn = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(drawn)
-    assert drawn.table() in (DOCS / "architecture.md").read_text(), "run python docs/architecture.py"
-    assert "| `physics` |" in drawn.table()
-    assert drawn.height("cli") > drawn.height("physics") > drawn.height("errors") == 0
-    assert drawn.below("errors") == set()
+    assert architecture.table() in (DOCS / "architecture.md").read_text(), "run python docs/architecture.py"
+    assert "| `physics` |" in architecture.table()
+    assert architecture.height("cli") > architecture.height("physics") > architecture.height("errors") == 0
+    assert architecture.below("errors") == set()
 
 
 def test_the_readme_is_read_in_three_minutes() -> None:

@@ -38,9 +38,11 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     from paig_control.report.films import save_control_film
 
     trial = Trial(config)
-    task = trial.task()
+    try:
+        task = trial.task()
+    finally:
+        screen.remarks(trial.notes)
     goal, drawn, control, agent = task.goal, task.drawn, task.control, task.agent
-    screen.remarks(trial.notes)
     shown = trial.shown
     if goal is not None and shown:
         screen.remarks(goal.notes)

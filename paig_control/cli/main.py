@@ -21,17 +21,13 @@ from paig_control.border.files import claims
 from paig_control.cli.output import Screen, steady
 from paig_control.errors import PaigError, nearest
 from paig_control.experiment.schema import COMMANDS
-from paig_control.naming import imported
-from paig_control.seeds import whole
 
 
 def execute(command: str, config: DictConfig, line: str) -> None:
     """Run one command with its configuration; ``line`` is what the user wrote."""
-    for name in ("seed", "control_seed"):
-        if name in config:
-            whole(config[name], name)
-    for module in config.imports:
-        imported(str(module))
+    from paig_control.experiment import factories
+
+    factories.admit(config)
     screen = Screen(config.verbosity)
     with screen.warnings():
         importlib.import_module(f"paig_control.cli.{command}").run(config, screen, line)

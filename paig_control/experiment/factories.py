@@ -14,6 +14,7 @@ from paig_control.border.guarding import guarded
 from paig_control.border.opening import find, make
 from paig_control.errors import PaigError, nearest, quoted
 from paig_control.experiment.records import build, record
+from paig_control.seeds import whole
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +38,19 @@ def plain(config: DictConfig) -> dict[str, Any]:
 def settings(config: DictConfig, group: str, name: str) -> Any:
     """Build the record that a group was filled from; its own checks are made here."""
     return build(record(group, name), plain(config))
+
+
+def admit(config: DictConfig) -> None:
+    """Check the seeds of a command, and import what a user asked for by name, before anything else is done.
+
+    Raises:
+        PaigError: for what is no seed, or a module that cannot be imported.
+    """
+    for name in ("seed", "control_seed"):
+        if name in config:
+            whole(config[name], name)
+    for module in config.imports:
+        naming.imported(str(module))
 
 
 def make_env(config: DictConfig) -> Env:

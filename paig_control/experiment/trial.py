@@ -23,7 +23,6 @@ from paig_control.experiment.compose import configure
 from paig_control.experiment.factories import Env
 from paig_control.experiment.records import build
 from paig_control.goals import drawing, goal_files
-from paig_control.naming import imported
 
 if TYPE_CHECKING:
     from paig_control.agents.mpc import MPCAgent
@@ -55,8 +54,7 @@ def trial(run: Run | Path | str, *words: str) -> Trial:
         PaigError: for options that do not fit, or a folder without a checkpoint.
     """
     config = configure("control", [f"run={run if isinstance(run, (str, Path)) else 'Python'}", *words])
-    for module in config.imports:
-        imported(module)
+    factories.admit(config)
     if isinstance(run, (str, Path)):
         return Trial(config)
     from paig_control.models.checkpoint import Loaded
@@ -98,6 +96,7 @@ class Trial:
 
     Attributes:
         loaded: the model, with constants as they are set by hand.
+        disturb: what goes wrong between camera and agent; in a window, nothing.
         notes: what a user should be told, as it comes up.
 
     Raises:
@@ -110,8 +109,10 @@ class Trial:
             raise PaigError(f"adapt = {config.adapt}: expected none or online.")
         factories.use_threads(config.threads)
 
+        from paig_control.evaluation.corruptions import DisturbSettings
         from paig_control.models import checkpoint
 
+        self.disturb = build(DisturbSettings, factories.plain(config.disturb) if "disturb" in config else {})
         self.config, self.notes = config, list[str]()
         device = factories.pick_device(config.device)
         self.loaded = loaded or checkpoint.load(files.expanded(config.run), device)
@@ -161,21 +162,19 @@ class Trial:
         """
         from paig_control.evaluation.baselines import TrueWorld
         from paig_control.evaluation.control import count_objects
-        from paig_control.evaluation.corruptions import DisturbSettings
 
-        disturb = build(DisturbSettings, factories.plain(self.config.disturb))
         env = self.open()
         try:
             goal = self.goal(env) if self.config.goals is None else None
             drawn = None if self.config.goals is None else self.drawn(env)
             control = self.measures(drawn, goal)
-            disturb.check(control.steps, count_objects(env))
+            self.disturb.check(control.steps, count_objects(env))
             agent, aims = self.agent(env.action_space, drawn is not None and not drawn.held)
             truth = TrueWorld(factories.true_physics(env), self.config.env.reward if drawn is None else None)
         finally:
             env.close()
         targets = drawing.Targets.of(goal, self.shown) if drawn is None else drawn.targets
-        return Task(goal, drawn, targets, control, disturb, agent, aims, truth)
+        return Task(goal, drawn, targets, control, self.disturb, agent, aims, truth)
 
     def measure(self, task: Task | None = None, progress: Callable[[int, int], None] | None = None) -> Measured:
         """All episodes, the agent's and, on the same starts, those of the baselines.
@@ -321,11 +320,10 @@ class Trial:
         settings = factories.settings(self.config.agent, "agent", "mpc")
         name = self.config.objective.name
         watching = None if self.config.adapt == "none" else self.online()
-        if ":" in name:
-            own = factories.make_objective(self.config.objective)
-            parts = (self.model, planner, space.low, space.high, None, TermSettings(), settings)
-            return MPCAgent(*parts, extra=own, adapter=watching), own
-        aims = factories.settings(self.config.objective, "objective", name)
+        own = factories.make_objective(self.config.objective) if ":" in name else None
+        aims: Any = TermSettings()
+        if own is None:
+            aims = factories.settings(self.config.objective, "objective", name)
         if name == "reward" and aims.reward is None:
             raise PaigError(
                 f"{self.config.env.id} names no reward function: set objective.reward, or show a goal with goal=..."
@@ -333,22 +331,13 @@ class Trial:
         reward = aims.reward if name == "reward" else None
         if name == "goal":
             aims = replace(aims, once=aims.once or once)
-        agent = MPCAgent(
-            self.model,
-            planner,
-            space.low,
-            space.high,
-            reward,
-            aims,
-            settings,
-            adapter=watching,
-        )
+        agent = MPCAgent(self.model, planner, space.low, space.high, reward, aims, settings, own, watching)
         if name == "picture":  # the oracle sees states, not pictures
             others = {item.name: getattr(aims, item.name) for item in fields(TermSettings) if item.name != "effort"}
             aims = GoalSettings(
                 **others, effort=self.config.env.effort, time_scale=self.config.env.time_scale, once=once
             )
-        return agent, aims
+        return agent, aims if own is None else own
 
 
 def _check_aims(config: DictConfig) -> None:
