@@ -111,8 +111,6 @@ BLACK_BOX = ("discover", "warm_start", "foresee", "refine", "conclude")
 class Staged(Trainer[RecipeSettings]):
     """The stages one after another."""
 
-    found: Identified | None = None
-
     @property
     def stages(self) -> tuple[str, ...]:
         """In their order; without laws there is nothing to identify."""
@@ -127,7 +125,8 @@ class Staged(Trainer[RecipeSettings]):
             self._open_eyes()
         elif stage == "identify":
             self._number()
-            self.found = self._identify(stage)
+            found = self._identify(stage)
+            self.carried = {"offset": found.offset, "rms": found.rms, "anywhere": found.anywhere, "motion": self.motion}
         elif stage == "foresee":
             self._foresee()
         elif stage == "refine":
@@ -250,11 +249,12 @@ class Staged(Trainer[RecipeSettings]):
         return self.trained.localizer.learns or self.dynamics.stateless or self.recipe.cpu_seconds is not None
 
     def _last(self) -> Identified:
-        """Identify once more, if anything was refined since or training was resumed."""
-        if self._refines or self.found is None:
+        """Identify once more, if anything was refined since."""
+        if self._refines:
             return self._identify("conclude")
-        self.history["conclude"], self.identified["conclude"] = self.history["identify"], self.identified["identify"]
-        return self.found
+        history, constants, known = self.history["identify"], self.identified["identify"], dict(self.carried)
+        self.history["conclude"], self.identified["conclude"], self.motion = history, constants, known.pop("motion")
+        return Identified(constants, history=history, **known)
 
     def _identify(self, name: str) -> Identified:
         model, films = self.trained, self._scouts() if name == "identify" and self._refines else self._spread()

@@ -154,6 +154,8 @@ class Trainer(Generic[R]):
         self.coordinates, self.chosen = torch.zeros(0), torch.zeros(0, dtype=torch.long)
         self.seen = torch.zeros(0, dtype=torch.bool)
         self.conclusion: Conclusion | None = None
+        self.carried: dict[str, Any] = {}
+        """What a stage leaves to a later one, tensors and plain values."""
         self.history: dict[str, list[dict[str, float]]] = {}
         self.identified: dict[str, dict[str, Estimate]] = {}
         self.notes: list[str] = notes
@@ -288,6 +290,7 @@ class Trainer(Generic[R]):
             "coordinates": self.coordinates,
             "seen": self.seen,
             "chosen": self.chosen,
+            "carried": self.carried,
             "history": self.history,
             "identified": {stage: _plainly(constants) for stage, constants in self.identified.items()},
             "notes": self.notes,
@@ -321,7 +324,7 @@ class Trainer(Generic[R]):
         try:
             self.stage, self.coordinates = state["stage"], state["coordinates"].to(self.device)
             self.chosen, self.seen = state["chosen"].to(self.device), state["seen"].to(self.device)
-            self.loop_state = LoopState(**state["loop"])
+            self.loop_state, self.carried = LoopState(**state["loop"]), dict(state["carried"])
             self.history, self.notes, self.spent = state["history"], state["notes"], tuple(state["spent"])
             self.identified = {stage: _estimates(found) for stage, found in state["identified"].items()}
             self.kept = self._place()
