@@ -24,8 +24,10 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
 
     target = filming.film(config.record, config.overwrite, config.rate)
     trial = Trial(config)
-    session = trial.session()
-    screen.remarks(trial.notes)
+    try:
+        session = trial.session()
+    finally:
+        screen.remarks(trial.notes)
     title, size = f"{config.env.id}   ·   {config.run}", (int(config.width), int(config.height))
     try:
         if target is None:
