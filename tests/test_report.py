@@ -15,18 +15,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import discs
 from PIL import Image, ImageFont
 
 from paig_control.cli.main import main
 from paig_control.data.episodes import Episodes
+from paig_control.estimation.identification import Estimate
 from paig_control.evaluation.prediction import evaluate_prediction
 from paig_control.experiment.compose import configure
+from paig_control.learning.trainer import Run
 from paig_control.models import checkpoint
 from paig_control.models.estimators import LeastSquares, Recurrent
 from paig_control.models.paig import PAIG
 from paig_control.physics.registry import build_dynamics
 from paig_control.report.figures import success_map, varied
 from paig_control.report.style import film_strip
+from paig_control.report.training import curves_figure
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Localizer
 from paig_control.vision.renderer import SpriteRenderer
@@ -236,3 +240,15 @@ def test_the_films_of_a_strip_begin_where_their_names_end() -> None:
     films = (strip == (255, 0, 0)).all(-1).any(0).nonzero()[0]
     assert written.max() > 8 + 0.9 * ImageFont.load_default(size=13).getlength(name)
     assert written.max() < films.min()
+
+
+@pytest.mark.parametrize("stages", [0, 1])
+def test_curves_have_a_panel_of_losses_only_where_gradient_steps_were_taken(stages: int) -> None:
+    history = {"conclude": [{"horizon": 4.0, "gravity": 9.0}, {"horizon": 8.0, "gravity": 10.0}]}
+    history |= {"refine": [{"step": 10.0, "recons": 1.0, "pred": 2.0}]} if stages else {}
+    model = discs("spring", 0.3, 16, {"stiffness": 2.0, "rest_length": 8.0})
+    run = Run(model, {"gravity": Estimate(10.0, 0.1, "m/s²")}, history)
+    figure = curves_figure(run)
+    assert len(figure.axes) == 1 + stages
+    assert figure.axes[-1].get_title().startswith("gravity")
+    assert all(axis.lines for axis in figure.axes)

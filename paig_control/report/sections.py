@@ -176,6 +176,8 @@ def _curves(system: System) -> Blocks:
     histories = [(run.setting, run.record["history"]) for run in system.runs if run.record.get("history")]
     if not histories:
         return _missing("The runs have not ended: their learning curves are written at the end.")
+    if not any("step" in row for _, history in histories for rows in history.values() for row in rows):
+        return _missing("Nothing was learned by gradient steps: the eyes are in closed form, and need no refinement.")
     caption = "A thin line a run, a bold one through the median of those that were trained alike; all gradient stages."
     return [Image(f"{_slug(system.name)}-curves.png", png(sweep_figure(histories)), caption)]
 

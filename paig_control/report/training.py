@@ -63,12 +63,13 @@ def learned_figure(model: PAIG) -> Figure:
 
 
 def curves_figure(run: Run) -> Figure:
-    """Image losses of the gradient stages, and the constants while the window grows, or step by step."""
+    """Image losses of the gradient stages, if there are any, and the constants while the window grows, or by steps."""
     names = list(run.constants)
-    figure = Figure(figsize=(4 + 3 * len(names), 3.2), layout="constrained")
-    axes = figure.subplots(1, 1 + len(names), squeeze=False)[0]
-    done = 0.0
     stages = [name for name in ("warm_start", "refine", "joint") if run.history.get(name)]
+    first = 1 if stages or not names else 0
+    figure = Figure(figsize=(4 * first + 3 * len(names), 3.2), layout="constrained")
+    axes = figure.subplots(1, first + len(names), squeeze=False)[0]
+    done = 0.0
     for stage in stages:
         rows = run.history[stage]
         for key, colour in zip(("recons", "pred"), COLOURS, strict=False):
@@ -77,12 +78,12 @@ def curves_figure(run: Run) -> Figure:
             axes[0].plot(steps, [row[key] for row in rows if key in row], color=colour, label=label)
         done += rows[-1]["step"]
         axes[0].axvline(done, color="#ced4da", linewidth=0.8)
-    axes[0].set(
-        title=" | ".join(stages).replace("_", " "), xlabel="gradient step", ylabel="squared error a frame", yscale="log"
-    )
+    if first:
+        title = " | ".join(stages).replace("_", " ")
+        axes[0].set(title=title, xlabel="gradient step", ylabel="squared error a frame", yscale="log")
     if axes[0].get_legend_handles_labels()[0]:
         axes[0].legend(frameon=False)
-    for axis, name in zip(axes[1:], names, strict=True):
+    for axis, name in zip(axes[first:], names, strict=True):
         estimate = run.constants[name]
         along, rows = "horizon", run.history.get("conclude", [])
         if not rows:
