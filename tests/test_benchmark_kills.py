@@ -45,7 +45,7 @@ def test_a_killed_sweep_takes_its_workers_along_and_is_gone_on_with(
     begun: bool, kills: ModuleType, hardly_trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(hardly_trained / "pend.npz", tmp_path)
-    words = ["train", "--multirun", "data=pend.npz", "out=swept", "seed=1,2", *HASTY]
+    words = ["train", "--multirun", "data=pend.npz", "out=swept", "seed=1,2", *HASTY, "model.eyes=network"]
     victim = kills.begin([*words, "hydra.launcher.n_jobs=2"], tmp_path)
     locks, processes = (2, 2) if begun else (0, 4)  # two locks: its own, and a worker's; joblib has two helpers
     while victim.poll() is None and (

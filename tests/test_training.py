@@ -11,7 +11,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -63,28 +62,30 @@ def test_unseen_films_are_predicted_better_than_by_standing_still(run: Run, film
 def test_a_killed_run_resumes_to_the_result_of_an_undisturbed_one(run: Run, films: Episodes, tmp_path: Path) -> None:
     films.save(tmp_path / "films.npz")
     script = (
-        "import sys, torch; torch.set_num_threads(1)\n"
+        "import os, signal, sys, torch; torch.set_num_threads(1)\n"
         "from pathlib import Path\n"
         "from paig_control.data.episodes import load\n"
         "from paig_control.learning.recipe import train\n"
         "from paig_control.learning.settings import *\n"
+        "from paig_control.models import checkpoint\n"
         "from paig_control.physics.registry import build_physics\n"
         "quick = RecipeSettings(DiscoverSettings(rounds=1, steps=40), WarmStartSettings(60, 16),\n"
         "    refine=RefineSettings(steps=6, batch=4, prediction_frames=6), checkpoint_seconds=0.2)\n"
+        "left = int(sys.argv[1])\n"
+        "def die_after_some_steps(*said):\n"
+        "    global left\n"
+        "    left -= checkpoint.exists(Path('run'))\n"
+        "    if left == 0:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "train(load(Path('films.npz')).split('train'), build_physics('pendulum', 0.05), recipe=quick, seed=5,\n"
-        "    out=Path('run'), resume=True)\n"
+        "    out=Path('run'), resume=True, progress=die_after_some_steps)\n"
     )
     command = [sys.executable, "-c", script]
-    victim = subprocess.Popen(command, cwd=tmp_path)
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists(tmp_path / "run") and victim.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(random.Random(os.getpid()).uniform(0.0, 2.0))
-    victim.send_signal(signal.SIGKILL)
-    assert victim.wait() == -signal.SIGKILL
+    steps = random.Random(os.getpid()).randint(1, 12)
+    assert subprocess.run([*command, str(steps)], cwd=tmp_path, check=False).returncode == -signal.SIGKILL
     half = checkpoint.load(tmp_path / "run")
     assert half.trainer is not None
-    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run([*command, "-1"], cwd=tmp_path, check=True)
     resumed = checkpoint.load(tmp_path / "run")
     for name, estimate in run.constants.items():
         assert resumed.record["constants"][name]["value"] == pytest.approx(estimate.value, rel=1e-9)
