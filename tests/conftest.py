@@ -28,6 +28,7 @@ from paig_control.learning.settings import (
 from paig_control.models.paig import PAIG
 from paig_control.physics.base import integrate_by
 from paig_control.physics.registry import build_physics
+from paig_control.types import State
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.localizer import Eyes
 from paig_control.vision.renderer import SpriteRenderer
@@ -139,3 +140,8 @@ def pushed_model() -> PAIG:
 def bodies_model() -> PAIG:
     """A model of three bodies, with the true constants."""
     return discs("gravity", 0.5, 36, {"gravity": 60.0, "actuation": 1.0})
+
+
+def state(position: list[float], velocity: list[float]) -> State:
+    """One coordinate of each body, in double precision."""
+    return State(torch.tensor(position).double()[:, None], torch.tensor(velocity).double()[:, None])
