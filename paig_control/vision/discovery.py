@@ -20,6 +20,7 @@ from torch import Tensor
 from paig_control.errors import PaigError
 from paig_control.vision.alignment import align, pixel_weight
 from paig_control.vision.kinematics import Kinematics, Rotary
+from paig_control.vision.matching import Turning
 from paig_control.vision.renderer import SpriteRenderer
 
 
@@ -111,7 +112,8 @@ def discover_rotary(
             renderer, kinematics.pose(angles[:, None]).detach(), frames, weight, pick, generator, steps, index == rounds
         )
         pick = torch.ones_like(pick)
-        angles = _match(renderer, kinematics, frames, weight)
+        with torch.no_grad():
+            angles = Turning.of(renderer, kinematics, weight, 360).search(frames)[:, 0]
         weight = pixel_weight(renderer, kinematics.pose(angles[:, None]).detach(), frames)
         if index < rounds:
             tell((index + 0.6) / (rounds + 1), "pivot")
@@ -201,22 +203,6 @@ def _blank(frames: Tensor, background: Tensor, pivot: Tensor) -> SpriteRenderer:
     with torch.no_grad():
         renderer.background.copy_(torch.logit(background.clamp(0.02, 0.98)))
     return renderer
-
-
-@torch.no_grad()
-def _match(renderer: SpriteRenderer, kinematics: Rotary, frames: Tensor, weight: Tensor, count: int = 360) -> Tensor:
-    """Best angle ``(M, 1)`` of each frame among ``count`` rendered ones, with a parabola through the best three."""
-    step = 2 * math.pi / count
-    grid = torch.arange(count, device=frames.device) * step - math.pi
-    views = torch.cat([renderer(kinematics.pose(g[:, None, None])) for g in grid.split(60)])
-    root = weight.sqrt()
-    views, seen = (views * root).flatten(1), (frames * root).flatten(1)
-    cost = views.square().sum(1) - 2 * seen @ views.T
-    best = cost.argmin(1)
-    row = torch.arange(len(frames), device=frames.device)
-    here, below, above = cost[row, best], cost[row, (best - 1) % count], cost[row, (best + 1) % count]
-    shift = 0.5 * (below - above) / (below + above - 2 * here).clamp(min=1e-9)
-    return (grid[best] + step * shift.clamp(-1, 1))[:, None]
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paig_control.vision.kinematics import Kinematics
 from paig_control.vision.localizer import Eyes, Scene
 from paig_control.vision.renderer import SpriteRenderer
 
@@ -37,7 +38,7 @@ class Matching(Eyes):
 
     def __init__(self, objects: int) -> None:
         super().__init__()
-        self._drawn: tuple[tuple[int, ...], _Shifting | _Turning] | None = None
+        self._made: tuple[tuple[Tensor, ...], list[int], Turning | _Shifting] | None = None
 
     def options(self) -> dict[str, Any]:
         """None."""
@@ -47,29 +48,22 @@ class Matching(Eyes):
     def see(self, images: Tensor, scene: Scene) -> Tensor:
         """Coordinates ``(M, N, D)`` of the best match in images ``(M, 3, h, w)``."""
         drawn = self._of(scene)
-        return torch.cat([drawn.search(part, scene) for part in images.split(CHUNK)])
+        return torch.cat([drawn.search(part) for part in images.split(CHUNK)])
 
-    def _of(self, scene: Scene) -> _Shifting | _Turning:
+    def _of(self, scene: Scene) -> Turning | _Shifting:
         """What is searched for, made anew where the scene has changed."""
         parts = (*scene.renderer.state_dict().values(), *scene.kinematics.state_dict().values(), scene.weight)
-        state = tuple(mark for part in parts for mark in (part.data_ptr(), part._version))
-        if self._drawn is None or self._drawn[0] != state:
+        state = [mark for part in parts for mark in (part.data_ptr(), part._version)]
+        if self._made is None or self._made[1] != state:
             assert isinstance(scene.renderer, SpriteRenderer)
-            made: Any = _Turning if scene.kinematics.turns else _Shifting
-            self._drawn = state, made.of(scene.renderer, scene)
-        return self._drawn[1]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Matching:
-        """Without what was searched for."""
-        return Matching(0)
-
-    def __reduce__(self) -> tuple[type[Matching], tuple[int]]:
-        """Without what was searched for."""
-        return Matching, (0,)
+            kind: type[Turning | _Shifting] = Turning if scene.kinematics.turns else _Shifting
+            made = kind.of(scene.renderer, scene.kinematics, scene.weight)
+            self._made = parts, state, made  # parts are kept so that nothing else comes to lie at their addresses
+        return self._made[2]
 
 
-class _Turning(NamedTuple):
-    """A sprite's views.
+class Turning(NamedTuple):
+    """A sprite's views all around.
 
     Attributes:
         angles: ``(V,)``, coordinates at which they are drawn.
@@ -82,27 +76,29 @@ class _Turning(NamedTuple):
     energy: Tensor
 
     @classmethod
-    def of(cls, renderer: SpriteRenderer, scene: Scene) -> _Turning:
-        """Views at angles all around."""
-        angles = torch.arange(VIEWS, device=scene.weight.device) * (2 * math.pi / VIEWS) - math.pi
-        drawn = [renderer(scene.kinematics.pose(some[:, None, None])) for some in angles.split(CHUNK)]
-        views = torch.cat(drawn).flatten(1)
-        weighted = (torch.cat(drawn) * scene.weight).flatten(1)
-        return cls(angles, weighted, (weighted * views).sum(1) / 2)
+    def of(cls, renderer: SpriteRenderer, kinematics: Kinematics, weight: Tensor, count: int = VIEWS) -> Turning:
+        """Views at so many angles."""
+        angles = torch.arange(count, device=weight.device) * (2 * math.pi / count) - math.pi
+        drawn = torch.cat([renderer(kinematics.pose(some[:, None, None])) for some in angles.split(CHUNK)])
+        views = (drawn * weight).flatten(1)
+        return cls(angles, views, (views * drawn.flatten(1)).sum(1) / 2)
 
-    def search(self, images: Tensor, scene: Scene) -> Tensor:
+    def search(self, images: Tensor) -> Tensor:
         """The best angle ``(M, 1, 1)``, by a parabola through the best three."""
+        count = len(self.angles)
         cost = self.energy - images.flatten(1) @ self.views.T
         best = cost.argmin(1)
         row = torch.arange(len(images), device=images.device)
-        near = torch.stack([cost[row, (best + n) % VIEWS] for n in (-1, 0, 1)])
-        return (self.angles[best] + 2 * math.pi / VIEWS * _top(-near))[:, None, None]
+        near = torch.stack([cost[row, (best + n) % count] for n in (-1, 0, 1)])
+        return (self.angles[best] + 2 * math.pi / count * _top(-near))[:, None, None]
 
 
 class _Shifting(NamedTuple):
     """Sprites, each in the middle of a square of an odd side, and their spectra.
 
     Attributes:
+        kinematics: from places to coordinates.
+        weight: ``(h, w)``, of the pixels.
         paint: ``(N, 4, side, side)``, ink (content times mask) and cover.
         ink: ``(N, 4, H, F)``, of the paint.
         energy: ``(N, 5, H, F)``, of ink squared (summed over channels), ink times cover, and cover squared.
@@ -110,6 +106,8 @@ class _Shifting(NamedTuple):
         own: ``(N, h, w)``, weighted energy of the difference from the background when centred at each pixel.
     """
 
+    kinematics: Kinematics
+    weight: Tensor
     paint: Tensor
     ink: Tensor
     energy: Tensor
@@ -117,10 +115,10 @@ class _Shifting(NamedTuple):
     own: Tensor
 
     @classmethod
-    def of(cls, renderer: SpriteRenderer, scene: Scene) -> _Shifting:
+    def of(cls, renderer: SpriteRenderer, kinematics: Kinematics, weight: Tensor) -> _Shifting:
         """What the renderer paints, over its background."""
         side = renderer.window + 1 + renderer.window % 2
-        middle = scene.weight.new_tensor([side + 0.5, side + 0.5, 0.0])
+        middle = weight.new_tensor([side + 0.5, side + 0.5, 0.0])
         patches = renderer.patches(middle.expand(1, renderer.objects, 3))
         first = side - side // 2 - patches.corner[:, 0]  # of the square, in each window with room around
         wide = functional.pad(patches.paint[:, 0], (side,) * 4)
@@ -128,17 +126,16 @@ class _Shifting(NamedTuple):
         paint, background = torch.stack(cut), renderer.scene()
         ink, cover = paint[:, :3], paint[:, 3:]
         squares = torch.cat([ink.square().sum(1, keepdim=True), ink * cover, cover.square()], 1)
-        size = tuple(n + 2 * (side // 2) for n in background.shape[-2:])
-        ink_spectra, square_spectra = (torch.fft.rfft2(one, s=size).conj() for one in (paint, squares))
-        made = cls(paint, ink_spectra, square_spectra, background, background[:1])
-        return made._replace(own=made._energy(scene.weight[None])[0].clamp(min=1e-9))
+        drawn, energy = (spectra_of(one, renderer.image_size) for one in (paint, squares))
+        made = cls(kinematics, weight, paint, drawn, energy, background, background)
+        return made._replace(own=made._energy(weight[None])[0].clamp(min=1e-9))
 
-    def search(self, images: Tensor, scene: Scene) -> Tensor:
+    def search(self, images: Tensor) -> Tensor:
         """Best places as coordinates ``(M, N, 2)``."""
         count, objects = len(images), len(self.paint)
         row = torch.arange(count, device=images.device)
-        weight = scene.weight.expand(count, -1, -1)
-        left = (images - self.background) * scene.weight
+        weight = self.weight.expand(count, -1, -1)
+        left = (images - self.background) * self.weight
         places = images.new_zeros(count, objects, 2)
         found = torch.zeros(count, objects, dtype=torch.bool, device=images.device)
         for index in range(objects):
@@ -152,50 +149,69 @@ class _Shifting(NamedTuple):
                 total = gain.flatten(2).amax(2).masked_fill(found[covered], -math.inf)
                 which[covered] = total.argmax(1)
                 best[covered] = gain[row[: len(covered)], which[covered]]
-            places[row, which], corner = _peak(best)
+            places[row, which], corner = peak(best)
             found[row, which] = True
             if index + 1 < objects:
                 left, weight = self._paint_out(left, weight, which, corner)
-        return scene.kinematics.coordinates(places)
+        return self.kinematics.coordinates(places)
 
     def _gain(self, left: Tensor) -> Tensor:
         """Twice the product ``(M, N, h, w)`` of each sprite with weighted residuals ``(M, 3, h, w)``."""
         maps = torch.cat([left, -(left * self.background).sum(1, keepdim=True)], 1)
-        return 2 * _correlate(maps, self.ink, self.paint.shape[-1])
+        return 2 * correlate(maps, self.ink, self.paint.shape[-1])
 
     def _energy(self, weight: Tensor) -> Tensor:
         """Weighted energy ``(M, N, h, w)`` of each sprite's difference from the background, weights ``(M, h, w)``."""
         ground = self.background
         maps = torch.cat([torch.ones_like(ground[:1]), -2 * ground, ground.square().sum(0, keepdim=True)])
-        return _correlate(weight[:, None] * maps, self.energy, self.paint.shape[-1])
+        return correlate(weight[:, None] * maps, self.energy, self.paint.shape[-1])
 
     def _paint_out(self, left: Tensor, weight: Tensor, which: Tensor, corner: Tensor) -> tuple[Tensor, Tensor]:
         """Residuals and weights where the sprites ``which`` ``(M,)`` do not cover what is at corners ``(M, 2)``."""
         side, (height, width) = self.paint.shape[-1], weight.shape[-2:]
         canvas = functional.pad(torch.cat([left, weight[:, None]], 1), (side // 2,) * 4)
-        inside = torch.arange(side, device=left.device)
-        at = (
-            torch.arange(len(left), device=left.device)[:, None, None, None],
-            torch.arange(4, device=left.device)[:, None, None],
-            (corner[:, :1] + inside)[:, None, :, None],
-            (corner[:, 1:] + inside)[:, None, None, :],
-        )
-        canvas[at] *= 1 - self.paint[which, 3:]
+        canvas[window(corner[:, 0], corner[:, 1], side, 4)] *= 1 - self.paint[which, 3:]
         kept = canvas[..., side // 2 : side // 2 + height, side // 2 : side // 2 + width]
         return kept[:, :3], kept[:, 3]
 
 
-def _correlate(maps: Tensor, spectra: Tensor, side: int) -> Tensor:
-    """``(M, N, h, w)`` from maps ``(M, C, h, w)`` and spectra ``(N, C, H, F)`` of sprites, centred at each pixel."""
+def correlate(maps: Tensor, spectra: Tensor, side: int) -> Tensor:
+    """``(M, N, h, w)`` from maps ``(M, C, h, w)`` and patches, centred at each pixel, by Fourier transforms.
+
+    For large patches that is several times as fast as a convolution.
+
+    Args:
+        maps: in which they are looked for.
+        spectra: ``(N, C, H, F)`` of the patches, as :func:`spectra_of` gives them.
+        side: of the patches, odd.
+    """
     height, width = maps.shape[-2:]
-    size = (height + 2 * (side // 2), width + 2 * (side // 2))
     seen = torch.fft.rfft2(functional.pad(maps, (side // 2,) * 4))
-    product = torch.stack([(seen * one).sum(1) for one in spectra], 1)
-    found: Tensor = torch.fft.irfft2(product, s=size)[..., :height, :width]
+    product = torch.stack([seen[:, None, c] * spectra[:, c] for c in range(maps.shape[1])]).sum(0)
+    found: Tensor = torch.fft.irfft2(product, s=_roomy((height, width), side))[..., :height, :width]
     return found
 
 
-def _peak(score: Tensor) -> tuple[Tensor, Tensor]:
+def spectra_of(patches: Tensor, size: tuple[int, int]) -> Tensor:
+    """Conjugate spectra ``(N, C, H, F)`` of patches ``(N, C, side, side)``, for maps of this height and width."""
+    found: Tensor = torch.fft.rfft2(patches, s=_roomy(size, patches.shape[-1])).conj()
+    return found
+
+
+def _roomy(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Height and width with a margin of half a patch around."""
+    return size[0] + 2 * (side // 2), size[1] + 2 * (side // 2)
+
+
+def window(row: Tensor, column: Tensor, side: int, channels: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Index of the windows with these first rows and columns ``(M,)`` in maps ``(M, C, h, w)``."""
+    inside = torch.arange(side, device=row.device)
+    frame = torch.arange(len(row), device=row.device)[:, None, None, None]
+    channel = torch.arange(channels, device=row.device)[None, :, None, None]
+    return frame, channel, (row[:, None] + inside)[:, None, :, None], (column[:, None] + inside)[:, None, None, :]
+
+
+def peak(score: Tensor) -> tuple[Tensor, Tensor]:
     """Where scores ``(M, h, w)`` are highest: x and y to parts of a pixel ``(M, 2)``, and row and column ``(M, 2)``."""
     best = score.flatten(1).argmax(1)
     row, column = best // score.shape[-1], best % score.shape[-1]

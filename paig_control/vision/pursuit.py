@@ -8,7 +8,6 @@ turns, through the renderer. Nothing of colours, sizes or the scene is assumed b
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -19,6 +18,7 @@ from paig_control.errors import PaigError
 from paig_control.vision.alignment import align, pixel_weight
 from paig_control.vision.discovery import Discovered, fit_sprites, median
 from paig_control.vision.kinematics import Planar
+from paig_control.vision.matching import correlate, peak, spectra_of, window
 from paig_control.vision.renderer import SpriteRenderer
 from paig_control.vision.visibility import LEAST_SHOWN, UNEXPLAINED, away, find, sort_layers, unexplained_part
 
@@ -59,8 +59,8 @@ def discover_planar(
     for index in range(objects):
         tell(0.3 * index / objects, f"object {index + 1}")
         patch, gain = _pursue(residual, side, generator)
-        corner, score = _paint_out(residual, patch)
-        places.append(corner + side / 2 + _centroid(patch))
+        place, score = _paint_out(residual, patch)
+        places.append(place + _centroid(patch))
         matched.append(score > LEAST_SHOWN * patch.square().sum())
         energies.append(gain)
         if gain < LEAST * energies[0]:
@@ -138,28 +138,13 @@ def _cut(frames: Tensor, centre: Tensor, side: int) -> Tensor:
     """Patches ``(M, 3, side, side)`` about the pixels ``(M,)``, counted along the rows, of frames ``(M, 3, h, w)``."""
     half, width = side // 2, frames.shape[-1]
     padded = functional.pad(frames, (half, half, half, half))
-    return padded[_window(centre // width, centre % width, side)]
-
-
-def _window(row: Tensor, column: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Index of the windows with these first rows and columns ``(M,)`` in frames ``(M, 3, h, w)``."""
-    inside = torch.arange(side, device=row.device)
-    frame = torch.arange(len(row), device=row.device)[:, None, None, None]
-    channel = torch.arange(3, device=row.device)[None, :, None, None]
-    return frame, channel, (row[:, None] + inside)[:, None, :, None], (column[:, None] + inside)[:, None, None, :]
+    return padded[window(centre // width, centre % width, side)]
 
 
 def _score(frames: Tensor, patches: Tensor) -> Tensor:
-    """Energy ``(M, K, h, w)`` that each patch explains when centred at each pixel.
-
-    Correlation by Fourier transforms, which for large patches is several times as fast as a convolution.
-    """
-    half, (height, width) = patches.shape[-1] // 2, frames.shape[-2:]
-    size = (height + 2 * half, width + 2 * half)
-    spectrum = torch.fft.rfft2(functional.pad(frames, (half, half, half, half)))
-    wanted = torch.fft.rfft2(patches, s=size).conj()
-    product = torch.stack([spectrum[:, None, c] * wanted[:, c] for c in range(frames.shape[1])]).sum(0)
-    explained: Tensor = torch.fft.irfft2(product, s=size)[..., :height, :width]
+    """Energy ``(M, K, h, w)`` that each patch explains when centred at each pixel."""
+    spectra = spectra_of(patches, (frames.shape[-2], frames.shape[-1]))
+    explained = correlate(frames, spectra, patches.shape[-1])
     return 2 * explained - patches.square().sum((1, 2, 3))[:, None, None]
 
 
@@ -169,35 +154,18 @@ def _scores(frames: Tensor, patch: Tensor) -> Tensor:
 
 
 def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
-    """Best places of a patch's corner ``(M, 2)``, to parts of a pixel, and what it explains; it is taken out there."""
+    """Best places of a patch's middle ``(M, 2)``, to parts of a pixel, and what it explains; it is taken out there."""
     side, (height, width) = patch.shape[-1], residual.shape[-2:]
     half = side // 2
     score = _scores(residual, patch)
-    best = score.flatten(1).argmax(1)
-    row, column = best // width, best % width
-    each = torch.arange(len(score), device=score.device)
-    padded = functional.pad(score, (1, 1, 1, 1), value=-math.inf)
-
-    def part(dr: int, dc: int) -> Tensor:
-        value = padded[each, row + 1 + dr, column + 1 + dc]
-        return torch.where(value.isfinite(), value, padded[each, row + 1, column + 1] - 1e-6)
-
-    here = part(0, 0)
-    shift = torch.stack(
-        [
-            0.5 * (part(0, 1) - part(0, -1)) / (2 * here - part(0, 1) - part(0, -1)).clamp(min=1e-6),
-            0.5 * (part(1, 0) - part(-1, 0)) / (2 * here - part(1, 0) - part(-1, 0)).clamp(min=1e-6),
-        ],
-        -1,
-    ).clamp(-0.5, 0.5)
-    corner = torch.stack([column, row], -1).to(residual) - half
+    place, corner = peak(score)
     ink = patch.square().sum(0)
     keep = (ink < 0.05 * ink.max()).to(patch)
-    for some in each.split(32):
+    for some, at in zip(torch.arange(len(corner), device=corner.device).split(32), corner.split(32), strict=True):
         padded = functional.pad(residual[some], (half, half, half, half))
-        padded[_window(row[some], column[some], side)] *= keep
+        padded[window(at[:, 0], at[:, 1], side)] *= keep
         residual[some] = padded[..., half : half + height, half : half + width]
-    return corner + shift, here
+    return place, score.amax((1, 2))
 
 
 def _centroid(patch: Tensor) -> Tensor:
