@@ -192,17 +192,14 @@ class RolloutCost:
                 f"Actions of {batch} problems and size {actions.shape[-1]}: expected {starts} problem(s), as many as "
                 f"states, and size {size}, because {self.physics.label} has {size} action(s)."
             )
-        states = None
-        if self.compiled and not torch.is_grad_enabled():
-            with self.physics.frozen():
-                states = self.physics.imagined(self.state, actions, self.repeat)
-        if self.repeat > 1:
-            actions = actions.repeat_interleave(self.repeat, dim=-2)
-        if states is None:
-            position, velocity = (x[:, None].expand(batch, candidates, *x.shape[1:]) for x in self.state)
-            with self.physics.frozen():
-                states = self.physics.rollout(State(position, velocity), actions)
-        return self.objective(states, actions)
+        held = actions.repeat_interleave(self.repeat, dim=-2) if self.repeat > 1 else actions
+        fast = self.compiled and not torch.is_grad_enabled()
+        with self.physics.frozen():
+            states = self.physics.imagined(self.state, actions, self.repeat) if fast else None
+            if states is None:
+                position, velocity = (x[:, None].expand(batch, candidates, *x.shape[1:]) for x in self.state)
+                states = self.physics.rollout(State(position, velocity), held)
+        return self.objective(states, held)
 
 
 def cost_function(physics: Physics, state: State, objective: Objective, repeat: int = 1, compiled: bool = True) -> Cost:

@@ -16,9 +16,9 @@ class IdentifySettings:
         growth: each window is so many times as long as the one before, up to the sequences' length.
         iterations: Levenberg-Marquardt steps at each horizon, at most.
         gauge_from: the gauge is solved along in windows of at least so many frames.
-        scouts: films, at most, that look for the integrator and the way; stage 2 needs no more than these, and only
-            the identification after refinement uses more.
-        films: that the identification after refinement uses, at most, evenly spread over all.
+        scouts: films, at most, that look for the integrator and the way; where something is
+            refined afterwards, stage 2 needs no more than these.
+        films: that the last identification uses, at most, evenly spread over all.
         integrators: tried in turn, with their parts a frame; the one with the smallest residual is kept.
     """
 

@@ -32,7 +32,7 @@ class ModelSettings:
 
     Attributes:
         eyes: ``closed`` looks for what the renderer would draw, ``network`` trains a localiser, ``auto`` does so only
-            where closed eyes overlook objects in films that discovery has not looked at.
+            where closed eyes overlook objects, in frames that discovery has looked at and in others.
         channels: of the localiser's first level; doubled at each of its three levels.
         sharpness: factor on the localiser's logits before their spatial softmax.
         polish: Gauss-Newton steps through the renderer after the localiser, when frames are read.

@@ -118,7 +118,7 @@ class PAIG(nn.Module):
 
     @torch.no_grad()
     def read(self, frames: Tensor, steps: int | None = None) -> Reading:
-        """Coordinates and their trust ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the localiser's, polished.
+        """Coordinates and their trust ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the eyes', polished.
 
         They are polished in so many steps, by default the model's own number.
 

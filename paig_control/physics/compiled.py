@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from paig_control.physics.mechanism import Mechanism
 
 SPRING, ANCHORED, ATTRACTION, WEIGHT, DRAG, QUADRATIC, DRIVEN = range(7)
-"""Kinds of forces, as the kernels know them."""
+"""Kinds of forces, as the kernels know them; what Numba has kept goes by the date of that file, so touch both."""
 KINDS: dict[type[Force], int] = {
     Spring: SPRING,
     AnchoredSpring: ANCHORED,
