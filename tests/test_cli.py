@@ -241,6 +241,8 @@ def test_mistakes_in_a_sweep_are_as_clean(capsys):
         (["collect", "env.id=Pendulum-v1"], "env_id"),
         (["collect", "sequences=0"], "sequences"),
         (["collect", "policy=best"], "random or zero"),
+        (["collect", "workers=0"], "workers = 0: expected a whole number of processes"),
+        (["collect", "workers=1.5"], "workers"),
         (["collect", "out=a.txt"], ".npz"),
         (["goal", "state=[1]"], "expected 2 numbers"),
         (["goal", "goal=upright_"], "did you mean upright?"),

@@ -32,6 +32,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
             test=config.test,
             test_steps=config.test_steps,
             num_envs=config.num_envs,
+            workers=config.workers,
             env_kwargs=factories.plain(config.env.kwargs),
             progress=lambda done, total: tick(done / total, f"{done} of {total} films"),
         )

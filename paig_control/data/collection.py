@@ -12,15 +12,16 @@ PAIG's do: long test films therefore begin with slower starts than short trainin
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paig_control import seeds
+from paig_control.data.crew import Crew, Job, shares
 from paig_control.data.episodes import SPLITS, Episodes
-from paig_control.data.rollouts import Film, Lanes, Policy, films
+from paig_control.data.rollouts import Film, Lanes, Policy, films, sources, unbroken
 from paig_control.errors import PaigError
 
 BLANK = 8
@@ -40,6 +41,7 @@ def collect(
     test: int | None = None,
     test_steps: int | None = None,
     num_envs: int | None = None,
+    workers: int = 1,
     env_kwargs: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Episodes:
@@ -57,11 +59,14 @@ def collect(
         test: test films; a third of ``sequences`` by default, at least 8.
         test_steps: frames of each test film, ``5 * steps // 2`` by default (PAIG's 30 for 12).
         num_envs: environments side by side; by default 64 where the environment can simulate many at once.
+        workers: processes that film; the films are the same for any number. What a script does with more than one
+            stands under ``if __name__ == "__main__":``, since each process imports the script.
         env_kwargs: arguments of the environment; ``clear_steps`` among them holds for all films.
         progress: called as films are kept.
 
     Raises:
-        PaigError: for an environment that does not fit or whose episodes end before ``steps`` frames.
+        PaigError: for an environment that does not fit or whose episodes end before ``steps`` frames; with ``workers``,
+            for what cannot be sent to another process, and for films that end one process after the other.
     """
     counts = {
         "train": sequences,
@@ -71,43 +76,46 @@ def collect(
     lengths = {"train": steps, "valid": steps, "test": 5 * steps // 2 if test_steps is None else test_steps}
     seed = seeds.whole(seed)
     _check_counts(counts, lengths, policy)
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise PaigError(f"workers = {workers!r}: expected a whole number of processes, at least 1.")
     kwargs = dict(env_kwargs or {})
     lanes = Lanes.make(env_id, kwargs, num_envs, max(counts.values()))
     by_length = isinstance(lanes.attribute("clear_steps"), int) and "clear_steps" not in kwargs
+    own = num_envs is None and lanes.count > 1
     arrays: dict[str, NDArray[Any]] = {}
     done = 0
     try:
         lanes.check_length(max(lengths[split] for split in SPLITS if counts[split]))
-        for number, split in enumerate(SPLITS):
-            if counts[split] == 0:
-                continue
-            if by_length:
-                lanes.close()
-                lanes = Lanes.make(env_id, {**kwargs, "clear_steps": lengths[split] - 1}, num_envs, counts[split])
-            kept: list[Film] = []
-            for film in films(lanes, policy, lengths[split], _sources(seed, number)):
-                kept.append(film)
-                done += 1
-                if len(kept) == min(counts[split], BLANK):
-                    _check_visible(kept, lanes.name)
-                if progress is not None:
-                    progress(done, sum(counts.values()))
-                if len(kept) == counts[split]:
-                    break
-            arrays |= {f"{split}_{key}": value for key, value in _stack(kept).items()}
+        with Crew(workers) as crew:
+            for number, split in enumerate(SPLITS):
+                count, length, given = counts[split], lengths[split], kwargs
+                if count == 0:
+                    continue
+                if by_length:
+                    given = {**kwargs, "clear_steps": length - 1}
+                    lanes.close()
+                    lanes = Lanes.make(env_id, given, num_envs, count)
+                if workers == 1:
+                    made = films(lanes, policy, length, sources(seed, number))
+                else:
+                    size = shares(count, workers, None if own else lanes.count)
+                    job = Job(env_id, given, policy, length, seed, number, *size)
+                    made = crew.films(job, count, f"{split} films of {lanes.name}")
+                kept: list[Film] = []
+                for film in unbroken(made, lanes.name, length):
+                    kept.append(film)
+                    done += 1
+                    if len(kept) == min(count, BLANK):
+                        _check_visible(kept, lanes.name)
+                    if progress is not None:
+                        progress(done, sum(counts.values()))
+                    if len(kept) == count:
+                        break
+                arrays |= {f"{split}_{key}": value for key, value in _stack(kept).items()}
         meta = _meta(lanes, env_id, kwargs, seed, policy)
     finally:
         lanes.close()
     return Episodes(arrays, meta, copy=False)
-
-
-def _sources(seed: int, split: int) -> Iterator[tuple[int, np.random.SeedSequence]]:
-    """Seeds of a split's episodes: of the start, and of the actions."""
-    number = 0
-    while True:
-        start, actions = np.random.SeedSequence(seed, spawn_key=(split, number)).spawn(2)
-        yield int(start.generate_state(1)[0] >> 1), actions
-        number += 1
 
 
 def _check_visible(kept: list[Film], name: str) -> None:

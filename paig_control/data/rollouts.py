@@ -7,6 +7,7 @@ next beginning, so the frame after an automatic reset is never joined to the fra
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -124,10 +125,19 @@ class Lanes:
             world.close()
 
 
+def sources(seed: int, split: int, first: int = 0) -> Iterator[tuple[int, np.random.SeedSequence]]:
+    """Seeds of a split's episodes from a number on: of the start, and of the actions."""
+    for number in itertools.count(first):
+        start, actions = np.random.SeedSequence(seed, spawn_key=(split, number)).spawn(2)
+        yield int(start.generate_state(1)[0] >> 1), actions
+
+
 def films(
     lanes: Lanes, policy: Policy, length: int, seeds: Iterator[tuple[int, np.random.SeedSequence]]
-) -> Iterator[Film]:
+) -> Iterator[Film | None]:
     """Yield films of exactly ``length`` frames, in the order of their seeds, each from within one episode.
+
+    ``None`` stands for a film that was lost, because its episode ended before.
 
     Args:
         lanes: to film.
@@ -135,11 +145,10 @@ def films(
         length: frames of a film.
         seeds: of each episode's start, and of its actions.
     """
-    lost = 0
     while True:
-        starts, sources = zip(*(next(seeds) for _ in range(lanes.count)), strict=True)
+        starts, own = zip(*(next(seeds) for _ in range(lanes.count)), strict=True)
         frame, state = lanes.reset(list(starts))
-        drawn = _draw(lanes, sources, length - 1) if policy == "random" else None
+        drawn = _draw(lanes, own, length - 1) if policy == "random" else None
         frames, states, actions = [frame], [state], []
         whole = np.ones(lanes.count, dtype=bool)
         for step in range(length - 1):
@@ -155,15 +164,34 @@ def films(
                 break
         shown, acted = np.stack(frames, axis=1), np.stack(actions, axis=1)
         for lane in range(lanes.count):
-            lost = 0 if whole[lane] else lost + 1
-            if whole[lane]:
-                known = [one for row in states if (one := row[lane]) is not None]
-                yield Film(shown[lane], acted[lane], np.stack(known) if len(known) == length else None)
-            elif lost >= PATIENCE:
-                raise PaigError(
-                    f"{PATIENCE} episodes of {lanes.name} in a row ended before {length} frames were "
-                    "filmed: ask for fewer steps (and test_steps), or for another policy."
-                )
+            if not whole[lane]:
+                yield None
+                continue
+            known = [one for row in states if (one := row[lane]) is not None]
+            yield Film(shown[lane], acted[lane], np.stack(known) if len(known) == length else None)
+
+
+def unbroken(made: Iterator[Film | None], name: str, length: int) -> Iterator[Film]:
+    """Leave out the films that were lost.
+
+    Args:
+        made: films, ``None`` for one that was lost.
+        name: of the environment.
+        length: frames of a film.
+
+    Raises:
+        PaigError: after too many of them in a row.
+    """
+    lost = 0
+    for film in made:
+        lost = lost + 1 if film is None else 0
+        if film is not None:
+            yield film
+        elif lost >= PATIENCE:
+            raise PaigError(
+                f"{PATIENCE} episodes of {name} in a row ended before {length} frames were filmed: ask for fewer "
+                "steps (and test_steps), or for another policy."
+            )
 
 
 def _draw(lanes: Lanes, sources: Sequence[np.random.SeedSequence], steps: int) -> NDArray[np.float64]:

@@ -57,6 +57,7 @@ class Collect(Common):
         test_steps: frames of each test film; null takes 2.5 times as many as in training.
         policy: what acts, random or zero.
         num_envs: environments side by side; null takes what suits the environment.
+        workers: processes that film, at best as many as the machine has cores; the films are the same for any number.
     """
 
     env: Group = None
@@ -68,6 +69,7 @@ class Collect(Common):
     test_steps: int | None = None
     policy: str = "random"
     num_envs: int | None = None
+    workers: int = 1
 
 
 @dataclass
