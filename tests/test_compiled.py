@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from paig_control import machine
 from paig_control.agents import cem
 from paig_control.agents.cem import CEM
 from paig_control.agents.icem import ICEM
@@ -19,7 +20,7 @@ from paig_control.agents.settings import CEMSettings, GoalSettings, ICEMSettings
 from paig_control.agents.terms import Effort, Smoothness, Sum, Term
 from paig_control.agents.value_iteration import return_terms
 from paig_control.errors import PaigError
-from paig_control.physics import Body, Force, Mechanism, Physics, build_physics, compiled, integrate_by
+from paig_control.physics import Body, Force, Mechanism, Physics, build_physics, integrate_by
 from paig_control.physics.mechanism import scene_of
 from paig_control.physics.registry import names
 from paig_control.types import State
@@ -264,15 +265,15 @@ def test_costs_that_cannot_be_are_refused_as_ever(value: float | None, wrong: st
 
 
 def test_a_library_that_nobody_may_write_to_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from paig_control.physics import kernels
+    import numba
 
     def nowhere(cache: bool = False, **options: Any) -> Any:
         if cache:
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(kernels, "njit", nowhere)
-    assert kernels.machine(abs)(-2) == 2
+    monkeypatch.setattr(numba, "njit", nowhere)
+    assert machine.machine(abs)(-2) == 2
 
 
 def test_without_numba_it_is_said_once_and_plans_are_made_by_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,17 +287,19 @@ def test_without_numba_it_is_said_once_and_plans_are_made_by_tensors(monkeypatch
     physics = scene("spring")
     state, actions = problem(physics)
     objective = objectives(physics, 3)[0]
-    compiled.kernels.cache_clear()
+    machine.loops.cache_clear()
+    machine.compiles.cache_clear()
     try:
         monkeypatch.setattr(builtins, "__import__", missing)
         with torch.inference_mode():
-            with pytest.warns(RuntimeWarning, match="Numba cannot be imported.*agent.compiled=false") as said:
+            with pytest.warns(RuntimeWarning, match="Numba cannot be imported") as said:
                 costs = [cost_function(physics, state, objective)(actions) for _ in range(3)]
             assert len(said) == 1
             torch.testing.assert_close(costs[0], cost_function(physics, state, objective, 1, False)(actions))
     finally:
         monkeypatch.undo()
-        compiled.kernels.cache_clear()
+        machine.loops.cache_clear()
+        machine.compiles.cache_clear()
 
 
 def test_switched_off_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
 from paig_control.models.paig import to_images
+from paig_control.vision import compiled
+from paig_control.vision.compiled import FEW
 from paig_control.vision.pursuit import discover_planar
 from paig_control.vision.renderer import Layering, SpriteRenderer
 
@@ -44,6 +47,42 @@ def test_shifting_sprites_paints_what_turning_them_by_nothing_paints_on_and_off_
     assert torch.allclose(frames[0], frames[1], atol=1e-5)
     for one, other in zip(*slopes, strict=True):
         assert torch.allclose(one, other, atol=1e-4 * float(other.abs().max()))
+
+
+@pytest.mark.parametrize("turns", [False, True])
+@pytest.mark.parametrize(("density", "samples"), [(2, 2), (1, 3), (3, 1)])
+def test_machine_code_paints_what_tensors_paint_on_and_off_the_frame(turns: bool, density: int, samples: int) -> None:
+    pytest.importorskip("numba")
+    torch.manual_seed(0)
+    renderer = SpriteRenderer((20, 26), 2, 7, density, samples, turns)
+    for weights in renderer.parameters():
+        torch.nn.init.normal_(weights)
+    renderer.order.copy_(torch.tensor([1, 0]))
+    pose = torch.rand(FEW // 2, 2, 3, generator=torch.Generator().manual_seed(1)) * 54 - 14
+    pose[0, 0, 0] = 1e4
+    painted = renderer(pose).detach()
+    with torch.no_grad():
+        quick = renderer(pose)
+    assert torch.allclose(quick, painted, atol=2e-6)
+    assert not torch.allclose(quick, renderer.scene().expand_as(quick), atol=0.1)
+
+
+def test_machine_code_is_asked_where_no_gradient_is_wanted_and_for_a_few_shifted_sprites(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numba = pytest.importorskip("numba")
+    assert not getattr(numba.config, "DISABLE_JIT", False)
+    asked: list[str] = []
+    real = compiled.loops
+    monkeypatch.setattr(compiled, "loops", lambda package: asked.append(package) or real(package))
+    renderer = random_renderer(turns=False)
+    renderer(torch.zeros(3, 2, 3))
+    assert asked == []
+    with torch.no_grad():
+        renderer(torch.zeros(FEW // 2, 2, 3))
+        assert asked == ["vision"] * 2
+        renderer(torch.zeros(FEW // 2 + 1, 2, 3))
+    assert asked == ["vision"] * 3
 
 
 def test_layering_has_the_gradient_that_differences_show() -> None:

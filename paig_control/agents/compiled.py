@@ -18,7 +18,7 @@ from torch import Tensor
 from paig_control.agents.problem import Problem, safe_costs
 from paig_control.agents.sampling import knot_noise, knot_weights, scales
 from paig_control.agents.settings import CEMSettings, NoiseSettings
-from paig_control.physics.compiled import array, kernels
+from paig_control.machine import array, loops
 
 
 def loops_for(problem: Problem) -> ModuleType | None:
@@ -26,11 +26,7 @@ def loops_for(problem: Problem) -> ModuleType | None:
     start = problem.start
     if not getattr(problem.cost, "compiled", False) or start.dtype != torch.float32 or start.device.type != "cpu":
         return None
-    if kernels() is None:
-        return None
-    from paig_control.agents import kernels as found
-
-    return found
+    return loops("agents")
 
 
 @lru_cache(maxsize=64)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from paig_control.physics.kernels import ONE, ZERO, Floats, Whole, machine
+from paig_control.machine import machine
+from paig_control.physics.kernels import ONE, ZERO, Floats, Whole
 
 
 @machine

@@ -195,10 +195,11 @@ class RecedingHorizon:
             else:
                 init = shift(self.plan.actions, used)
                 objective = after(objective, self.plan.actions[:, used - 1])
-            if self.plan is None and self.start_speed > 0:
-                self.plan = hedge(self.planner, self._cost, state, objective, self.start_speed, init, low, high)
-            else:
-                self.plan = self.planner.plan(self._cost(state, objective), init, low, high)
+            with self.physics.frozen():
+                if self.plan is None and self.start_speed > 0:
+                    self.plan = hedge(self.planner, self._cost, state, objective, self.start_speed, init, low, high)
+                else:
+                    self.plan = self.planner.plan(self._cost(state, objective), init, low, high)
             self._steps = used = 0
         self._steps += 1
         return self.plan.actions[:, used]

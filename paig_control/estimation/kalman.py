@@ -163,9 +163,13 @@ class Kalman:
         return Told(belief, -torch.linalg.slogdet(plain)[1] / 2 - tail, squared / self.places)
 
     def _moved(self, points: Tensor, action: Tensor) -> Tensor:
-        """Packed states ``(*B, 2 N D)`` a step later."""
+        """Packed states ``(*B, 2 N D)`` a step later; by compiled code, where there is some, in single precision."""
         actions = action.to(points).expand(*points.shape[:-1], -1)
         with self.physics.frozen():
+            single = unpack(points.flatten(0, -2).float(), self.physics)
+            moved = self.physics.imagined(single, actions.flatten(0, -2).float()[:, None, None])
+            if moved is not None:
+                return pack(moved).reshape(points.shape).to(points)
             return pack(self.physics.step(unpack(points, self.physics), actions))
 
 

@@ -12,16 +12,14 @@ user's cache, or ``NUMBA_CACHE_DIR``; else for this process alone), and loads it
 
 from __future__ import annotations
 
-import warnings
-from functools import cache
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from paig_control.machine import array, loops
 from paig_control.physics.base import SCHEMES
 from paig_control.physics.force import Force
 from paig_control.physics.forces import (
@@ -56,24 +54,6 @@ KINDS: dict[type[Force], int] = {
     Motor: DRIVEN,
 }
 """Of these forces and of no class that extends them."""
-
-
-@cache
-def kernels() -> ModuleType | None:
-    """The compiled loops; None, said once, where Numba is missing or does not fit."""
-    try:
-        from numba.core import config
-
-        from paig_control.physics import kernels as found
-    except ImportError as error:
-        warnings.warn(
-            f"Plans take the slower way, by tensors, because Numba cannot be imported ({error}): expected an installed "
-            "numba; or set agent.compiled=false, and nothing more is said.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return None
-    return None if getattr(config, "DISABLE_JIT", False) else found
 
 
 class Laws(NamedTuple):
@@ -142,7 +122,7 @@ def rolled(scene: Mechanism, laws: Laws, state: State, actions: Tensor, repeat: 
     """
     single = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in (*state, actions))
     numbers = constants(scene, len(actions)) if single else None
-    found = kernels() if numbers is not None else None
+    found = loops("physics") if numbers is not None else None
     if found is None:
         return None
     h = scene.dt / scene.substeps
@@ -167,11 +147,6 @@ def rolled(scene: Mechanism, laws: Laws, state: State, actions: Tensor, repeat: 
     return State(*(torch.from_numpy(x).permute(0, 3, 1, 2).unflatten(-1, apart) for x in (places, speeds)))
 
 
-def array(values: Tensor) -> NDArray[Any]:
-    """The numbers of a tensor in their order."""
-    return values.detach().contiguous().numpy()
-
-
 def constants(scene: Mechanism, batch: int) -> NDArray[np.float32] | None:
     """Constants ``(B or 1, L, 3)`` as each kind takes them; None if they are not one for each problem."""
     rows: list[list[float | Tensor]] = []
@@ -190,5 +165,5 @@ def constants(scene: Mechanism, batch: int) -> NDArray[np.float32] | None:
     found = np.zeros((batch if several else 1, len(rows), 3), np.float32)
     for law, row in enumerate(rows):
         for place, x in enumerate(row):
-            found[:, law, place] = x.reshape(-1).numpy(force=True) if isinstance(x, Tensor) else x
+            found[:, law, place] = array(x.reshape(-1)) if isinstance(x, Tensor) and x.numel() > 1 else float(x)
     return found

@@ -7,13 +7,12 @@ it is first used and keeps what it made; this file is imported by :mod:`~paig_co
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from paig_control.machine import machine
 from paig_control.physics.compiled import ANCHORED, DRAG, DRIVEN, QUADRATIC, SPRING, WEIGHT
 
 Floats = NDArray[np.float32]
@@ -24,14 +23,6 @@ SOFT, FAINT = np.float32(1e-6), np.float32(1e-12)
 PER_PI = np.float32(1 / np.pi)
 PI_HIGH, PI_MIDDLE, PI_LOW = np.float32(3.140625), np.float32(9.67025756835938e-4), np.float32(6.277114152908e-7)
 SINE = tuple(np.float32(one) for one in (-1 / 6, 1 / 120, -1 / 5040, 1 / 362880, -1 / 39916800))
-
-
-def machine(function: Callable[..., Any]) -> Any:
-    """Compile a function when it is first called, once for all runs where there is a place to keep it."""
-    try:
-        return njit(cache=True, fastmath={"contract"}, error_model="numpy")(function)
-    except RuntimeError:  # neither beside the library nor in the user's own folder
-        return njit(fastmath={"contract"}, error_model="numpy")(function)
 
 
 @machine

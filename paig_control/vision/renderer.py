@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from paig_control.vision import compiled
+
 
 class Renderer(nn.Module):
     """What draws poses ``(*B, N, 3)`` as frames ``(*B, 3, h, w)`` in [0, 1].
@@ -116,6 +118,9 @@ class SpriteRenderer(Renderer):
 
     def lay(self, patches: Patches, order: Sequence[int]) -> Tensor:
         """Frames ``(B, 3, h, w)``: patches over the background, in this order."""
+        quick = compiled.laid(self.scene(), *patches, order)
+        if quick is not None:
+            return quick
         paint, corner = patches.paint[list(order)], patches.corner[list(order)]
         frames: Tensor = Layering.apply(self.scene(), paint, corner)  # type: ignore[no-untyped-call]
         return frames
@@ -136,6 +141,9 @@ class SpriteRenderer(Renderer):
         A pixel is a weighted sum of a few neighbouring texels, with the same weights all over the window: one product
         of a matrix of weights with a matrix of all neighbourhoods.
         """
+        quick = compiled.shifted(sprites, shift, self.density, self.samples)
+        if quick is not None:
+            return quick
         half = 0.5 * self.density / self.samples
         first, last = math.floor(half - self.density - 0.5), math.ceil(self.density - 0.5 - half)
         taps = torch.arange(first, last + 1, device=shift.device)
@@ -150,6 +158,9 @@ class SpriteRenderer(Renderer):
 
     def _turned(self, sprites: Tensor, centre: Tensor, angle: Tensor) -> Tensor:
         """Paint ``(N, B, 4, side, side)`` of sprites turned by ``(N, B)`` about a place ``(N, B, 2)`` in the window."""
+        quick = compiled.turned(sprites, centre, angle, self.density, self.samples)
+        if quick is not None:
+            return quick
         side, batch = self.window + 1, centre.shape[1]
         fine = side * self.samples
         point = (torch.arange(fine, device=centre.device) + 0.5) / self.samples

@@ -1,0 +1,60 @@
+"""Where pictures are painted by machine code: without gradients, in single precision, on this processor.
+
+To lay windows over a background costs five times as much by tensors, which gather and scatter them; so does a sprite
+that turns. Sprites that shift are a matrix product for many frames at once, and so only few of them are painted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from paig_control.machine import array, loops
+
+FEW = 32
+"""Shifted sprites, of all frames together, up to which machine code paints them sooner than a matrix product."""
+
+
+def shifted(sprites: Tensor, shift: Tensor, density: int, samples: int) -> Tensor | None:
+    """Paint ``(N, B, 4, size, size)`` of sprites ``(N, 4, side, side)`` whose windows begin at ``(N, B, 2)``."""
+    found = loops("vision") if shift[..., 0].numel() <= FEW and _plain(sprites, shift) else None
+    if found is None:
+        return None
+    paint = _room(sprites, shift, density)
+    found.shift(array(sprites.permute(0, 2, 3, 1)), array(shift), density, samples, paint)
+    return torch.from_numpy(paint)
+
+
+def turned(sprites: Tensor, centre: Tensor, angle: Tensor, density: int, samples: int) -> Tensor | None:
+    """Paint of sprites turned by ``(N, B)`` about places ``(N, B, 2)`` in their windows."""
+    found = loops("vision") if _plain(sprites, centre, angle) else None
+    if found is None:
+        return None
+    paint = _room(sprites, centre, density)
+    texels = np.pad(array(sprites.permute(0, 2, 3, 1)), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    found.turn(texels, array(centre), array(angle), density, samples, paint)
+    return torch.from_numpy(paint)
+
+
+def laid(scene: Tensor, paint: Tensor, corner: Tensor, order: Sequence[int]) -> Tensor | None:
+    """Frames ``(B, 3, h, w)``: windows from pixels ``(N, B, 2)`` on laid over a scene ``(3, h, w)`` in this order."""
+    found = loops("vision") if _plain(scene, paint) else None
+    if found is None:
+        return None
+    frames = np.empty((paint.shape[1], *scene.shape), np.float32)
+    found.lay(array(scene), array(paint), array(corner), np.array(order), frames)
+    return torch.from_numpy(frames)
+
+
+def _plain(*values: Tensor) -> bool:
+    """Whether machine code takes these numbers."""
+    single = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in values)
+    return single and not torch.is_grad_enabled()
+
+
+def _room(sprites: Tensor, place: Tensor, density: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    size = sprites.shape[-1] // density + 1
+    return np.empty((*place.shape[:2], 4, size, size), np.float32)
