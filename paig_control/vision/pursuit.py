@@ -14,17 +14,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paig_control import ranks
 from paig_control.errors import PaigError
 from paig_control.vision.alignment import align, pixel_weight
 from paig_control.vision.discovery import Discovered, fit_sprites, median
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.matching import correlate, peak, spectra_of, window
 from paig_control.vision.renderer import SpriteRenderer
-from paig_control.vision.visibility import LEAST_SHOWN, UNEXPLAINED, away, find, sort_layers, unexplained_part
+from paig_control.vision.visibility import LEAST_SHOWN, UNEXPLAINED, away, found_at, sort_layers, unexplained_part
 
 LEAST = 0.025
 """An object explains at least such a part of what the first one explains. Leftovers reached 0.019 on PAIG's scenes, the
 darkest ball of their grey-scale films 0.037."""
+AT_ONCE = 32
+"""Frames that are looked at together; few, so that they stay in a processor's cache."""
 
 
 def discover_planar(
@@ -90,8 +93,12 @@ def discover_planar(
         fit_sprites(renderer, shown, frames, weight, pick, generator, steps, index == rounds)
         flat = coordinates.flatten(1)
         sort_layers(renderer, pose_of, flat, frames, weight, widths)
-        coordinates = align(renderer, pose_of, flat, frames, weight, widths, 2)[0].unflatten(1, shape)
-        seen = find(renderer, kinematics.pose(coordinates), frames, weight).found
+
+        def look(own: slice, flat: Tensor = flat) -> tuple[Tensor, Tensor]:
+            moved = align(renderer, pose_of, flat[own], frames[own], weight, widths, 2)[0].unflatten(1, shape)
+            return moved, found_at(renderer, kinematics.pose(moved), frames[own], weight)
+
+        coordinates, seen = ranks.each(len(flat), look, AT_ONCE)
     weight = pixel_weight(renderer, kinematics.pose(coordinates), frames)
     share = unexplained_part(renderer, kinematics.pose(coordinates), seen, frames, torch.ones_like(weight))
     notes: tuple[str, ...] = ()
@@ -124,7 +131,11 @@ def _pursue(residual: Tensor, side: int, generator: torch.Generator, tries: int 
     energy = functional.avg_pool2d(chosen.square().sum(1, keepdim=True), 3, 1, 1).flatten(1)
     peak = energy.argmax(1)
     patches = _cut(chosen, peak, side)
-    gain = torch.cat([_score(part, patches).amax((2, 3)) for part in some.split(4)]).clamp(min=0).mean(0)
+
+    def gains(own: slice) -> tuple[Tensor]:
+        return (torch.cat([_score(part, patches).amax((2, 3)) for part in some[own].split(4)]),)
+
+    gain = ranks.each(len(some), gains, AT_ONCE)[0].clamp(min=0).mean(0)
     patch = patches[int(gain.argmax())]
     for _ in range(3):
         score = _scores(some, patch)
@@ -150,7 +161,11 @@ def _score(frames: Tensor, patches: Tensor) -> Tensor:
 
 def _scores(frames: Tensor, patch: Tensor) -> Tensor:
     """The same ``(M, h, w)`` for one patch and many frames."""
-    return torch.cat([_score(part, patch[None])[:, 0] for part in frames.split(32)])
+
+    def scores(own: slice) -> tuple[Tensor]:
+        return (torch.cat([_score(part, patch[None])[:, 0] for part in frames[own].split(AT_ONCE)]),)
+
+    return ranks.each(len(frames), scores, AT_ONCE)[0]
 
 
 def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
