@@ -181,7 +181,11 @@ def _circle(frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def median(frames: Tensor) -> Tensor:
     """Median ``(3, h, w)`` over the first axis; a few rows of pixels at a time."""
-    return torch.cat([part.median(0).values for part in frames.split(8, -2)], -2)
+
+    def rows(own: slice) -> tuple[Tensor]:
+        return (torch.cat([part.median(0).values for part in frames[..., own, :].split(8, -2)], -2).movedim(-2, 0),)
+
+    return ranks.each(frames.shape[-2], rows, 8)[0].movedim(0, -2)
 
 
 def _energy(frames: Tensor, background: Tensor) -> Tensor:
@@ -191,12 +195,16 @@ def _energy(frames: Tensor, background: Tensor) -> Tensor:
 
 def _weighted_median(frames: Tensor, weight: Tensor) -> Tensor:
     """Median over the first axis, each frame counted by its weight; a few rows of pixels at a time."""
-    rows = []
-    for part in frames.split(8, -2):
-        values, order = part.sort(0)
-        reached = weight[order].cumsum(0) >= 0.5 * weight.sum()
-        rows.append(values.gather(0, reached.float().argmax(0, keepdim=True))[0])
-    return torch.cat(rows, -2)
+
+    def rows(own: slice) -> tuple[Tensor]:
+        found = []
+        for part in frames[..., own, :].split(8, -2):
+            values, order = part.sort(0)
+            reached = weight[order].cumsum(0) >= 0.5 * weight.sum()
+            found.append(values.gather(0, reached.float().argmax(0, keepdim=True))[0])
+        return (torch.cat(found, -2).movedim(-2, 0),)
+
+    return ranks.each(frames.shape[-2], rows, 8)[0].movedim(0, -2)
 
 
 def _blank(frames: Tensor, background: Tensor, pivot: Tensor) -> SpriteRenderer:

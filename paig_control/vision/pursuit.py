@@ -138,11 +138,10 @@ def _pursue(residual: Tensor, side: int, generator: torch.Generator, tries: int 
     gain = ranks.each(len(some), gains, AT_ONCE)[0].clamp(min=0).mean(0)
     patch = patches[int(gain.argmax())]
     for _ in range(3):
-        score = _scores(some, patch)
-        best = score.flatten(1).max(1)
-        wanted = best.values > 0.5 * best.values.quantile(0.9)
-        patch = _cut(some[wanted], best.indices[wanted], side).mean(0)
-    return patch, float(_scores(some, patch).amax((1, 2)).clamp(min=0).mean())
+        _, corner, score = _best(some, patch)
+        wanted = score > 0.5 * score.quantile(0.9)
+        patch = _cut(some[wanted], corner[wanted, 0] * some.shape[-1] + corner[wanted, 1], side).mean(0)
+    return patch, float(_best(some, patch)[2].clamp(min=0).mean())
 
 
 def _cut(frames: Tensor, centre: Tensor, side: int) -> Tensor:
@@ -159,28 +158,29 @@ def _score(frames: Tensor, patches: Tensor) -> Tensor:
     return 2 * explained - patches.square().sum((1, 2, 3))[:, None, None]
 
 
-def _scores(frames: Tensor, patch: Tensor) -> Tensor:
-    """The same ``(M, h, w)`` for one patch and many frames."""
+def _best(frames: Tensor, patch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where a patch explains most, as :func:`peak` says it, and how much ``(M,)``, in many frames."""
 
-    def scores(own: slice) -> tuple[Tensor]:
-        return (torch.cat([_score(part, patch[None])[:, 0] for part in frames[own].split(AT_ONCE)]),)
+    def search(own: slice) -> list[Tensor]:
+        scores = [_score(part, patch[None])[:, 0] for part in frames[own].split(AT_ONCE)]
+        return [torch.cat(parts) for parts in zip(*((*peak(one), one.amax((1, 2))) for one in scores), strict=True)]
 
-    return ranks.each(len(frames), scores, AT_ONCE)[0]
+    place, corner, score = ranks.each(len(frames), search, AT_ONCE)
+    return place, corner, score
 
 
 def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
     """Best places of a patch's middle ``(M, 2)``, to parts of a pixel, and what it explains; it is taken out there."""
     side, (height, width) = patch.shape[-1], residual.shape[-2:]
     half = side // 2
-    score = _scores(residual, patch)
-    place, corner = peak(score)
+    place, corner, score = _best(residual, patch)
     ink = patch.square().sum(0)
     keep = (ink < 0.05 * ink.max()).to(patch)
     for some, at in zip(torch.arange(len(corner), device=corner.device).split(32), corner.split(32), strict=True):
         padded = functional.pad(residual[some], (half, half, half, half))
         padded[window(at[:, 0], at[:, 1], side)] *= keep
         residual[some] = padded[..., half : half + height, half : half + width]
-    return place, score.amax((1, 2))
+    return place, score
 
 
 def _centroid(patch: Tensor) -> Tensor:
