@@ -176,7 +176,8 @@ def check_shared(folder: Path) -> None:
     """
     if count() == 1:
         return
-    mark = folder / f".{_exchanged(uuid4().hex)[0]}"
+    place, name = _exchanged((str(folder), f".{uuid4().hex}"))[0]
+    mark = folder / name
     if first():
         files.writable(folder)
         mark.touch()
@@ -187,7 +188,7 @@ def check_shared(folder: Path) -> None:
     blind = [str(number) for number, sees in enumerate(seen) if not sees]
     if blind:
         raise PaigError(
-            f"Process {' and '.join(blind)} of {count()} does not see what process 0 writes into {folder}: to go on "
+            f"Process {' and '.join(blind)} of {count()} does not see what process 0 writes into {place}: to go on "
             "after a kill, all need the same folder. Choose one on a disk that all machines share."
         )
 

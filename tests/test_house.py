@@ -21,6 +21,7 @@ RANK = {
     "naming": 0,
     "faces": 0,
     "border": 1,
+    "ranks": 2,
     "runs": 2,
     "types": 1,
     "physics": 2,
