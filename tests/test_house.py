@@ -22,6 +22,7 @@ RANK = {
     "machine": 0,
     "faces": 0,
     "border": 1,
+    "ranks": 2,
     "runs": 2,
     "types": 1,
     "physics": 2,

@@ -184,7 +184,7 @@ def test_the_loss_falls(balls: Episodes) -> None:
     loop = joint_loop(original, films[:4], torch.zeros(4, 11, 0), replace(TINY, epochs=16, learning_rate=3e-3), 0)
 
     def loss() -> float:
-        return float(loop.loss(0, torch.Generator())[0].detach())
+        return float(loop.loss(0, torch.Generator(), 0)[0].detach())
 
     before = loss()
     run_loop(loop, original, LoopState(), lambda s: None, lambda f, t: None, lambda n: None)

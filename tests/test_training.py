@@ -195,7 +195,7 @@ def test_a_loss_that_stops_being_finite_is_undone_with_a_smaller_step() -> None:
     model = nn.Linear(1, 1, bias=False)
     poisoned = [True]
 
-    def loss(step: int, generator: torch.Generator) -> tuple[torch.Tensor, dict[str, float]]:
+    def loss(step: int, generator: torch.Generator, part: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         value = (model.weight - 3).square().sum()
         if step == 60 and poisoned.pop() if poisoned else False:
             value = value * math.nan
@@ -216,7 +216,7 @@ def test_a_loss_that_never_is_finite_is_given_up_with_advice() -> None:
     loop = Loop(
         "refine",
         [{"params": list(model.parameters()), "lr": 0.1}],
-        lambda s, g: (model.weight.sum() * math.inf, {}),
+        lambda s, g, p: (model.weight.sum() * math.inf, {}),
         5,
         0,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control import runs
+from paig_control import ranks, runs
 from paig_control.cli import filming
 from paig_control.cli.output import Screen
 from paig_control.errors import PaigError, nearest
@@ -48,7 +48,7 @@ def check(config: DictConfig) -> None:
 @contextmanager
 def window(config: DictConfig, films: Sequences, screen: Screen) -> Iterator[list[Watch]]:
     """Watchers that show the training, if it is to be seen: the window, open until the context ends."""
-    if config.view == "none":
+    if config.view == "none" or not ranks.first():
         yield []
         return
     from paig_control.viewer.training import FILM_RATE, TrainingWindow

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from paig_control import __version__
+from paig_control import __version__, ranks
 from paig_control.border.files import claims
 from paig_control.cli.output import Screen, steady
 from paig_control.errors import PaigError, nearest
@@ -28,7 +28,7 @@ def execute(command: str, config: DictConfig, line: str) -> None:
     from paig_control.experiment import factories
 
     factories.admit(config)
-    screen = Screen(config.verbosity)
+    screen = Screen(config.verbosity if ranks.first() else 0)
     with screen.warnings():
         importlib.import_module(f"paig_control.cli.{command}").run(config, screen, line)
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     _hush()
-    with steady() as out, claims():
+    with steady() as out, claims(), ranks.joined():
         code = _guarded(words)
         out.flush()
         if out.lost is not None and not isinstance(out.lost, BrokenPipeError):  # a reader may leave, as `| head` does
@@ -58,15 +58,22 @@ def _guarded(words: list[str]) -> int:
     try:
         return _dispatch(words)
     except PaigError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _complain(f"error: {ranks.failed(str(error))}")
         return 2
     except OSError as error:  # whatever the system refuses where nothing more can be said about it
         place = "" if error.filename is None else f" ({error.filename})"
-        print(f"error: The system refuses it: {error.strerror or error}{place}. {KEPT}", file=sys.stderr)
+        said = ranks.failed(f"The system refuses it: {error.strerror or error}{place}. {KEPT}")
+        _complain(f"error: {said}")
         return 2
     except KeyboardInterrupt as stop:
-        print(f"\nstopped. {_consolation(words, str(stop))}", file=sys.stderr)
+        _complain(f"\nstopped. {_consolation(words, str(stop))}")
         return 130
+
+
+def _complain(text: str) -> None:
+    """Print to stderr, if no other process does."""
+    if ranks.first():
+        print(text, file=sys.stderr)
 
 
 def _hush() -> None:
@@ -90,6 +97,8 @@ def _dispatch(words: list[str]) -> int:
         print(f"paig-control {__version__}")
         return 0
     command, rest = words[0], words[1:]
+    if ranks.launched() and (command != "train" or "--multirun" in rest or "-m" in rest):
+        raise PaigError("torchrun is for one training, `train` without --multirun: call this without torchrun.")
     if command in LOOKS:
         from paig_control.cli import catalogue
 

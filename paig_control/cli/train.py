@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from paig_control import runs
+from paig_control import ranks, runs
+from paig_control.border import files
 from paig_control.cli import callbacks
 from paig_control.cli.output import Screen, Tick
 from paig_control.data import episodes
@@ -42,7 +43,9 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     acted = sequences.actions is not None and bool(sequences.actions.any())
     physics = factories.model_physics(config.physics, dt, acted, config.objects)
     check_objects(physics.objects, data)
-    folder = runs.folder(config.out, config.overwrite, config.resume)
+    folder = files.expanded(config.out)
+    if ranks.first():
+        folder = runs.folder(config.out, config.overwrite, config.resume or ranks.restarted())
 
     from paig_control.evaluation.prediction import evaluate_prediction
     from paig_control.learning import recipe
@@ -51,7 +54,7 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
 
     split = next((name for name in ("test", "valid") if name in data.splits), None)
     shown = data.split(split or "train")
-    tracking = loggers.Tracking(config.tracker, folder, shown)
+    tracking = loggers.Tracking(config.tracker, folder, shown) if ranks.first() else None
 
     def learn(tick: Tick) -> Run:
         def progress(stage: str, fraction: float, text: str) -> None:
@@ -74,14 +77,20 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
 
     try:
         with screen.bar("train") as tick, callbacks.window(config, shown, screen) as opened:
-            tracking.watches += opened
+            if tracking is not None:
+                tracking.watches += opened
             learned = learn(tick)
     except Stopped as reason:
+        ranks.failed("")
+        if tracking is None:
+            return {}
         found, said = callbacks.after_stop(reason, config, folder, command)
         if not isinstance(reason.__cause__, callbacks.Closed):
             raise KeyboardInterrupt(said) from None
         screen.remark(said)
         return found
+    if tracking is None:
+        return {}
     tracking.end(learned)
     data.let_go()
     figures: dict[str, Any] = {

@@ -18,10 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from paig_control import ranks
 from paig_control.errors import PaigError
 
-LossOf = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
-"""Step number and its generator to the loss and figures to record."""
+LossOf = Callable[[int, torch.Generator, int], tuple[Tensor, dict[str, Tensor]]]
+"""Step number, its generator and the number of a part of the batch to its terms of the loss and of figures."""
 
 
 def step_generator(seed: int, stage: str, step: int) -> torch.Generator:
@@ -68,7 +69,7 @@ class Loop:
     Attributes:
         stage: its name.
         groups: parameter groups with ``params`` and ``lr``.
-        loss: of a step.
+        loss: of a part of a step.
         steps: how many.
         seed: of the run.
         seconds: CPU-seconds after which it ends, instead of after ``steps``.
@@ -77,6 +78,8 @@ class Loop:
         optimiser: of the groups.
         clip: limits the gradients in place and returns their size.
         restores: times that a not finite loss is forgiven.
+        parts: of each batch, whose terms add up to its loss.
+        told: from the sums of the figures to what is recorded.
     """
 
     stage: str
@@ -90,6 +93,8 @@ class Loop:
     optimiser: Callable[[list[dict[str, Any]]], torch.optim.Optimizer] = torch.optim.Adam
     clip: Callable[[list[Tensor]], Tensor] = clip_norm
     restores: int = 5
+    parts: int = 1
+    told: Callable[[dict[str, float]], dict[str, float]] = dict
 
     def done(self, state: LoopState) -> float:
         """The part that is done, from 0 to 1."""
@@ -132,11 +137,9 @@ def run_loop(
         rate = state.shrink * loop.decay(done) * min(1.0, (state.step + 1) / max(loop.ramp, 1))
         for group, lr in zip(optimiser.param_groups, base, strict=True):
             group["lr"] = lr * rate
-        loss, figures = loop.loss(state.step, step_generator(loop.seed, loop.stage, state.step))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss, figures = _gradient(loop, state.step, parameters)
         norm = loop.clip(parameters)
-        if not (math.isfinite(float(loss.detach())) and math.isfinite(float(norm))):
+        if not (math.isfinite(loss) and math.isfinite(float(norm))):
             _restore(loop, model, optimiser, state, good)
             note(
                 f"{loop.stage}: the loss stopped being finite; went back to step {state.step} "
@@ -148,12 +151,25 @@ def run_loop(
         state.spent, mark = state.spent + (now := clock()) - mark, now
         done = loop.done(state)
         if state.step % 10 == 0 or done == 1:
-            state.history.append({"step": float(state.step), "loss": float(loss.detach()), **figures})
+            state.history.append({"step": float(state.step), "loss": loss, **figures})
             progress(done, " ".join(f"{k} {v:.3g}" for k, v in figures.items()))
         if state.step % 25 == 0:
             good = (copy.deepcopy(model.state_dict()), copy.deepcopy(optimiser.state_dict()), state.step)
         state.optimiser = optimiser.state_dict()
         checkpoint(state)
+
+
+def _gradient(loop: Loop, step: int, parameters: list[Tensor]) -> tuple[float, dict[str, float]]:
+    """Leave a step's gradient in the parameters; returns its loss and figures."""
+    names: list[str] = []
+
+    def terms(part: int) -> Tensor:
+        loss, figures = loop.loss(step, step_generator(loop.seed, loop.stage, step), part)
+        names[:] = figures
+        return torch.stack([loss, *(one.detach() for one in figures.values())])
+
+    loss, *sums = ranks.gradient(parameters, loop.parts, terms).tolist()
+    return loss, loop.told(dict(zip(names, sums, strict=True)))
 
 
 def _restore(

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from paig_control import ranks
 from paig_control.errors import PaigError
 from paig_control.estimation.identification import Estimate
 from paig_control.learning.optimise import Loop, step_generator
 from paig_control.learning.settings import ModelSettings, PaperSettings
-from paig_control.learning.stages import foreseen, frame_errors, paig_losses
+from paig_control.learning.stages import foreseen, frame_errors, paig_losses, weighed, with_constants
 from paig_control.learning.trainer import CLOSE, Conclusion, Trainer
 from paig_control.models.estimators import VelocityNetwork
 from paig_control.models.paig import AT_ONCE, PAIG, to_images
@@ -61,18 +62,21 @@ def joint_loop(model: PAIG, films: Tensor, actions: Tensor, settings: PaperSetti
     count, shown = len(films), model.input_frames + settings.prediction_frames
     films, actions = films[:, :shown], actions[:, : shown - 1]
     batches = math.ceil(count / settings.batch)
+    least = count - (batches - 1) * settings.batch  # films in the last batch of an epoch
+    parts = min(least, ranks.parts(settings.batch * math.prod(films.shape[1:4])))
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(step: int, generator: torch.Generator, part: int) -> tuple[Tensor, dict[str, Tensor]]:
         order = torch.randperm(count, generator=step_generator(seed, "epoch", step // batches))
         first = step % batches * settings.batch
-        row = order[first : first + settings.batch]
+        batch = order[first : first + settings.batch]
+        row = batch[ranks.part(len(batch), part, parts)]
         found = paig_losses(model, to_images(films[row]), actions[row], settings.prediction_frames)
-        figures = {"pred": float(found.pred.detach()), "recons": float(found.recons.detach())}
-        return found.pred + settings.alpha * found.recons, {**figures, **model.dynamics.values()}
+        return weighed(found, settings.alpha, len(row) / len(batch))
 
     groups = [{"params": list(model.parameters()), "lr": settings.learning_rate}]
     steps = settings.epochs * batches
-    return Loop("joint", groups, loss, steps, seed, ramp=1, decay=annealed, optimiser=rmsprop, clip=clip_elements)
+    loop = Loop("joint", groups, loss, steps, seed, ramp=1, decay=annealed, optimiser=rmsprop, clip=clip_elements)
+    return replace(loop, parts=parts, told=with_constants(model))
 
 
 class Joint(Trainer[PaperSettings]):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from paig_control import ranks
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
 from paig_control.estimation.association import likeliest, numbering, orders
@@ -22,11 +23,11 @@ from paig_control.estimation.state import believed
 from paig_control.learning.moments import Watch
 from paig_control.learning.paper import Joint
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
-from paig_control.learning.stages import discover, foresee_loop, foreseen, refine_loop, warm_start_loop
+from paig_control.learning.stages import discover, foresee_loop, foreseen, read, refine_loop, warm_start_loop
 from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, finished_run
 from paig_control.models import checkpoint
 from paig_control.models.estimators import LeastSquares, Recurrent
-from paig_control.models.paig import PAIG, to_images
+from paig_control.models.paig import AT_ONCE, PAIG, to_images
 from paig_control.physics.dynamics import Dynamics
 from paig_control.seeds import whole
 from paig_control.types import Reading
@@ -52,6 +53,7 @@ def pick_device(device: str) -> torch.device:
     return torch.device(device)
 
 
+@ranks.joined()
 def train(
     data: Sequences,
     physics: Dynamics,
@@ -65,6 +67,8 @@ def train(
     watch: Watch | None = None,
 ) -> Run:
     """Learn a world model from films and actions.
+
+    Started by ``torchrun``, several processes train together; the first of them writes, speaks and is watched.
 
     Args:
         data: training sequences; truth has no place in them.
@@ -89,12 +93,18 @@ def train(
         trainer = Joint(recipe, *shared)
     else:
         trainer = Staged(recipe or RecipeSettings(), *shared)
-    if resume and out is not None and checkpoint.exists(out):
+    ranks.check_alike(trainer.known())
+    if out is not None and (resume or ranks.restarts()):
+        ranks.check_shared(out)
+    if (resume or ranks.restarted()) and out is not None and checkpoint.exists(out):
         loaded = checkpoint.load(out, trainer.device)
-        trainer.check_same(loaded)
-        if loaded.trainer is None:
+        differs = trainer.differs(loaded)
+        if differs is None and loaded.trainer is None:
             return finished_run(loaded)
-        trainer.restore(loaded.model, loaded.trainer)
+        if differs is None and loaded.trainer is not None:
+            trainer.restore(loaded.model, loaded.trainer)
+        elif resume:  # else it is one that is being written over
+            raise PaigError(differs)
     return trainer.run()
 
 
@@ -183,26 +193,30 @@ class Staged(Trainer[RecipeSettings]):
         """Part of the frames that are better explained from where discovery, or the frames beside, say things are."""
         model, films = self.trained, scouts(len(self.films), SCOUTED).to(self.device)
         frames = self.films[films, :SCOUTED]
-        place = model.read(frames).position
+        place = read(model, frames).position
         before, after = place[:, :-2], place[:, 2:]
         between = before + model.dynamics.difference(after, before) / 2
         looked = slice(None, None, max(1, len(self.chosen) // SCOUTED**2))
         known = self.films.flatten(0, 1)[self.chosen[looked]]
         pairs = (
             (frames[:, 1:-1].flatten(0, 1), place[:, 1:-1].flatten(0, 1), between.flatten(0, 1)),
-            (known, model.read(known).position, self.coordinates[looked]),
+            (known, read(model, known).position, self.coordinates[looked]),
         )
-        missed = torch.cat([model.better_from(start, seen, to_images(some)) for some, seen, start in pairs])
-        return float(missed.float().mean())
+        some, seen, start = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+
+        def missed(own: slice) -> tuple[torch.Tensor]:
+            return (model.better_from(start[own], seen[own], to_images(some[own])),)
+
+        return float(ranks.each(len(some), missed, AT_ONCE)[0].float().mean())
 
     def _look(self, films: torch.Tensor | None = None) -> Reading:
         """Coordinates in all frames of these films, or of all, after the weights of the pixels are taken anew."""
         model, few = self.trained, self._scouts()
         some = self.films[few].flatten(0, 1)
-        seen = model.read(some).position
+        seen = read(model, some).position
         with torch.no_grad():
             model.weight.copy_(pixel_weight(model.renderer, model.kinematics.pose(seen), to_images(some)))
-        return model.read(self.films if films is None else self.films[films], steps=2 * model.polish)
+        return read(model, self.films if films is None else self.films[films], 2 * model.polish)
 
     def _watch_out(self) -> None:
         """See which objects are in which frame, where discovery missed them in more than a few."""
@@ -214,7 +228,9 @@ class Staged(Trainer[RecipeSettings]):
                 f"Objects are out of sight in {100 * missed:.0f} % of what was looked at. Nothing is made of that, but "
                 "the losses of pictures count the place that is named for an object all the same."
             )
-            self.seen = self.trained.seen(self.films)
+            model, flat = self.trained, self.films.flatten(0, 1)
+            (found,) = ranks.each(len(flat), lambda own: (model.seen(flat[own]),), AT_ONCE)
+            self.seen = found.unflatten(0, self.films.shape[:2])
         else:
             shape = (*self.films.shape[:2], self.dynamics.objects)
             self.seen = torch.ones(shape, dtype=torch.bool, device=self.device)
@@ -233,7 +249,7 @@ class Staged(Trainer[RecipeSettings]):
         choices = orders(model.physics)
         if not model.physics.pushed and len(choices) == 1:
             return
-        seen, actions = model.read(self.films[films]), self.actions[films]
+        seen, actions = read(model, self.films[films]), self.actions[films]
         order, handed = numbering(seen.position, actions, model.physics.pushed, seen.trust)
         if model.physics.pushed:
             model.physics.handed.copy_(handed)
@@ -318,15 +334,19 @@ class Staged(Trainer[RecipeSettings]):
         """How far off later frames are predicted, in coordinates, and the part of the pictures left unexplained."""
         model = self.trained
         frames = self.films[films]
-        reading = model.read(frames, steps=2 * model.polish)
+        reading = read(model, frames, 2 * model.polish)
         path = model.unroll(reading.position, self.actions[films], reading.trust)
         error = model.physics.difference(path, reading.position)[:, model.input_frames :].square()
         trust = believed(reading.trust)[:, model.input_frames :]
         each = ((error * trust).sum((1, 2, 3)) / trust.sum((1, 2, 3))).sqrt()
         pictures = to_images(frames.flatten(0, 1))
         pose = model.kinematics.pose(reading.position).flatten(0, 1)
-        found = found_at(model.renderer, pose, pictures, model.weight)
-        told = model.kinematics.pose(torch.cat([model.see(part) for part in pictures.split(256)]))
+
+        def look(own: slice) -> tuple[torch.Tensor, torch.Tensor]:
+            seen = torch.cat([model.see(part) for part in pictures[own].split(AT_ONCE)])
+            return found_at(model.renderer, pose[own], pictures[own], model.weight), model.kinematics.pose(seen)
+
+        found, told = ranks.each(len(pose), look, AT_ONCE)
         return float(each.nanmedian()), unexplained_part(model.renderer, told, found, pictures, model.weight)
 
     def _judge(self) -> Conclusion:

@@ -22,6 +22,7 @@ identification, where there are no constants to identify.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -29,12 +30,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paig_control import ranks
 from paig_control.errors import PaigError
 from paig_control.learning.optimise import Loop, step_generator
 from paig_control.learning.settings import DiscoverSettings, ForeseeSettings, RefineSettings, WarmStartSettings
-from paig_control.models.paig import PAIG, to_images
+from paig_control.models.paig import AT_ONCE, PAIG, to_images
 from paig_control.physics.dynamics import Dynamics
-from paig_control.types import State
+from paig_control.types import Reading, State
 from paig_control.vision.discovery import Discovered, discover_rotary
 from paig_control.vision.localizer import Localizer, heat_target_loss, soft_argmax
 from paig_control.vision.pursuit import discover_planar
@@ -82,6 +84,13 @@ def paig_losses(
         errors[:, :cut].mean(),
         errors[:, cut:].mean() if errors.shape[1] > cut else torch.tensor(torch.nan),
     )
+
+
+def read(model: PAIG, frames: Tensor, steps: int | None = None) -> Reading:
+    """What :meth:`~paig_control.models.paig.PAIG.read` says of frames ``(*B, h, w, 3)`` uint8, all ranks reading."""
+    flat = frames.reshape(-1, *frames.shape[-3:])
+    found = ranks.each(len(flat), lambda own: model.read(flat[own], steps), AT_ONCE)
+    return Reading(*(one.reshape(*frames.shape[:-3], *one.shape[1:]) for one in found))
 
 
 def check_motion(films: Tensor, most: int = 200) -> None:
@@ -135,48 +144,52 @@ def warm_start_loop(
     model: PAIG, frames: Tensor, coordinates: Tensor, seen: Tensor, settings: WarmStartSettings, seed: int
 ) -> Loop:
     """The loop over frames ``(M, h, w, 3)`` uint8 with coordinates ``(M, N, D)`` of the objects seen ``(M, N)``."""
-    eyes = model.localizer
+    eyes, count = model.localizer, settings.batch
+    parts = min(count, ranks.parts(2 * count * math.prod(model.image_size)))
     assert isinstance(eyes, Localizer)
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        index = torch.randint(len(frames), (settings.batch,), generator=generator).to(frames.device)
+    def loss(step: int, generator: torch.Generator, part: int) -> tuple[Tensor, dict[str, Tensor]]:
+        index = torch.randint(len(frames), (count,), generator=generator).to(frames.device)
+        drawn, own = model.kinematics.anywhere(count, model.image_size, generator), ranks.part(count, part, parts)
+        shown = seen[index].sum() + seen[0].numel() * count  # in the whole batch
+        index, drawn = index[own], drawn[own]
         batch = to_images(frames[index])
-        drawn = model.kinematics.anywhere(settings.batch, model.image_size, generator)
         with torch.no_grad():
             drawing = model.render(State(drawn, drawn))
             target = model.kinematics.keypoints(torch.cat([coordinates[index], drawn]))
         heat = eyes.heat(torch.cat([batch, drawing]))
         points = soft_argmax(heat)
         there = torch.cat([seen[index], torch.ones_like(seen[index])])
-        told = model.kinematics.coordinates(points[: settings.batch])
-        recons = frame_errors(model.render(State(told, told), seen[index]), batch).mean()
+        told = model.kinematics.coordinates(points[: len(batch)])
+        recons = frame_errors(model.render(State(told, told), seen[index]), batch).sum() / count
         fade = min(1.0, max(0.0, (0.8 - step / settings.steps) / 0.4))
-        miss = (points - target).square().sum(-1)[there].mean()
-        total = recons + miss + fade * heat_target_loss(heat, target, there)
-        return total, {"recons": float(recons.detach()), "pixels_off": float(miss.detach().sqrt())}
+        miss = (points - target).square().sum(-1)[there].sum() / shown
+        total = recons + miss + fade * (there.sum() / shown) * heat_target_loss(heat, target, there)
+        return total, {"recons": recons, "pixels_off": miss}
 
     rate = settings.learning_rate
     groups = [
         {"params": list(model.localizer.parameters()), "lr": rate},
         {"params": list(model.renderer.parameters()), "lr": rate},
     ]
-    return Loop("warm_start", groups, loss, settings.steps, seed)
+    return Loop("warm_start", groups, loss, settings.steps, seed, parts=parts, told=_rooted)
 
 
 def refine_loop(model: PAIG, films: Tensor, actions: Tensor, seen: Tensor, settings: RefineSettings, seed: int) -> Loop:
     """The loop over films ``(S, T, h, w, 3)`` uint8, actions ``(S, T - 1, A)`` and objects ``seen`` ``(S, T, N)``."""
     sequences, frames = films.shape[:2]
     length = min(frames, model.input_frames + settings.prediction_frames)
+    parts = min(settings.batch, ranks.parts(settings.batch * length * math.prod(model.image_size)))
     known = seen.all(-1).unfold(1, model.input_frames, 1).all(-1)[:, : frames - length + 1].nonzero().cpu()
     windows = known if len(known) else torch.cartesian_prod(torch.arange(sequences), torch.arange(frames - length + 1))
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        row, first = windows[torch.randint(len(windows), (settings.batch,), generator=generator)].split(1, -1)
+    def loss(step: int, generator: torch.Generator, part: int) -> tuple[Tensor, dict[str, Tensor]]:
+        drawn = torch.randint(len(windows), (settings.batch,), generator=generator)
+        row, first = windows[drawn[ranks.part(settings.batch, part, parts)]].split(1, -1)
         column = first + torch.arange(length)
         batch = to_images(films[row, column])
         found = paig_losses(model, batch, actions[row, column[:, :-1]], settings.prediction_frames, seen[row, column])
-        figures = {"pred": float(found.pred.detach()), "recons": float(found.recons.detach())}
-        return found.pred + settings.alpha * found.recons, {**figures, **model.dynamics.values()}
+        return weighed(found, settings.alpha, len(row) / settings.batch)
 
     rate = settings.learning_rate
     groups = [
@@ -184,21 +197,37 @@ def refine_loop(model: PAIG, films: Tensor, actions: Tensor, seen: Tensor, setti
         {"params": [*model.renderer.parameters(), *model.kinematics.parameters()], "lr": rate},
         {"params": list(model.estimator.learns(model.dynamics)), "lr": 0.3 * rate},
     ]
-    return Loop("refine", groups, loss, settings.steps, seed)
+    return Loop("refine", groups, loss, settings.steps, seed, parts=parts, told=with_constants(model))
+
+
+def weighed(found: Losses, alpha: float, share: float) -> tuple[Tensor, dict[str, Tensor]]:
+    """PAIG's loss and its figures on a part of a batch, as terms of those on the whole of it."""
+    pred, recons = share * found.pred, share * found.recons
+    return pred + alpha * recons, {"pred": pred, "recons": recons}
+
+
+def with_constants(model: PAIG) -> Callable[[dict[str, float]], dict[str, float]]:
+    """What adds the physics' constants to a step's figures."""
+    return lambda figures: {**figures, **model.dynamics.values()}
+
+
+def _rooted(figures: dict[str, float]) -> dict[str, float]:
+    """Figures with a root mean square in place of the mean square."""
+    return figures | {"pixels_off": math.sqrt(figures["pixels_off"])}
 
 
 def foresee_loop(model: PAIG, coordinates: Tensor, actions: Tensor, settings: ForeseeSettings, seed: int) -> Loop:
     """The loop over coordinates ``(S, T, N, D)`` as seen, with actions ``(S, T - 1, A)``; whole sequences."""
     inputs = model.input_frames
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(step: int, generator: torch.Generator, part: int) -> tuple[Tensor, dict[str, Tensor]]:
         row = torch.randint(len(coordinates), (settings.batch,), generator=generator)
         path = model.unroll(coordinates[row], actions[row])
         miss = (path - coordinates[row])[:, inputs:].square().sum(-1).mean()
-        return miss, {"pixels_off": float(miss.detach().sqrt())}
+        return miss, {"pixels_off": miss}
 
     groups = [{"params": list(model.estimator.learns(model.dynamics)), "lr": settings.learning_rate}]
-    return Loop("foresee", groups, loss, settings.steps, seed)
+    return Loop("foresee", groups, loss, settings.steps, seed, told=_rooted)
 
 
 @torch.no_grad()

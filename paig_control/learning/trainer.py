@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
+from paig_control import __version__, ranks
 from paig_control.data.cleaning import usable
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
@@ -129,8 +130,9 @@ class Trainer(Generic[R]):
         _check(data, physics, model)
         data, notes = usable(data, model.input_frames)
         self.settings, self.recipe, self.seed, self.device, self.out = model, recipe, seed, device, out
-        self.progress: Progress = progress or (lambda stage, fraction, text: None)
-        self.watch, self.watched = watch, 0.0
+        shows = ranks.first()
+        self.progress: Progress = progress if progress and shows else lambda stage, fraction, text: None
+        self.watch, self.watched = watch if shows else None, 0.0
         self.kept: Kept | None = None
         self.dynamics = physics.to(device)
         self.films = torch.from_numpy(data.frames).to(device)  # as bytes: images are made of what is looked at
@@ -224,7 +226,8 @@ class Trainer(Generic[R]):
                 self._save(force=True)
                 raise
 
-        run_loop(loop, self.trained, self.loop_state, stepped, recorded, self.notes.append, self.clock)
+        clock = self.clock if loop.seconds is None else lambda: ranks.agreed(self.clock())
+        run_loop(loop, self.trained, self.loop_state, stepped, recorded, self.notes.append, clock)
 
     def tell(self, stage: str, fraction: float, text: str) -> None:
         """Say how far a stage is that has no gradient steps, and let the watcher look."""
@@ -249,7 +252,7 @@ class Trainer(Generic[R]):
         """CPU-seconds that the recipe allows the stage at hand, counted from its beginning; None for no limit."""
         if self.recipe.cpu_seconds is None:
             return None
-        return self.recipe.cpu_seconds - (self._time()[0] - self.loop_state.spent)
+        return ranks.agreed(self.recipe.cpu_seconds - (self._time()[0] - self.loop_state.spent))
 
     def _finish(self, found: Conclusion) -> Run:
         model = self.trained.eval()
@@ -264,7 +267,7 @@ class Trainer(Generic[R]):
             "cpu_seconds": cpu,
             "wall_seconds": wall,
         }
-        if self.out is not None:
+        if self.out is not None and ranks.first():
             checkpoint.save(self.out, model, self.record)
         return finished_run(checkpoint.Loaded(model, self.record, None))
 
@@ -279,7 +282,7 @@ class Trainer(Generic[R]):
 
     def _save(self, force: bool = False) -> None:
         """Write a checkpoint if it is time to."""
-        if self.out is None or self.model is None:
+        if self.out is None or self.model is None or not ranks.first():
             return
         if not force and time.monotonic() - self.saved < self.recipe.checkpoint_seconds:
             return
@@ -303,19 +306,32 @@ class Trainer(Generic[R]):
     def _place(self) -> Kept:
         return Kept(self.stages[self.stage], self.loop_state.step, self.stages[: self.stage])
 
-    def check_same(self, loaded: checkpoint.Loaded) -> None:
-        """Refuse a checkpoint that belongs to another training."""
+    def known(self) -> dict[str, Any]:
+        """What all ranks of a training must agree on."""
+        settings = {
+            f"{group}.{name}": value
+            for group, parts in self.record["settings"].items()
+            for name, value in parts.items()
+        }
+        versions = {"paig_control's version": __version__, "torch's version": torch.__version__}
+        own = {key: self.record[key] for key in ("data", "seed", "dt", "physics")}
+        processor = {"device": self.device.type, "ATEN_CPU_CAPABILITY": torch.backends.cpu.get_cpu_capability()}
+        return {**versions, **processor, **own, **settings}
+
+    def differs(self, loaded: checkpoint.Loaded) -> str | None:
+        """Why a checkpoint belongs to another training, in words; None where it does not."""
         if len(str(loaded.record.get("data"))) != len(self.record["data"]):
-            raise PaigError(
+            return (
                 "The checkpoint is of an older version, which did not note the actions that it was trained on: whether "
                 "these are the same data cannot be known. Train anew with overwrite=true, or into another folder."
             )
         for key in ("seed", "settings", "data", "physics", "dt"):
             if _plain(loaded.record.get(key)) != _plain(self.record[key]):
-                raise PaigError(
+                return (
                     f"The checkpoint belongs to another training: its {key} differs. "
                     "Resume with the same options, or use overwrite=true to start afresh."
                 )
+        return None
 
     def restore(self, model: PAIG, state: dict[str, Any]) -> None:
         """Go on from a checkpoint's model and trainer's state."""

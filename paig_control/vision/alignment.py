@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from paig_control import ranks
 from paig_control.estimation.least_squares import damped, descend
 from paig_control.vision.renderer import Renderer
 
@@ -87,9 +88,8 @@ def _align(
 @torch.no_grad()
 def pixel_weight(renderer: Renderer, pose: Tensor, frames: Tensor, floor: float = FLOOR) -> Tensor:
     """Weight of each pixel, ``(h, w)`` with maximum 1: the inverse of its mean squared error plus ``floor``."""
-    error = torch.zeros(renderer.image_size, device=frames.device)
-    for p, f in zip(pose.split(128), frames.split(128), strict=True):
-        error += (renderer(p) - f).square().sum((0, 1))
+    poses, parts = pose.split(128), frames.split(128)
+    error = ranks.total(len(parts), lambda n: (renderer(poses[n]) - parts[n]).square().sum((0, 1)))
     weight = 1 / (error / len(frames) + floor)
     return weight / weight.max()
 

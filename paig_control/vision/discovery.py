@@ -17,11 +17,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from paig_control import ranks
 from paig_control.errors import PaigError
 from paig_control.vision.alignment import align, pixel_weight
 from paig_control.vision.kinematics import Kinematics, Rotary
-from paig_control.vision.matching import Turning
+from paig_control.vision.matching import CHUNK, Turning
 from paig_control.vision.renderer import SpriteRenderer
+
+BATCH = 64
+"""Frames in each step of sprites' fit."""
 
 
 class Discovered(NamedTuple):
@@ -68,12 +72,16 @@ def fit_sprites(
     """
     optimiser = torch.optim.Adam(renderer.parameters(), lr=0.1)
     pace = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, steps), 0.0 if last else 0.1)
-    share = pick.cpu()
+    share, parameters, parts = pick.cpu(), list(renderer.parameters()), ranks.parts(BATCH * weight.numel())
     for _ in range(steps):
-        index = torch.multinomial(share, 64, replacement=True, generator=generator).to(frames.device)
-        loss = (weight * (renderer(pose[index]) - frames[index]).square()).sum((1, 2, 3)).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        index = torch.multinomial(share, BATCH, replacement=True, generator=generator).to(frames.device)
+
+        def loss(part: int, drawn: Tensor = index) -> Tensor:
+            some = drawn[ranks.part(BATCH, part, parts)]
+            found: Tensor = (weight * (renderer(pose[some]) - frames[some]).square()).sum()[None] / BATCH
+            return found
+
+        ranks.gradient(parameters, parts, loss)
         optimiser.step()
         pace.step()
 
@@ -113,20 +121,22 @@ def discover_rotary(
         )
         pick = torch.ones_like(pick)
         with torch.no_grad():
-            angles = Turning.of(renderer, kinematics, weight, 360).search(frames)[:, 0]
+            views = Turning.of(renderer, kinematics, weight, 360)
+
+            def search(own: slice, views: Turning = views) -> tuple[Tensor]:
+                return (torch.cat([views.search(part)[:, 0] for part in frames[own].split(CHUNK)]),)
+
+            (angles,) = ranks.each(len(frames), search, CHUNK)
         weight = pixel_weight(renderer, kinematics.pose(angles[:, None]).detach(), frames)
         if index < rounds:
             tell((index + 0.6) / (rounds + 1), "pivot")
             _move_pivot(renderer, kinematics, angles, frames, weight)
-    angles, _ = align(
-        renderer,
-        lambda v: kinematics.pose(v[..., None]),
-        angles,
-        frames,
-        weight,
-        angles.new_tensor([0.02]),
-        2,
-    )
+    width = angles.new_tensor([0.02])
+
+    def turn(own: slice) -> tuple[Tensor, Tensor]:
+        return align(renderer, lambda v: kinematics.pose(v[..., None]), angles[own], frames[own], weight, width, 2)
+
+    angles, _ = ranks.each(len(angles), turn, CHUNK)
     tell(1.0, "done")
     seen = torch.ones(len(frames), 1, dtype=torch.bool, device=frames.device)
     return Discovered(angles[:, None], kinematics, renderer, weight, seen)
@@ -171,7 +181,11 @@ def _circle(frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def median(frames: Tensor) -> Tensor:
     """Median ``(3, h, w)`` over the first axis; a few rows of pixels at a time."""
-    return torch.cat([part.median(0).values for part in frames.split(8, -2)], -2)
+
+    def rows(own: slice) -> tuple[Tensor]:
+        return (torch.cat([part.median(0).values for part in frames[..., own, :].split(8, -2)], -2).movedim(-2, 0),)
+
+    return ranks.each(frames.shape[-2], rows, 8)[0].movedim(0, -2)
 
 
 def _energy(frames: Tensor, background: Tensor) -> Tensor:
@@ -181,12 +195,16 @@ def _energy(frames: Tensor, background: Tensor) -> Tensor:
 
 def _weighted_median(frames: Tensor, weight: Tensor) -> Tensor:
     """Median over the first axis, each frame counted by its weight; a few rows of pixels at a time."""
-    rows = []
-    for part in frames.split(8, -2):
-        values, order = part.sort(0)
-        reached = weight[order].cumsum(0) >= 0.5 * weight.sum()
-        rows.append(values.gather(0, reached.float().argmax(0, keepdim=True))[0])
-    return torch.cat(rows, -2)
+
+    def rows(own: slice) -> tuple[Tensor]:
+        found = []
+        for part in frames[..., own, :].split(8, -2):
+            values, order = part.sort(0)
+            reached = weight[order].cumsum(0) >= 0.5 * weight.sum()
+            found.append(values.gather(0, reached.float().argmax(0, keepdim=True))[0])
+        return (torch.cat(found, -2).movedim(-2, 0),)
+
+    return ranks.each(frames.shape[-2], rows, 8)[0].movedim(0, -2)
 
 
 def _blank(frames: Tensor, background: Tensor, pivot: Tensor) -> SpriteRenderer:
@@ -218,7 +236,12 @@ def _move_pivot(
     stride = max(1, len(frames) // most)
     pose = kinematics.pose(angles[::stride, None])[:, 0]
     widths = pose.new_tensor([0.1, 0.1, 0.02])
-    pose, _ = align(renderer, lambda v: v[..., None, :], pose, frames[::stride], weight, widths, 2)
+    some = frames[::stride]
+
+    def move(own: slice) -> tuple[Tensor, Tensor]:
+        return align(renderer, lambda v: v[..., None, :], pose[own], some[own], weight, widths, 2)
+
+    pose, _ = ranks.each(len(pose), move, CHUNK)
     sin, cos = pose[:, 2].sin(), pose[:, 2].cos()
     one, zero = torch.ones_like(sin), torch.zeros_like(sin)
     rows = torch.cat([torch.stack([one, zero, cos, sin], 1), torch.stack([zero, one, -sin, cos], 1)]).double()

@@ -14,17 +14,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paig_control import ranks
 from paig_control.errors import PaigError
 from paig_control.vision.alignment import align, pixel_weight
 from paig_control.vision.discovery import Discovered, fit_sprites, median
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.matching import correlate, peak, spectra_of, window
 from paig_control.vision.renderer import SpriteRenderer
-from paig_control.vision.visibility import LEAST_SHOWN, UNEXPLAINED, away, find, sort_layers, unexplained_part
+from paig_control.vision.visibility import LEAST_SHOWN, UNEXPLAINED, away, found_at, sort_layers, unexplained_part
 
 LEAST = 0.025
 """An object explains at least such a part of what the first one explains. Leftovers reached 0.019 on PAIG's scenes, the
 darkest ball of their grey-scale films 0.037."""
+AT_ONCE = 32
+"""Frames that are looked at together; few, so that they stay in a processor's cache."""
 
 
 def discover_planar(
@@ -90,8 +93,12 @@ def discover_planar(
         fit_sprites(renderer, shown, frames, weight, pick, generator, steps, index == rounds)
         flat = coordinates.flatten(1)
         sort_layers(renderer, pose_of, flat, frames, weight, widths)
-        coordinates = align(renderer, pose_of, flat, frames, weight, widths, 2)[0].unflatten(1, shape)
-        seen = find(renderer, kinematics.pose(coordinates), frames, weight).found
+
+        def look(own: slice, flat: Tensor = flat) -> tuple[Tensor, Tensor]:
+            moved = align(renderer, pose_of, flat[own], frames[own], weight, widths, 2)[0].unflatten(1, shape)
+            return moved, found_at(renderer, kinematics.pose(moved), frames[own], weight)
+
+        coordinates, seen = ranks.each(len(flat), look, AT_ONCE)
     weight = pixel_weight(renderer, kinematics.pose(coordinates), frames)
     share = unexplained_part(renderer, kinematics.pose(coordinates), seen, frames, torch.ones_like(weight))
     notes: tuple[str, ...] = ()
@@ -124,14 +131,17 @@ def _pursue(residual: Tensor, side: int, generator: torch.Generator, tries: int 
     energy = functional.avg_pool2d(chosen.square().sum(1, keepdim=True), 3, 1, 1).flatten(1)
     peak = energy.argmax(1)
     patches = _cut(chosen, peak, side)
-    gain = torch.cat([_score(part, patches).amax((2, 3)) for part in some.split(4)]).clamp(min=0).mean(0)
+
+    def gains(own: slice) -> tuple[Tensor]:
+        return (torch.cat([_score(part, patches).amax((2, 3)) for part in some[own].split(4)]),)
+
+    gain = ranks.each(len(some), gains, AT_ONCE)[0].clamp(min=0).mean(0)
     patch = patches[int(gain.argmax())]
     for _ in range(3):
-        score = _scores(some, patch)
-        best = score.flatten(1).max(1)
-        wanted = best.values > 0.5 * best.values.quantile(0.9)
-        patch = _cut(some[wanted], best.indices[wanted], side).mean(0)
-    return patch, float(_scores(some, patch).amax((1, 2)).clamp(min=0).mean())
+        _, corner, score = _best(some, patch)
+        wanted = score > 0.5 * score.quantile(0.9)
+        patch = _cut(some[wanted], corner[wanted, 0] * some.shape[-1] + corner[wanted, 1], side).mean(0)
+    return patch, float(_best(some, patch)[2].clamp(min=0).mean())
 
 
 def _cut(frames: Tensor, centre: Tensor, side: int) -> Tensor:
@@ -148,24 +158,29 @@ def _score(frames: Tensor, patches: Tensor) -> Tensor:
     return 2 * explained - patches.square().sum((1, 2, 3))[:, None, None]
 
 
-def _scores(frames: Tensor, patch: Tensor) -> Tensor:
-    """The same ``(M, h, w)`` for one patch and many frames."""
-    return torch.cat([_score(part, patch[None])[:, 0] for part in frames.split(32)])
+def _best(frames: Tensor, patch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where a patch explains most, as :func:`peak` says it, and how much ``(M,)``, in many frames."""
+
+    def search(own: slice) -> list[Tensor]:
+        scores = [_score(part, patch[None])[:, 0] for part in frames[own].split(AT_ONCE)]
+        return [torch.cat(parts) for parts in zip(*((*peak(one), one.amax((1, 2))) for one in scores), strict=True)]
+
+    place, corner, score = ranks.each(len(frames), search, AT_ONCE)
+    return place, corner, score
 
 
 def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
     """Best places of a patch's middle ``(M, 2)``, to parts of a pixel, and what it explains; it is taken out there."""
     side, (height, width) = patch.shape[-1], residual.shape[-2:]
     half = side // 2
-    score = _scores(residual, patch)
-    place, corner = peak(score)
+    place, corner, score = _best(residual, patch)
     ink = patch.square().sum(0)
     keep = (ink < 0.05 * ink.max()).to(patch)
     for some, at in zip(torch.arange(len(corner), device=corner.device).split(32), corner.split(32), strict=True):
         padded = functional.pad(residual[some], (half, half, half, half))
         padded[window(at[:, 0], at[:, 1], side)] *= keep
         residual[some] = padded[..., half : half + height, half : half + width]
-    return place, score.amax((1, 2))
+    return place, score
 
 
 def _centroid(patch: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paig_control import ranks
 from paig_control.types import Finding
 from paig_control.vision.alignment import PoseOf, align, unexplained
 from paig_control.vision.renderer import Renderer, SpriteRenderer
@@ -175,14 +176,19 @@ def unexplained_part(
         side: pixels.
     """
     gone = away(renderer, pose)
-    liveliest = []
-    for drawn in (torch.where(seen[..., None], pose, gone), gone):
-        most = []
-        for p, f in zip(drawn.split(32), frames.split(32), strict=True):
-            left = (weight * (f - renderer(p)).square()).sum(1, keepdim=True)
-            most.append(functional.avg_pool2d(left, min(side, *frames.shape[-2:]), 1).amax((1, 2, 3)))
-        liveliest.append(torch.cat(most).mean())
-    return float(liveliest[0] / liveliest[1].clamp(min=1e-12))
+
+    def liveliest(own: slice) -> list[Tensor]:
+        found = []
+        for drawn in (torch.where(seen[..., None], pose, gone), gone):
+            most = []
+            for p, f in zip(drawn[own].split(32), frames[own].split(32), strict=True):
+                left = (weight * (f - renderer(p)).square()).sum(1, keepdim=True)
+                most.append(functional.avg_pool2d(left, min(side, *frames.shape[-2:]), 1).amax((1, 2, 3)))
+            found.append(torch.cat(most))
+        return found
+
+    drawn, empty = ranks.each(len(pose), liveliest, 32)
+    return float(drawn.mean() / empty.mean().clamp(min=1e-12))
 
 
 def _one_by_one(renderer: Renderer, pose: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -231,11 +237,16 @@ def sort_layers(
             told = _telling(renderer, pose_of(unknowns), order, swapped, most)
             if len(told) == 0:
                 continue
-            errors = []
+            errors: list[Tensor] = []
             for tried in (order, swapped):
                 renderer.order.copy_(torch.tensor(tried))
-                moved, _ = align(renderer, pose_of, unknowns[told], frames[told], weight, widths, 2)
-                errors.append((weight * (_render(renderer, pose_of(moved)) - frames[told]).square()).sum((1, 2, 3)))
+
+                def missed(own: slice, told: Tensor = told) -> tuple[Tensor]:
+                    images = frames[told[own]]
+                    moved, _ = align(renderer, pose_of, unknowns[told[own]], images, weight, widths, 2)
+                    return ((weight * (_render(renderer, pose_of(moved)) - images).square()).sum((1, 2, 3)),)
+
+                errors += ranks.each(len(told), missed, 32)
             gain = (errors[0] - errors[1]) / (errors[0] + errors[1]).clamp(min=1e-9)
             renderer.order.copy_(torch.tensor(swapped if float(gain.mean()) > 0 else order))
 
