@@ -199,12 +199,12 @@ def each(rows: int, work: Callable[[slice], Sequence[Tensor]], block: int = 1) -
     Args:
         rows: how many there are.
         work: from some of the rows to tensors with so many rows.
-        block: so many rows, which work handles at once, stay together.
+        block: so many rows, which work handles at once, stay together; every rank works on so few itself.
 
     Raises:
         PaigError: on all ranks, if work raises it on one.
     """
-    if count() == 1:
+    if count() == 1 or rows <= block:
         return tuple(work(slice(0, rows)))
     import torch
 

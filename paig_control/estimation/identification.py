@@ -20,6 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from paig_control import ranks
 from paig_control.errors import PaigError
 from paig_control.estimation.least_squares import damped, descend
 from paig_control.estimation.settings import IdentifySettings
@@ -119,10 +120,11 @@ class _Problem:
     def _against(self, path: Tensor, shifts: Tensor) -> Tensor:
         return self.physics.difference(self.observed + self.gauge @ shifts, path).flatten(1)
 
+    @torch.no_grad()
     def residuals(self, start: Tensor, shifts: Tensor) -> Tensor:
         """Observed plus gauge minus predicted: ``(B, M)``."""
-        with torch.no_grad():
-            return self._against(trajectory(self.physics, unpack(start, self.physics), self.actions), shifts)
+        paths = self._shared(lambda p, own: (trajectory(p.physics, unpack(own, p.physics), p.actions),), start)
+        return self._against(paths[0], shifts)
 
     def rms(self, start: Tensor, shifts: Tensor) -> float:
         """Root mean square of the residuals, each counted as it is trusted."""
@@ -139,12 +141,19 @@ class _Problem:
         ratio = self.residuals(start, shifts) / scale
         return (self.trust.flatten(1) * (torch.sqrt(1 + ratio**2) - 1)).mean()
 
-    def reduced(self, start: Tensor, shifts: Tensor, scale: float, damping: float) -> tuple[Tensor, Tensor, Tensor]:
+    def reduced(self, start: Tensor, shifts: Tensor, scale: float, damping: float) -> tuple[Tensor, ...]:
         """Normal equations in the S shared unknowns (free constants, gauge), each film's start state eliminated.
 
         Returns the matrix ``(B, S, S)``, the right-hand side ``(B, S)``, and ``(B, P, S + 1)``, from which the P
         numbers of a start state's step follow once the shared step is known.
         """
+        return self._shared(lambda some, own: some._reduced(own, shifts, scale, damping), start)
+
+    def _shared(self, work: Callable[[_Problem, Tensor], tuple[Tensor, ...]], start: Tensor) -> tuple[Tensor, ...]:
+        """What work makes of all films and their start states, the ranks working on some of them each."""
+        return ranks.each(len(start), lambda own: work(self.first(self.observed.shape[1], own), start[own]), 64)
+
+    def _reduced(self, start: Tensor, shifts: Tensor, scale: float, damping: float) -> tuple[Tensor, Tensor, Tensor]:
         line = linearise(self.physics, start, self.actions, step=1e-3, constants=True)
         residual = self._against(line.positions, shifts)
         weight = (self.trust.flatten(1) / torch.sqrt(1 + (residual / scale) ** 2))[..., None]
