@@ -66,16 +66,34 @@ def fit_sprites(
         steps: gradient steps.
         last: whether the steps become small, so that what is left is no noise of the minibatches.
     """
-    optimiser = torch.optim.Adam(renderer.parameters(), lr=0.1)
-    pace = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, steps), 0.0 if last else 0.1)
-    share = pick.cpu()
-    for _ in range(steps):
+    optimiser, share = Adam(list(renderer.parameters())), pick.cpu()
+    for step in range(steps):
         index = torch.multinomial(share, 64, replacement=True, generator=generator).to(frames.device)
         loss = (weight * (renderer(pose[index]) - frames[index]).square()).sum((1, 2, 3)).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        pace.step()
+        optimiser.step(loss, 0.05 * (1 + math.cos(math.pi * step / steps)) if last else 0.1)
+
+
+class Adam:
+    """Kingma and Ba's algorithm (ICLR 2015), for which :class:`torch.optim.Adam` would load 70 MB of a compiler.
+
+    Args:
+        parameters: moved in place.
+    """
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        self.parameters, self.steps = parameters, 0
+        self.moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
+
+    def step(self, loss: Tensor, rate: float) -> None:
+        """Move the parameters by about ``rate`` down the slope of a loss."""
+        self.steps += 1
+        slopes = torch.autograd.grad(loss, self.parameters)
+        first, second = (1 - decay**self.steps for decay in (0.9, 0.999))
+        with torch.no_grad():
+            for parameter, slope, (mean, square) in zip(self.parameters, slopes, self.moments, strict=True):
+                mean.lerp_(slope, 0.1)
+                square.mul_(0.999).addcmul_(slope, slope, value=0.001)
+                parameter.addcdiv_(mean, (square.sqrt() / math.sqrt(second)).add_(1e-8), value=-rate / first)
 
 
 def discover_rotary(
