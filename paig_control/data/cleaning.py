@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paig_control.data.episodes import Sequences
+from paig_control.data.unpacking import passed
 from paig_control.errors import PaigError
 
 SPARE = 4
@@ -120,12 +122,12 @@ def usable(data: Sequences, input_frames: int) -> tuple[Sequences, list[str]]:
 
 def _parts(films: NDArray[np.uint8]) -> tuple[list[_Part], int]:
     """The stretches of frames that show something, and how many frames are of one colour and to be left out."""
-    shows = np.stack([(film != film[:, :1, :1]).any((1, 2, 3)) for film in films])
+    shows = np.stack([(film != film[:, :1, :1]).any((1, 2, 3)) for film in chain.from_iterable(passed(films))])
     kept = np.broadcast_to(shows.any(1, keepdims=True), shows.shape)
     if _vanish(films, shows):
         kept = shows
     parts = []
-    for number, film in enumerate(films):
+    for number, film in enumerate(chain.from_iterable(passed(films))):
         same = (film[1:] == film[:-1]).all((1, 2, 3)) & shows[number, 1:]
         change = np.ones(len(same))
         if same.any():

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from paig_control.border.files import whole
 from paig_control.data import checks
 from paig_control.data.joining import join, places
-from paig_control.data.unpacking import let_go, unpack
+from paig_control.data.unpacking import let_go, passed, unpack
 from paig_control.errors import PaigError
 
 SPLITS = ("train", "valid", "test")
@@ -190,7 +190,8 @@ def _identity(arrays: Mapping[str, NDArray[Any] | None]) -> str:
         value = arrays[name]
         kind = None if value is None else (value.dtype.str, value.shape)
         digest.update(repr((name, kind)).encode())
-        digest.update(b"" if value is None else np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
+        for part in passed(np.ascontiguousarray(() if value is None else value).reshape(-1).view(np.uint8)):
+            digest.update(part.data)
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ import math
 import mmap
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +25,8 @@ MAPPED = 2**25
 """Films of more bytes than this are mapped."""
 CHUNK = 2**20
 """Bytes that are unpacked at a time."""
+PASSED = 2**24
+"""Bytes of films that are looked at one after another before those that are mapped are let go of, about."""
 
 
 def unpack(path: Path, wanted: Callable[[str], bool]) -> dict[str, NDArray[Any]]:
@@ -72,6 +74,14 @@ def let_go(array: Any) -> None:
         array = array.base
     if isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         array.madvise(mmap.MADV_DONTNEED)
+
+
+def passed(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Parts of an array along its first axis, one after another; of one that is mapped, each is let go of behind."""
+    count = max(1, PASSED // max(1, array[:1].nbytes))
+    for begin in range(0, len(array), count):
+        yield array[begin : begin + count]
+        let_go(array)
 
 
 def _mapped(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8] | None:

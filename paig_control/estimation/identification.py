@@ -6,14 +6,15 @@ sequence's start state is eliminated by a Schur complement, so a step costs one 
 the horizon grows, and a step that raises the loss is refused, so a stage can only improve. The covariance of the
 constants is the linearised jackknife over sequences (Efron and Stein 1981; CR3 of Bell and McCaffrey 2002), which
 stays honest when errors within a sequence are correlated, or when a few sequences carry most of what is known. Many
-films average noise away, but not what the eyes get wrong in all of them: see ``AVERAGED``.
+films average noise away, but not what the eyes get wrong in all of them: see ``AVERAGED``. Films are worked on some
+after others, so that many take no more memory than some.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,6 +35,8 @@ AVERAGED = 2500
 films, from a sprite's shape or its faint rim over a neighbour. Of 0.0028 px rms on Spring 0.00006 px count as such."""
 BELIEVED = 0.1
 """Readings trusted less, in parts of the usual trust, do not say how large an error is usual."""
+AT_ONCE = 2**18
+"""Numbers of all rollouts that a Jacobian is made of, at most, unless one film has more."""
 SAME = 1e-6
 """Paths that are no further apart are the same: px or rad."""
 
@@ -113,18 +116,29 @@ class _Problem:
         cut = [part[films, : horizon - (part is self.actions)] for part in parts]
         return _Problem(self.physics, *cut)
 
+    def some(self) -> Iterator[tuple[_Problem, slice]]:
+        """The same problem on some of the films at a time, and which they are."""
+        batch, length = self.observed.shape[:2]
+        unknown = 2 * self.physics.objects * self.physics.dims + len(self.physics.names)
+        count = max(1, AT_ONCE // (2 * unknown * self.observed[0].numel()))
+        for films in (slice(begin, begin + count) for begin in range(0, batch, count)):
+            yield self.first(length, films), films
+
     def best_start(self) -> Tensor:
         """Packed start states on the right branch."""
-        return best_start(self.physics, self.observed, self.actions, self.trust)
+        return torch.cat([best_start(p.physics, p.observed, p.actions, p.trust) for p, _ in self.some()])
 
     def _against(self, path: Tensor, shifts: Tensor) -> Tensor:
-        return self.physics.difference(self.observed + self.gauge @ shifts, path).flatten(1)
+        return self.physics.difference(self.observed + self.gauge.to(shifts) @ shifts, path).flatten(1)
 
     @torch.no_grad()
     def residuals(self, start: Tensor, shifts: Tensor) -> Tensor:
         """Observed plus gauge minus predicted: ``(B, M)``."""
-        paths = self._shared(lambda p, own: (trajectory(p.physics, unpack(own, p.physics), p.actions),), start)
-        return self._against(paths[0], shifts)
+
+        def apart(some: _Problem, own: Tensor) -> tuple[Tensor]:
+            return (some._against(trajectory(some.physics, unpack(own, some.physics), some.actions), shifts),)
+
+        return self._shared(apart, start)[0]
 
     def rms(self, start: Tensor, shifts: Tensor) -> float:
         """Root mean square of the residuals, each counted as it is trusted."""
@@ -147,17 +161,24 @@ class _Problem:
         Returns the matrix ``(B, S, S)``, the right-hand side ``(B, S)``, and ``(B, P, S + 1)``, from which the P
         numbers of a start state's step follow once the shared step is known.
         """
-        return self._shared(lambda some, own: some._reduced(own, shifts, scale, damping), start)
+        hess, score, back = self._shared(lambda some, own: some._reduced(own, shifts, scale, damping), start)
+        return hess, score, back
 
     def _shared(self, work: Callable[[_Problem, Tensor], tuple[Tensor, ...]], start: Tensor) -> tuple[Tensor, ...]:
-        """What work makes of all films and their start states, the ranks working on some of them each."""
-        return ranks.each(len(start), lambda own: work(self.first(self.observed.shape[1], own), start[own]), 64)
+        """What work makes of all films and their start states: some at a time, and the ranks some of them each."""
+
+        def mine(films: slice) -> tuple[Tensor, ...]:
+            own = start[films]
+            found = [work(p, own[some]) for p, some in self.first(self.observed.shape[1], films).some()]
+            return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
+
+        return ranks.each(len(start), mine, 64)
 
     def _reduced(self, start: Tensor, shifts: Tensor, scale: float, damping: float) -> tuple[Tensor, Tensor, Tensor]:
         line = linearise(self.physics, start, self.actions, step=1e-3, constants=True)
         residual = self._against(line.positions, shifts)
         weight = (self.trust.flatten(1) / torch.sqrt(1 + (residual / scale) ** 2))[..., None]
-        own, shared = line.by_state, torch.cat([line.by_constant, -self.gauge.flatten(1, 3)], -1)
+        own, shared = line.by_state, torch.cat([line.by_constant, -self.gauge.to(start).flatten(1, 3)], -1)
         matrix = damped(own.mT @ (weight * own), damping, 1e-12)
         mixed = own.mT @ (weight * shared)
         target = own.mT @ (weight * residual[..., None])
@@ -216,7 +237,7 @@ def identify(
         gauge = eye.reshape(physics.objects, physics.dims, size).expand(*observed.shape, size)
     if trust is None:
         trust = torch.ones_like(observed)
-    whole = _Problem(physics, observed, actions, gauge.detach().double(), believed(trust).double())
+    whole = _Problem(physics, observed, actions, gauge.detach(), believed(trust).double())
     few = scouts(batch, settings.scouts).to(observed.device)
     tell = progress or (lambda fraction, text: None)
 
@@ -393,8 +414,12 @@ def _estimate(constant: Constant, value: float, std: float) -> Estimate:
 @torch.no_grad()
 def _anywhere(problem: _Problem, start: Tensor) -> Tensor:
     """Coordinates ``(D,)`` along which the films could be played elsewhere, all objects together."""
-    physics, states = problem.physics, unpack(start, problem.physics)
-    here = trajectory(physics, states, problem.actions)
-    away = torch.eye(physics.dims, dtype=here.dtype, device=here.device)
-    moved = [trajectory(physics, State(states.position + by, states.velocity), problem.actions) - by for by in away]
-    return torch.stack([physics.difference(path, here).abs().max() < SAME for path in moved])
+    physics = problem.physics
+    away = torch.eye(physics.dims, dtype=start.dtype, device=start.device)
+    most = torch.zeros_like(away[0])
+    for part, films in problem.some():
+        states = unpack(start[films], physics)
+        here = trajectory(physics, states, part.actions)
+        moved = [trajectory(physics, State(states.position + by, states.velocity), part.actions) - by for by in away]
+        most = torch.maximum(most, torch.stack([physics.difference(path, here).abs().max() for path in moved]))
+    return most < SAME

@@ -23,7 +23,7 @@ from paig_control.estimation.state import believed
 from paig_control.learning.moments import Watch
 from paig_control.learning.paper import Joint
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
-from paig_control.learning.stages import discover, foresee_loop, foreseen, read, refine_loop, warm_start_loop
+from paig_control.learning.stages import discover, foresee_loop, foreseen, read, refine_loop, seen, warm_start_loop
 from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, finished_run
 from paig_control.models import checkpoint
 from paig_control.models.estimators import LeastSquares, Recurrent
@@ -150,7 +150,8 @@ class Staged(Trainer[RecipeSettings]):
 
     def _discover(self) -> None:
         found, self.chosen = discover(
-            self.films.flatten(0, 1),
+            self.frames,
+            self.films.shape[:2].numel(),
             self.dynamics,
             self.recipe.discover,
             self.seed,
@@ -186,7 +187,7 @@ class Staged(Trainer[RecipeSettings]):
             )
             torch.manual_seed(self.seed)
             model.localizer = self._network().to(self.device)
-        flat = self.films.flatten(0, 1)[self.chosen]
+        flat = self.frames(self.chosen)
         self.optimise(warm_start_loop(model, flat, self.coordinates, self.seen, self.recipe.warm_start, self.seed))
 
     def _overlooked(self) -> float:
@@ -197,7 +198,7 @@ class Staged(Trainer[RecipeSettings]):
         before, after = place[:, :-2], place[:, 2:]
         between = before + model.dynamics.difference(after, before) / 2
         looked = slice(None, None, max(1, len(self.chosen) // SCOUTED**2))
-        known = self.films.flatten(0, 1)[self.chosen[looked]]
+        known = self.frames(self.chosen[looked])
         pairs = (
             (frames[:, 1:-1].flatten(0, 1), place[:, 1:-1].flatten(0, 1), between.flatten(0, 1)),
             (known, read(model, known).position, self.coordinates[looked]),
@@ -212,11 +213,16 @@ class Staged(Trainer[RecipeSettings]):
     def _look(self, films: torch.Tensor | None = None) -> Reading:
         """Coordinates in all frames of these films, or of all, after the weights of the pixels are taken anew."""
         model, few = self.trained, self._scouts()
-        some = self.films[few].flatten(0, 1)
+        some = torch.cat([*self.some(few)]).flatten(0, 1)
         seen = read(model, some).position
         with torch.no_grad():
             model.weight.copy_(pixel_weight(model.renderer, model.kinematics.pose(seen), to_images(some)))
-        return read(model, self.films if films is None else self.films[films], 2 * model.polish)
+        return self._read(films, 2 * model.polish)
+
+    def _read(self, films: torch.Tensor | None, steps: int | None = None) -> Reading:
+        """Coordinates in all frames of these films, or of all."""
+        found = [read(self.trained, few, steps) for few in self.some(films)]
+        return Reading(*(torch.cat(each) for each in zip(*found, strict=True)))
 
     def _watch_out(self) -> None:
         """See which objects are in which frame, where discovery missed them in more than a few."""
@@ -228,9 +234,7 @@ class Staged(Trainer[RecipeSettings]):
                 f"Objects are out of sight in {100 * missed:.0f} % of what was looked at. Nothing is made of that, but "
                 "the losses of pictures count the place that is named for an object all the same."
             )
-            model, flat = self.trained, self.films.flatten(0, 1)
-            (found,) = ranks.each(len(flat), lambda own: (model.seen(flat[own]),), AT_ONCE)
-            self.seen = found.unflatten(0, self.films.shape[:2])
+            self.seen = torch.cat([seen(self.trained, few) for few in self.some()])
         else:
             shape = (*self.films.shape[:2], self.dynamics.objects)
             self.seen = torch.ones(shape, dtype=torch.bool, device=self.device)
@@ -249,7 +253,7 @@ class Staged(Trainer[RecipeSettings]):
         choices = orders(model.physics)
         if not model.physics.pushed and len(choices) == 1:
             return
-        seen, actions = read(model, self.films[films]), self.actions[films]
+        seen, actions = self._read(films), self.actions[films]
         order, handed = numbering(seen.position, actions, model.physics.pushed, seen.trust)
         if model.physics.pushed:
             model.physics.handed.copy_(handed)
@@ -333,8 +337,7 @@ class Staged(Trainer[RecipeSettings]):
     def _missed(self, films: torch.Tensor) -> tuple[float, float]:
         """How far off later frames are predicted, in coordinates, and the part of the pictures left unexplained."""
         model = self.trained
-        frames = self.films[films]
-        reading = read(model, frames, 2 * model.polish)
+        reading, frames = self._read(films, 2 * model.polish), torch.cat([*self.some(films)])
         path = model.unroll(reading.position, self.actions[films], reading.trust)
         error = model.physics.difference(path, reading.position)[:, model.input_frames :].square()
         trust = believed(reading.trust)[:, model.input_frames :]

@@ -93,6 +93,13 @@ def read(model: PAIG, frames: Tensor, steps: int | None = None) -> Reading:
     return Reading(*(one.reshape(*frames.shape[:-3], *one.shape[1:]) for one in found))
 
 
+def seen(model: PAIG, films: Tensor) -> Tensor:
+    """Which objects ``(S, T, N)`` are seen in films ``(S, T, h, w, 3)`` uint8, all ranks looking."""
+    flat = films.flatten(0, 1)
+    (found,) = ranks.each(len(flat), lambda own: (model.seen(flat[own]),), AT_ONCE)
+    return found.unflatten(0, films.shape[:2])
+
+
 def check_motion(films: Tensor, most: int = 200) -> None:
     """Refuse films ``(S, T, h, w, 3)`` uint8 in which nothing moves; about so many of them are looked at.
 
@@ -115,22 +122,30 @@ def check_motion(films: Tensor, most: int = 200) -> None:
 
 
 def discover(
-    frames: Tensor,
+    frames: Callable[[Tensor], Tensor],
+    count: int,
     physics: Dynamics,
     settings: DiscoverSettings,
     seed: int,
     progress: Callable[[float, str], None] | None = None,
 ) -> tuple[Discovered, Tensor]:
-    """What moves in the frames ``(M, h, w, 3)`` uint8, and the numbers ``(m,)`` of those that were looked at.
+    """What moves in some of so many frames, and the numbers ``(m,)`` of those that were looked at.
+
+    Args:
+        frames: gives those ``(m, h, w, 3)`` uint8 with some numbers ``(m,)``.
+        count: of all frames.
+        physics: says how things move.
+        settings: of this stage.
+        seed: drives what is drawn by chance.
+        progress: called with the fraction done and a line of text.
 
     Raises:
         PaigError: when what moves does not fit the physics, or nothing does.
     """
     torch.manual_seed(seed)
     generator = step_generator(seed, "discover", 0)
-    count = min(settings.frames, len(frames))
-    chosen = torch.randperm(len(frames), generator=generator)[:count].sort().values.to(frames.device)
-    images = to_images(frames[chosen])
+    chosen = torch.randperm(count, generator=generator)[: settings.frames].sort().values
+    images = to_images(frames(chosen))
     if physics.kinematics == "rotary":
         found = discover_rotary(images, generator, settings.rounds, settings.steps, progress)
     elif physics.kinematics == "planar":

@@ -10,16 +10,18 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
+from torch import Tensor
 
 from paig_control import __version__, ranks
 from paig_control.data.cleaning import usable
 from paig_control.data.episodes import Sequences
+from paig_control.data.unpacking import let_go
 from paig_control.errors import PaigError
 from paig_control.estimation.identification import Estimate
 from paig_control.learning.moments import Kept, Moment, Stopped, Watch
@@ -37,6 +39,8 @@ Progress = Callable[[str, float, str], None]
 
 CLOSE = 0.2
 """Residuals below so much of the motion between two frames count as converged."""
+LOOKED_AT = 256
+"""Frames that are taken out of the films at a time, about."""
 R = TypeVar("R", bound=RecipeSettings | PaperSettings)
 
 
@@ -136,7 +140,9 @@ class Trainer(Generic[R]):
         self.kept: Kept | None = None
         self.dynamics = physics.to(device)
         self.films = torch.from_numpy(data.frames).to(device)  # as bytes: images are made of what is looked at
+        self._source = data.frames
         check_motion(self.films)
+        let_go(self._source)
         sequences, frames = self.films.shape[:2]
         self.actions = torch.from_numpy(data.actions_for(physics.action_size)).to(device)
         bounds = [None if b is None else [float(x) for x in b] for b in (data.action_low, data.action_high)]
@@ -270,6 +276,23 @@ class Trainer(Generic[R]):
         if self.out is not None and ranks.first():
             checkpoint.save(self.out, model, self.record)
         return finished_run(checkpoint.Loaded(model, self.record, None))
+
+    # -- films --------------------------------------------------------------------------------------------
+
+    def frames(self, numbers: Tensor) -> Tensor:
+        """Frames ``(M, h, w, 3)`` uint8 with these numbers, counted through all films; the others are let go of."""
+        flat, found = self.films.flatten(0, 1), []
+        for some in numbers.split(LOOKED_AT):
+            found.append(flat[some])
+            let_go(self._source)
+        return torch.cat(found)
+
+    def some(self, films: Tensor | None = None) -> Iterator[Tensor]:
+        """Films ``(s, T, h, w, 3)`` uint8 with these numbers, or all, so many at a time; they are let go of behind."""
+        numbers = torch.arange(len(self.films), device=self.device) if films is None else films
+        for few in numbers.split(max(1, LOOKED_AT // self.films.shape[1])):
+            yield self.films[few]
+            let_go(self._source)
 
     # -- checkpoints -------------------------------------------------------------------------------------
 

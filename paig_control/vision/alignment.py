@@ -16,7 +16,8 @@ from torch import Tensor
 
 from paig_control import ranks
 from paig_control.estimation.least_squares import damped, descend
-from paig_control.vision.renderer import Renderer
+from paig_control.vision.renderer import Renderer, SpriteRenderer
+from paig_control.vision.sprite_slopes import Normal, sprite_slopes
 
 PoseOf = Callable[[Tensor], Tensor]
 FLOOR = 0.003
@@ -43,7 +44,7 @@ def align(
 
     Args:
         renderer: poses to frames.
-        pose_of: unknowns ``(..., P)`` to poses ``(..., N, 3)``.
+        pose_of: unknowns ``(..., P)`` to poses ``(..., N, 3)``; the first P / N move the first sprite, and so on.
         unknowns: ``(M, P)`` where the search starts; a step moves each by at most ten times its width.
         frames: ``(M, 3, h, w)`` in [0, 1].
         weight: ``(h, w)`` weights of the pixels.
@@ -65,24 +66,43 @@ def _align(
     widths: Tensor,
     steps: int,
 ) -> tuple[Tensor, Tensor]:
-    size = unknowns.shape[-1]
-    root = weight.sqrt()
-    nudges = torch.cat([torch.diag(widths), -torch.diag(widths), widths.new_zeros(1, size)])
     trust = torch.ones_like(unknowns)
 
     def step(at: Tensor, damping: Tensor) -> Tensor:
         nonlocal trust
-        images = (renderer(pose_of(at + nudges[:, None])) * root).flatten(2)
-        jacobian = ((images[:size] - images[size:-1]) / (2 * widths[:, None, None])).permute(1, 2, 0)
-        residual = (frames * root).flatten(1) - images[-1]
-        inverse = torch.linalg.inv(damped(jacobian.mT @ jacobian, damping, 1e-8))
-        move = (inverse @ jacobian.mT @ residual[..., None]).squeeze(-1)
+        matrix, score, error = _normal(renderer, pose_of, at, frames, weight, widths)
+        inverse = torch.linalg.inv(damped(matrix, damping, 1e-8))
+        move = (inverse @ score[..., None]).squeeze(-1)
         move = torch.minimum(torch.maximum(move, -10 * widths), 10 * widths)
-        left = (residual - (jacobian @ move[..., None]).squeeze(-1)).square().sum(-1, keepdim=True)
+        gained = (move * (2 * score - (matrix @ move[..., None]).squeeze(-1))).sum(-1)
+        left = (error - gained).clamp(min=0)[:, None]
         trust = 1 / (inverse.diagonal(dim1=-2, dim2=-1) * (left + UNEXPLAINED))
         return at + move
 
     return descend(unknowns, step, steps)[0], trust
+
+
+def _normal(renderer: Renderer, pose_of: PoseOf, at: Tensor, frames: Tensor, weight: Tensor, widths: Tensor) -> Normal:
+    """Normal equations of a step: of sprites in their windows, of what else is drawn over whole frames."""
+    if isinstance(renderer, SpriteRenderer):
+        each = at.shape[-1] // renderer.objects
+        nudges = torch.eye(each).to(widths).repeat(1, renderer.objects) * widths
+        nudges = torch.cat([nudges, -nudges, torch.zeros_like(nudges[:1])])
+        return sprite_slopes(renderer, pose_of(at + nudges[:, None]), widths, frames, weight)
+    return frame_slopes(renderer, pose_of, at, frames, weight, widths)
+
+
+def frame_slopes(
+    renderer: Renderer, pose_of: PoseOf, at: Tensor, frames: Tensor, weight: Tensor, widths: Tensor
+) -> Normal:
+    """Normal equations by central differences of whole frames, each unknown by itself; arguments as :func:`align`'s."""
+    size, root = at.shape[-1], weight.sqrt()
+    nudges = torch.cat([torch.diag(widths), -torch.diag(widths), widths.new_zeros(1, size)])
+    images = (renderer(pose_of(at + nudges[:, None])) * root).flatten(2)
+    jacobian = ((images[:size] - images[size:-1]) / (2 * widths[:, None, None])).permute(1, 2, 0)
+    residual = (frames * root).flatten(1) - images[-1]
+    score = (jacobian.mT @ residual[..., None]).squeeze(-1)
+    return Normal(jacobian.mT @ jacobian, score, residual.square().sum(1))
 
 
 @torch.no_grad()

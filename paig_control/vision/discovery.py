@@ -70,10 +70,9 @@ def fit_sprites(
         steps: gradient steps.
         last: whether the steps become small, so that what is left is no noise of the minibatches.
     """
-    optimiser = torch.optim.Adam(renderer.parameters(), lr=0.1)
-    pace = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, steps), 0.0 if last else 0.1)
-    share, parameters, parts = pick.cpu(), list(renderer.parameters()), ranks.parts(BATCH * weight.numel())
-    for _ in range(steps):
+    parameters, share, parts = list(renderer.parameters()), pick.cpu(), ranks.parts(BATCH * weight.numel())
+    optimiser = Adam(parameters)
+    for step in range(steps):
         index = torch.multinomial(share, BATCH, replacement=True, generator=generator).to(frames.device)
 
         def loss(part: int, drawn: Tensor = index) -> Tensor:
@@ -82,8 +81,31 @@ def fit_sprites(
             return found
 
         ranks.gradient(parameters, parts, loss)
-        optimiser.step()
-        pace.step()
+        optimiser.step(0.05 * (1 + math.cos(math.pi * step / steps)) if last else 0.1)
+
+
+class Adam:
+    """Kingma and Ba's algorithm (ICLR 2015), for which :class:`torch.optim.Adam` would load 70 MB of a compiler.
+
+    Args:
+        parameters: moved in place.
+    """
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        self.parameters, self.steps = parameters, 0
+        self.moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """Move the parameters by about ``rate`` down their gradients."""
+        self.steps += 1
+        first, second = (1 - decay**self.steps for decay in (0.9, 0.999))
+        for parameter, (mean, square) in zip(self.parameters, self.moments, strict=True):
+            slope = parameter.grad
+            assert slope is not None
+            mean.lerp_(slope, 0.1)
+            square.mul_(0.999).addcmul_(slope, slope, value=0.001)
+            parameter.addcdiv_(mean, (square.sqrt() / math.sqrt(second)).add_(1e-8), value=-rate / first)
 
 
 def discover_rotary(

@@ -196,19 +196,10 @@ class Layering(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scene: Tensor, paint: Tensor, corner: Tensor) -> Tensor:
         """Frames ``(B, 3, h, w)`` of a scene ``(3, h, w)`` and :class:`Patches`, the lowest first."""
-        side, (height, width) = paint.shape[-1], scene.shape[-2:]
-        limit = torch.tensor([height, width], device=corner.device)
-        corner = torch.minimum(corner.clamp(min=-side), limit)
-        margin = max(0, int(-corner.amin()), int((corner + side - limit).amax())) if corner.numel() else 0
-        canvas = functional.pad(scene, (margin,) * 4).repeat(paint.shape[1], 1, 1, 1)
-        windows, under = _windows(canvas, side), []
-        for layer, place in zip(paint, corner + margin, strict=True):
-            at = (torch.arange(len(place), device=place.device), *place.unbind(-1))
-            under.append(windows[at])
-            windows[at] = under[-1] * (1 - layer[:, 3:]) + layer[:, :3]
-        ctx.save_for_backward(paint, corner, *under)
-        ctx.margin = margin
-        return canvas[..., margin : margin + height, margin : margin + width].contiguous()
+        laid = lay(scene, paint, corner)
+        ctx.save_for_backward(paint, laid.corner, *laid.under)
+        ctx.margin = laid.margin
+        return laid.frames.contiguous()
 
     @staticmethod
     @once_differentiable
@@ -217,9 +208,9 @@ class Layering(torch.autograd.Function):
         paint, corner, *under = ctx.saved_tensors
         side, margin = paint.shape[-1], ctx.margin
         canvas = functional.pad(gradient, (margin,) * 4)
-        windows, slopes = _windows(canvas, side), torch.empty_like(paint)
+        windows, slopes = windows_of(canvas, side), torch.empty_like(paint)
         for n in reversed(range(len(paint))):
-            at = (torch.arange(len(corner[n]), device=corner.device), *(corner[n] + margin).unbind(-1))
+            at = at_corner(corner[n] + margin)
             above = windows[at]
             slopes[n, :, :3], slopes[n, :, 3:] = above, -(above * under[n]).sum(1, keepdim=True)
             windows[at] = above * (1 - paint[n, :, 3:])
@@ -227,6 +218,42 @@ class Layering(torch.autograd.Function):
         return canvas[..., margin : margin + height, margin : margin + width].sum(0), slopes, None
 
 
-def _windows(canvas: Tensor, side: int) -> Tensor:
+class Laid(NamedTuple):
+    """Patches that were laid over a background.
+
+    Attributes:
+        frames: ``(B, 3, h, w)``.
+        under: of each patch, ``(B, 3, side, side)``, what it was laid over.
+        corner: ``(N, B, 2)``, of windows that are nowhere near the frame brought to its border.
+        margin: pixels around the frame into which windows reach, at most.
+    """
+
+    frames: Tensor
+    under: list[Tensor]
+    corner: Tensor
+    margin: int
+
+
+def lay(scene: Tensor, paint: Tensor, corner: Tensor) -> Laid:
+    """Lay :class:`Patches`, the lowest first, over a scene ``(3, h, w)``."""
+    side, (height, width) = paint.shape[-1], scene.shape[-2:]
+    limit = torch.tensor([height, width], device=corner.device)
+    corner = torch.minimum(corner.clamp(min=-side), limit)
+    margin = max(0, int(-corner.amin()), int((corner + side - limit).amax())) if corner.numel() else 0
+    canvas = functional.pad(scene, (margin,) * 4).repeat(paint.shape[1], 1, 1, 1)
+    windows, under = windows_of(canvas, side), []
+    for layer, place in zip(paint, corner + margin, strict=True):
+        at = at_corner(place)
+        under.append(windows[at])
+        windows[at] = under[-1] * (1 - layer[:, 3:]) + layer[:, :3]
+    return Laid(canvas[..., margin : margin + height, margin : margin + width], under, corner, margin)
+
+
+def windows_of(canvas: Tensor, side: int) -> Tensor:
     """A view ``(B, rows, columns, C, side, side)`` of all square windows of a canvas ``(B, C, H, W)``."""
     return canvas.unfold(-2, side, 1).unfold(-2, side, 1).permute(0, 2, 3, 1, 4, 5)
+
+
+def at_corner(corner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Index of those of the windows whose first row and column are ``(B, 2)``, one on each canvas."""
+    return torch.arange(len(corner), device=corner.device), corner[:, 0], corner[:, 1]

@@ -19,6 +19,7 @@ from paig_control import ranks
 from paig_control.types import Finding
 from paig_control.vision.alignment import PoseOf, align, unexplained
 from paig_control.vision.renderer import Renderer, SpriteRenderer
+from paig_control.vision.sprite_slopes import Share, overlap, sprite_inside, sprite_shares
 
 LEAST_SHOWN = 0.25
 """Of an object that is there, at least this part is seen, as :func:`shown` says it."""
@@ -89,7 +90,7 @@ def shown(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chu
         chunk: images handled at once.
     """
     parts = zip(poses.split(chunk), images.split(chunk), strict=True)
-    return torch.cat([_shown(renderer, pose, image, weight) for pose, image in parts])
+    return torch.cat([_seen(_share(renderer, pose, image, weight)) for pose, image in parts])
 
 
 @torch.no_grad()
@@ -122,12 +123,10 @@ def _find(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor, chu
 
 def _find_some(renderer: Renderer, poses: Tensor, images: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """The same for a few images at once."""
-    seen = _shown(renderer, poses, images, weight)
-    _, alone, whole, empty = _one_by_one(renderer, poses)
-    own = (weight * (alone - empty).square()).sum((2, 3, 4)).T
-    left = (weight * (whole[0] - images).square()).sum((1, 2, 3))
+    share = _share(renderer, poses, images, weight)
+    seen, left = _seen(share), share.error
     deviation = (left / (images.shape[1] * weight.sum())).sqrt()[:, None]
-    sure = seen * own.sqrt() / (2 * deviation).clamp(min=1e-6)
+    sure = seen * share.own.sqrt() / (2 * deviation).clamp(min=1e-6)
     return (seen > LEAST_SHOWN) & (sure > LEAST_SURE), left
 
 
@@ -147,16 +146,7 @@ def inside(renderer: Renderer, poses: Tensor, chunk: int = 16) -> Tensor:
         height, width = renderer.image_size
         limit = poses.new_tensor([width, height])
         return ((poses[..., :2] >= 0) & (poses[..., :2] <= limit)).all(-1).to(poses)
-    wide, poses, room = _with_room(renderer, poses)
-    return torch.cat([_inside(wide, some, room) for some in poses.split(chunk)])
-
-
-def _inside(wide: SpriteRenderer, poses: Tensor, room: int) -> Tensor:
-    """The same for a few poses, with renderer and poses that have room around."""
-    _, alone, _, empty = _one_by_one(wide, poses)
-    change = (alone - empty).square().sum(2)
-    part: Tensor = _inner(change, room).sum((2, 3)) / change.sum((2, 3)).clamp(min=1e-6)
-    return part.T
+    return torch.cat([sprite_inside(renderer, some) for some in poses.split(chunk)])
 
 
 @torch.no_grad()
@@ -191,22 +181,28 @@ def unexplained_part(
     return float(drawn.mean() / empty.mean().clamp(min=1e-12))
 
 
-def _one_by_one(renderer: Renderer, pose: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Frames without each object of poses ``(M, N, 3)``, with it alone ``(N, M, 3, h, w)``, with all and with none."""
+def _share(renderer: Renderer, pose: Tensor, images: Tensor, weight: Tensor) -> Share:
+    """What each object contributes: sprites in their windows, what else is drawn over whole frames."""
+    if isinstance(renderer, SpriteRenderer):
+        return sprite_shares(renderer, pose, images, weight)
+    return frame_shares(renderer, pose, images, weight)
+
+
+def frame_shares(renderer: Renderer, pose: Tensor, images: Tensor, weight: Tensor) -> Share:
+    """The same for any renderer: frames are drawn without each object, with it alone, with all and with none."""
     count = pose.shape[1]
     one = torch.eye(count, dtype=torch.bool, device=pose.device)[:, None, :, None]
     gone = away(renderer, pose)
     drawn = renderer(torch.cat([torch.where(one, gone, pose), torch.where(one, pose, gone), pose[None], gone[None]]))
     without, alone, whole, empty = drawn.split([count, count, 1, 1])
-    return without, alone, whole, empty
-
-
-def _shown(renderer: Renderer, pose: Tensor, image: Tensor, weight: Tensor) -> Tensor:
-    without, alone, whole, empty = _one_by_one(renderer, pose)
-    error = (weight * (torch.cat([without, whole]) - image).square()).sum((2, 3, 4))
+    error = (weight * (torch.cat([without, whole]) - images).square()).sum((2, 3, 4))
     own = (weight * (alone - empty).square()).sum((2, 3, 4))
-    part: Tensor = ((error[:-1] - error[-1]) / own.clamp(min=1e-6)).clamp(0.0, 1.0)
-    return part.T
+    return Share((error[:-1] - error[-1]).T, own.T, error[-1])
+
+
+def _seen(share: Share) -> Tensor:
+    """The part of what an object would change alone by which the frame is better explained with it, ``(M, N)``."""
+    return (share.gain / share.own.clamp(min=1e-6)).clamp(0.0, 1.0)
 
 
 @torch.no_grad()
@@ -219,7 +215,7 @@ def sort_layers(
     widths: Tensor,
     most: int = 150,
 ) -> None:
-    """Set the renderer's order by comparing neighbours in it, as a bubble sort does.
+    """Set the renderer's order by comparing neighbours in it, as a bubble sort does, until a pass changes nothing.
 
     Args:
         renderer: poses to frames; its order is changed in place.
@@ -231,10 +227,11 @@ def sort_layers(
         most: so many frames are compared, those with the largest overlap.
     """
     for last in reversed(range(1, renderer.objects)):
+        before = renderer.order.tolist()
         for place in range(last):
             order = renderer.order.tolist()
             swapped = [*order[:place], order[place + 1], order[place], *order[place + 2 :]]
-            told = _telling(renderer, pose_of(unknowns), order, swapped, most)
+            told = _telling(renderer, pose_of(unknowns), place, most)
             if len(told) == 0:
                 continue
             errors: list[Tensor] = []
@@ -249,12 +246,13 @@ def sort_layers(
                 errors += ranks.each(len(told), missed, 32)
             gain = (errors[0] - errors[1]) / (errors[0] + errors[1]).clamp(min=1e-9)
             renderer.order.copy_(torch.tensor(swapped if float(gain.mean()) > 0 else order))
+        if renderer.order.tolist() == before:
+            return
 
 
-def _telling(renderer: SpriteRenderer, pose: Tensor, order: list[int], other: list[int], most: int) -> Tensor:
-    """Numbers of at most so many of the poses ``(M, N, 3)``, those that differ most when laid in another order."""
-    parts = [renderer.patches(part) for part in pose.split(32)]
-    differ = torch.cat([(renderer.lay(p, order) - renderer.lay(p, other)).square().sum((1, 2, 3)) for p in parts])
+def _telling(renderer: SpriteRenderer, pose: Tensor, place: int, most: int) -> Tensor:
+    """Numbers of at most so many of the poses ``(M, N, 3)``, in which a layer and the next swapped tell most."""
+    differ = overlap(renderer, pose, place)
     largest = float(differ.max())
     return differ.topk(min(most, int((differ > max(0.1 * largest, 1e-3)).sum()))).indices
 
