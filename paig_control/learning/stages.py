@@ -97,7 +97,7 @@ def seen(model: PAIG, films: Tensor) -> Tensor:
     """Which objects ``(S, T, N)`` are seen in films ``(S, T, h, w, 3)`` uint8, all ranks looking."""
     flat = films.flatten(0, 1)
     (found,) = ranks.each(len(flat), lambda own: (model.seen(flat[own]),), AT_ONCE)
-    return found.unflatten(0, films.shape[:2])
+    return found.reshape(*films.shape[:2], -1)
 
 
 def check_motion(films: Tensor, most: int = 200) -> None:

@@ -11,7 +11,7 @@ What all ways of discovery share: what they find, and the fit of sprites whose p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -91,7 +91,7 @@ class Adam:
         parameters: moved in place.
     """
 
-    def __init__(self, parameters: list[Tensor]) -> None:
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
         self.parameters, self.steps = parameters, 0
         self.moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
 
