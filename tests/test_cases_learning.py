@@ -125,7 +125,9 @@ def test_predictions_are_judged_where_most_is_out_of_sight(
     position = torch.from_numpy(truth.position).float()
     trust = torch.zeros_like(position)
     trust[1:, 1:4], trust[1:, 10:] = 1.0, 1.0
-    monkeypatch.setattr(PAIG, "read", lambda self, frames, steps=None: Reading(position, trust))
+    monkeypatch.setattr(
+        PAIG, "read", lambda self, frames, steps=None: Reading(position.flatten(0, 1), trust.flatten(0, 1))
+    )
     pushed_model.physics.set_values({"stiffness": stiffness})
     settings = RecipeSettings(), films.split("train"), pushed_model.physics, ModelSettings()
     trainer = Staged(*settings, 0, torch.device("cpu"), None, None)

@@ -103,7 +103,9 @@ def test_adam_goes_where_pytorchs_own_goes() -> None:
     there = copy.deepcopy(here)
     ours, theirs = Adam([here]), torch.optim.Adam([there])
     for target, rate in steps():
-        ours.step((here - target).pow(4).sum(), rate)
+        here.grad = None
+        (here - target).pow(4).sum().backward()
+        ours.step(rate)
         theirs.param_groups[0]["lr"] = rate
         theirs.zero_grad()
         (there - target).pow(4).sum().backward()
