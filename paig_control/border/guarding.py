@@ -90,7 +90,11 @@ def advance(env: gym.Env[Any, Any], name: str, action: Any) -> tuple[Any, float,
     """Step an environment, called ``name`` in messages; the action is sent as :func:`fit` makes it."""
     space = env.action_space
     assert isinstance(space, gym.spaces.Box)
-    sent = fit(action, space)
+    return send(env, name, fit(action, space))
+
+
+def send(env: gym.Env[Any, Any], name: str, sent: Any) -> tuple[Any, float, bool, bool, Mapping[str, Any]]:
+    """Step an environment, called ``name`` in messages, by an action that fits."""
     found: Any = attempt(f"{name}'s step", lambda: env.step(sent), STEPS)
     if not (isinstance(found, tuple) and len(found) == 5 and isinstance(found[4], Mapping)):
         raise PaigError(f"{name}'s step returned {_form(found)}: {STEPS}.")

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paig_control import seeds
+from paig_control.border.lanes import Lanes
 from paig_control.data.crew import Crew, Job, shares
 from paig_control.data.episodes import SPLITS, Episodes
-from paig_control.data.rollouts import Film, Lanes, Policy, films, sources, unbroken
+from paig_control.data.rollouts import Film, Policy, films, sources, unbroken
 from paig_control.errors import PaigError
 
 BLANK = 8

@@ -24,8 +24,9 @@ from typing import Any
 
 import gymnasium as gym
 
+from paig_control.border.lanes import SIDE_BY_SIDE, Lanes
 from paig_control.border.opening import find
-from paig_control.data.rollouts import SIDE_BY_SIDE, Film, Lanes, Policy, films, sources
+from paig_control.data.rollouts import Film, Policy, films, sources
 from paig_control.errors import PaigError
 
 FEW = 4

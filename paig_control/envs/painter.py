@@ -48,10 +48,15 @@ def _means(large: NDArray[Any], count: int) -> NDArray[np.float64]:
     length = len(large)
     cuts = np.arange(count + 1) * length
     first, part = cuts // count, (cuts % count / count)[:, None]
-    kind = np.uint32 if np.issubdtype(large.dtype, np.integer) else np.float64
-    whole = np.add.reduceat(large, first[:-1], axis=0, dtype=kind)
+    if np.issubdtype(large.dtype, np.integer):  # exact in any order, so in the fastest
+        whole = np.stack([rows.sum(0, dtype=np.uint32) for rows in np.split(large, first[1:-1])])
+    else:
+        whole = np.add.reduceat(large, first[:-1], axis=0)
     at_cuts = part * large[np.minimum(first, length - 1)]
-    return np.asarray((whole - at_cuts[:-1] + at_cuts[1:]) * (count / length))
+    means: NDArray[np.float64] = whole - at_cuts[:-1]
+    means += at_cuts[1:]
+    means *= count / length
+    return means
 
 
 Float = NDArray[np.float32]

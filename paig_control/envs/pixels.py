@@ -284,11 +284,14 @@ class Pixels(PixelEnv):
     def simulate(self, states: Array, actions: Array) -> Array:
         """States ``(B, 2, N, D)`` at the end of actions ``(B, T, A)``, one after the other on the second copy."""
         easel, attribute = self._copy(), self._attribute or ""
+        world, space = easel.unwrapped, easel.unwrapped.action_space
+        assert isinstance(space, gym.spaces.Box)
         ends = np.empty_like(states)
-        for index, (state, plan) in enumerate(zip(states, actions, strict=True)):
+        plans = guarding.fit(actions, space, *actions.shape[:2])
+        for index, (state, plan) in enumerate(zip(states, plans, strict=True)):
             self._put(easel, state)
             for action in plan:
-                guarding.advance(easel.unwrapped, self.env_id, action)
+                guarding.send(world, self.env_id, action)
             held = self._inner_state(easel, attribute)
             ends[index] = held[self._positions], held[self._velocities]
         return ends

@@ -47,6 +47,9 @@ class SceneVectorEnv(SceneWorld, VectorEnv[Image, Array, Any]):
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
+    painted: bool = True
+    """False leaves the images black, as in the single environments."""
+
     def __init__(
         self,
         num_envs: int = 1,
@@ -91,8 +94,7 @@ class SceneVectorEnv(SceneWorld, VectorEnv[Image, Array, Any]):
         everywhere = np.ones(self.num_envs, dtype=bool)
         self._begin(everywhere, self._spread("options['state']", given["state"]) if "state" in given else None)
         self._set_goal(everywhere, self._spread("options['goal']", given["goal"]) if "goal" in given else None)
-        self._image = self.scene.paint(self._state)
-        return self._image.copy(), self._info()
+        return self._observe(), self._info()
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:
@@ -145,8 +147,12 @@ class SceneVectorEnv(SceneWorld, VectorEnv[Image, Array, Any]):
             reward[anew] = 0.0
         truncated = np.zeros(self.num_envs, dtype=bool) if self._limit is None else self._steps >= self._limit
         self._ended = truncated.copy()
-        self._image = self.scene.paint(self._state)
-        return self._image.copy(), reward, np.zeros(self.num_envs, dtype=bool), truncated, self._info()
+        return self._observe(), reward, np.zeros(self.num_envs, dtype=bool), truncated, self._info()
+
+    def _observe(self) -> Image:
+        """Images of the running episodes."""
+        self._image = self.scene.paint(self._state) if self.painted else np.zeros_like(self._goal_image)
+        return self._image.copy()
 
     def _info(self) -> dict[str, Any]:
         """Build the arrays of all environments, each with Gymnasium's mask of who has it."""

@@ -21,6 +21,7 @@ from paig_control.agents.mpc import MPCAgent, Timing
 from paig_control.agents.receding import SeededPlanner
 from paig_control.agents.settings import TermSettings
 from paig_control.border.guarding import guarded
+from paig_control.border.lanes import Lanes
 from paig_control.errors import PaigError
 from paig_control.evaluation.baselines import TrueWorld, informed_agent, optimal_agent, random_agent
 from paig_control.evaluation.corruptions import Camera, DisturbSettings
@@ -196,24 +197,25 @@ def evaluate_control(
         disturb: what goes wrong between the camera and the agent under test; nothing by default.
     """
     begin = time.process_time()
-    envs = [make() for _ in range(min(settings.batch, settings.episodes))]
+    env = make()
+    lanes = Lanes.beside(env, make, min(settings.batch, settings.episodes))
     try:
-        space = envs[0].action_space
+        space = env.action_space
         assert isinstance(space, gym.spaces.Box)
         rows: list[dict[str, Any]] = []
         films: list[Film] = []
         seeds = [settings.seed + i for i in range(settings.episodes)]
-        dt = guarded(envs[0]).dt
+        dt = guarded(env).dt
         best = optimal_agent(truth, space.low, space.high, settings.steps) if compare else None
-        for first in range(0, len(seeds), len(envs)):
-            chunk = seeds[first : first + len(envs)]
+        for first in range(0, len(seeds), lanes.count):
+            chunk = seeds[first : first + lanes.count]
             aims = targets.take(first, len(chunk))
             each = None if aims.states is None else np.broadcast_to(aims.states, (len(chunk), *aims.states.shape[1:]))
             agent.reset(aims.aim(), batch=len(chunk), seed=settings.seed, examine=False)
-            camera = _camera(envs[0], chunk, settings, disturb) if disturb else None
+            camera = _camera(env, chunk, settings, disturb) if disturb else None
             recorder = Recorder(agent, max(0, min(settings.film - len(films), len(chunk))), settings.ahead, camera)
             tick = _ticker(progress, first * settings.steps, settings.episodes * settings.steps)
-            played = {"agent": play(envs, chunk, recorder, settings.steps, goals=each, tick=tick)}
+            played = {"agent": play(lanes, chunk, recorder, settings.steps, goals=each, tick=tick)}
             estimates = _estimates(agent, len(chunk))
             films += recorder.develop(model, played["agent"], chunk, aims.pictures, dt)
             if compare:
@@ -225,13 +227,12 @@ def evaluate_control(
                     )
                 for name, act in others.items():
                     if act is not None:
-                        played[name] = play(envs, chunk, act, settings.steps, painted=False, goals=each)
-            found = _rows(chunk, played, Judge(envs[0], aims.states, settings))
+                        played[name] = play(lanes, chunk, act, settings.steps, painted=False, goals=each)
+            found = _rows(chunk, played, Judge(env, aims.states, settings))
             rows += [{**row, **estimate} for row, estimate in zip(found, estimates, strict=True)]
-        times = decision_times(envs[0], agent, targets, settings)
+        times = decision_times(env, agent, targets, settings)
     finally:
-        for env in envs:
-            env.close()
+        lanes.close()
     summary = summarise(rows, times)
     return Measured(summary | {"cpu_seconds": time.process_time() - begin}, rows, films)
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from paig_control.agents.mpc import MPCAgent
 from paig_control.border.guarding import fit, guarded
+from paig_control.border.lanes import Lanes
 from paig_control.evaluation.corruptions import Camera
 from paig_control.models.paig import to_pictures
 from paig_control.types import State
@@ -89,7 +90,7 @@ class Played:
 
 
 def play(
-    envs: Sequence[gym.Env[Any, Any]],
+    envs: Lanes | Sequence[gym.Env[Any, Any]],
     seeds: Sequence[int],
     act: Act,
     steps: int,
@@ -100,7 +101,7 @@ def play(
     """Play one episode in each environment, in lock-step; an episode that ends early stands still.
 
     Args:
-        envs: single pixel environments, at least as many as seeds.
+        envs: pixel environments side by side, at least as many as seeds.
         seeds: ``env.reset(seed=...)`` of each.
         act: the agent.
         steps: at most.
@@ -108,41 +109,38 @@ def play(
         goals: ``(B, 2, N, D)``, given to each environment for its rewards and its info; None leaves it its own.
         tick: called with the number of frames after each step.
     """
-    worlds = [guarded(env) for env in envs[: len(seeds)]]
-    for env in worlds:
-        if hasattr(env.unwrapped, "painted"):
-            env.unwrapped.painted = painted
-    given = [None] * len(worlds) if goals is None else [{"goal": goal} for goal in goals]
-    begun = [env.reset(seed=seed, options=one) for env, seed, one in zip(worlds, seeds, given, strict=True)]
-    frames, now = np.stack([frame for frame, _ in begun]), [info.get("state") for _, info in begun]
+    lanes = envs if isinstance(envs, Lanes) else _lanes(envs[: len(seeds)])
+    lanes.paint(painted)
+    frames, now = lanes.reset(seeds, goals)
     states, rewards, actions = [now], [], []
-    running = np.ones(len(worlds), dtype=bool)
-    lengths = np.zeros(len(worlds), dtype=np.intp)
+    ended = np.zeros(len(seeds), dtype=bool)
+    lengths = np.zeros(len(seeds), dtype=np.intp)
     for t in range(steps):
         told = [state for state in now if state is not None]
         known = np.stack(told) if len(told) == len(now) else None
-        action = fit(act(frames, known, t), worlds[0].space, len(worlds))
-        reward, now, frames = np.zeros(len(worlds)), list(now), frames.copy()
-        for i in np.flatnonzero(running).tolist():
-            frames[i], reward[i], terminated, truncated, info = worlds[i].step(action[i])
-            now[i] = info.get("state")
-            lengths[i] += 1
-            running[i] = not (terminated or truncated)
+        action = fit(act(frames, known, t), lanes.space, len(seeds))
+        lengths += ~ended
+        frames, reward, now, ended = lanes.step(action)
         states.append(now)
         rewards.append(reward)
         actions.append(action.astype(np.float32))
         if tick is not None:
-            tick(len(worlds))
-        if not running.any():
+            tick(len(seeds))
+        if ended.all():
             break
     history = [state for row in states for state in row if state is not None]
-    complete = len(history) == len(states) * len(worlds)
+    complete = len(history) == len(states) * len(seeds)
     return Played(
         np.stack(rewards, 1),
-        np.stack(history).reshape(len(states), len(worlds), *history[0].shape).swapaxes(0, 1) if complete else None,
+        np.stack(history).reshape(len(states), len(seeds), *history[0].shape).swapaxes(0, 1) if complete else None,
         np.stack(actions, 1),
         lengths,
     )
+
+
+def _lanes(envs: Sequence[gym.Env[Any, Any]]) -> Lanes:
+    worlds = [guarded(env) for env in envs]
+    return Lanes(worlds, worlds[0].name)
 
 
 class Recorder:
