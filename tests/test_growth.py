@@ -26,6 +26,7 @@ from paig_control.learning.recipe import Staged
 from paig_control.learning.settings import ModelSettings, RecipeSettings
 from paig_control.physics.base import Physics
 from paig_control.physics.registry import build_physics
+from paig_control.vision import compiled
 from paig_control.vision.alignment import align, frame_slopes
 from paig_control.vision.discovery import Adam
 from paig_control.vision.renderer import SpriteRenderer
@@ -135,6 +136,16 @@ def close(one: torch.Tensor, other: torch.Tensor) -> bool:
     return bool((one - other).abs().max() <= 1e-5 * other.abs().max())
 
 
+@pytest.fixture(params=["tensors", "machine code"])
+def means(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what sprites' windows are computed."""
+    if request.param == "tensors":
+        monkeypatch.setattr(compiled, "loops", lambda package: None)
+    else:
+        pytest.importorskip("numba")
+
+
+@pytest.mark.usefixtures("means")
 @pytest.mark.parametrize(("objects", "turns"), [(1, True), (3, False), (3, True)])
 def test_slopes_in_windows_are_those_of_whole_frames(objects: int, turns: bool) -> None:
     renderer, pose = painted(objects, turns), scattered(objects, 40, beyond=5.0)
@@ -155,6 +166,7 @@ def test_slopes_in_windows_are_those_of_whole_frames(objects: int, turns: bool) 
     assert int(overlapping.sum()) >= 3 * (objects > 1)
 
 
+@pytest.mark.usefixtures("means")
 @pytest.mark.parametrize("turns", [False, True])
 def test_what_a_sprite_explains_in_its_window_it_explains_of_the_frame(turns: bool) -> None:
     renderer, pose = painted(3, turns), scattered(3, 40)

@@ -49,6 +49,36 @@ def laid(scene: Tensor, paint: Tensor, corner: Tensor, order: Sequence[int]) -> 
     return torch.from_numpy(frames)
 
 
+def slopes(
+    scene: Tensor, paint: Tensor, corner: Tensor, order: Tensor, frames: Tensor, root: Tensor, widths: Tensor
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Normal equations of K poses; shapes as :func:`paig_control.vision.kernels.slopes` has them."""
+    found = loops("vision") if _plain(scene, paint, frames, root, widths) else None
+    if found is None:
+        return None
+    count, size, places = len(frames), len(widths), array(corner)
+    reach = int(np.abs(places - places[:, -1:]).max(initial=0))
+    shapes = (count, size, size), (count, size), (count,)
+    matrix, score, error = (np.empty(shape, np.float32) for shape in shapes)
+    values = array(scene), array(paint), places, array(order), array(frames), array(root), array(widths)
+    found.slopes(*values, reach, matrix, score, error)
+    return torch.from_numpy(matrix), torch.from_numpy(score), torch.from_numpy(error)
+
+
+def shares(
+    scene: Tensor, paint: Tensor, corner: Tensor, order: Tensor, frames: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """What sprites explain; shapes as :func:`paig_control.vision.kernels.shares` has them."""
+    found = loops("vision") if _plain(scene, paint, frames, weight) else None
+    if found is None:
+        return None
+    count = len(frames), len(paint)
+    gain, alone, error = (np.empty(shape, np.float32) for shape in (count, count, count[:1]))
+    given = (array(x) for x in (scene, paint, corner, order, frames, weight))
+    found.shares(*given, gain, alone, error)
+    return torch.from_numpy(gain), torch.from_numpy(alone), torch.from_numpy(error)
+
+
 def _plain(*values: Tensor) -> bool:
     """Whether machine code takes these numbers."""
     single = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in values)

@@ -14,7 +14,7 @@ from paig_control.machine import machine
 Floats = NDArray[np.float32]
 Whole = NDArray[np.int64]
 
-ZERO, HALF, ONE = (np.float32(one) for one in (0, 0.5, 1))
+ZERO, HALF, ONE, TWO = (np.float32(one) for one in (0, 0.5, 1, 2))
 
 
 @machine
@@ -105,3 +105,159 @@ def lay(scene: Floats, paint: Floats, corner: Whole, order: Whole, frames: Float
                     ink, line = paint[n, b, channel, row], frames[b, channel, top + row]
                     for column in range(first, last):
                         line[left + column] = line[left + column] * (ONE - cover[column]) + ink[column]
+
+
+@machine
+def stack(scene: Floats, paint: Floats, corner: Whole, order: Whole, reach: int, canvas: Floats, under: Floats) -> None:
+    """Lay windows ``(N, 4, size, size)`` on a canvas ``(3, h, w)``; keep what is under them, ``reach`` further around."""
+    size, (height, width) = paint.shape[-1], scene.shape[1:]
+    canvas[:] = scene
+    for n in order:
+        top, left = corner[n, 0], corner[n, 1]
+        for channel in range(3):
+            for row in range(max(-reach, -top), min(size + reach, height - top)):
+                low, line = under[n, channel, row + reach], canvas[channel, top + row]
+                for column in range(max(-reach, -left), min(size + reach, width - left)):
+                    low[column + reach] = line[left + column]
+            for row in range(max(0, -top), min(size, height - top)):
+                line, cover, ink = canvas[channel, top + row], paint[n, 3, row], paint[n, channel, row]
+                for column in range(max(0, -left), min(size, width - left)):
+                    line[left + column] = line[left + column] * (ONE - cover[column]) + ink[column]
+
+
+@machine
+def shade(cover: Floats, top: int, left: int, clear: Floats) -> None:
+    """What a window ``(size, size)`` lets through of what lies below it, ``(h, w)``."""
+    size, (height, width) = len(cover), clear.shape
+    for row in range(max(0, -top), min(size, height - top)):
+        for column in range(max(0, -left), min(size, width - left)):
+            clear[top + row, left + column] *= ONE - cover[row, column]
+
+
+@machine
+def shares(
+    scene: Floats,
+    paint: Floats,
+    corner: Whole,
+    order: Whole,
+    frames: Floats,
+    weight: Floats,
+    gain: Floats,
+    alone: Floats,
+    error: Floats,
+) -> None:
+    """Write what sprites ``(N, M, 4, size, size)`` explain of frames ``(M, 3, h, w)``, pixels weighted by ``(h, w)``.
+
+    By how much the error ``(M,)`` is larger without each, and what it changes when it is alone, ``(M, N)``.
+    """
+    objects, count, _, size = paint.shape[:4]
+    height, width = weight.shape
+    canvas, clear = np.empty_like(scene), np.empty((height, width), np.float32)
+    under = np.empty((objects, 3, size, size), np.float32)
+    for m in range(count):
+        clear[:] = ONE
+        stack(scene, paint[:, m], corner[:, m], order, 0, canvas, under)
+        total = ZERO
+        for channel in range(3):
+            for row in range(height):
+                for column in range(width):
+                    apart = canvas[channel, row, column] - frames[m, channel, row, column]
+                    canvas[channel, row, column] = apart
+                    total += weight[row, column] * apart * apart
+        error[m] = total
+        for n in order[::-1]:
+            top, left = corner[n, m, 0], corner[n, m, 1]
+            more, own = ZERO, ZERO
+            for channel in range(3):
+                for row in range(max(0, -top), min(size, height - top)):
+                    for column in range(max(0, -left), min(size, width - left)):
+                        i, j = top + row, left + column
+                        ink, cover = paint[n, m, channel, row, column], paint[n, m, 3, row, column]
+                        change = clear[i, j] * (ink - cover * under[n, channel, row, column])
+                        single = ink - cover * scene[channel, i, j]
+                        more += weight[i, j] * change * (change - TWO * canvas[channel, i, j])
+                        own += weight[i, j] * single * single
+            gain[m, n], alone[m, n] = more, own
+            shade(paint[n, m, 3], top, left, clear)
+
+
+@machine
+def slopes(
+    scene: Floats,
+    paint: Floats,
+    corner: Whole,
+    order: Whole,
+    frames: Floats,
+    root: Floats,
+    widths: Floats,
+    reach: int,
+    matrix: Floats,
+    score: Floats,
+    error: Floats,
+) -> None:
+    """Write the normal equations ``(M, P, P)``, ``(M, P)`` and ``(M,)`` of frames ``(M, 3, h, w)``.
+
+    Paint ``(N, K, M, 4, size, size)`` and the corners ``(N, K, M, 2)`` of its windows are of K poses: with each of a
+    sprite's coordinates moved up, each moved down, and none moved. ``root`` ``(h, w)`` are the weights' square roots,
+    ``widths`` ``(P,)`` the moves; no corner is more than ``reach`` pixels from the one where none is moved.
+    """
+    objects, nudges, count, _, size = paint.shape[:5]
+    half, side, (height, width) = nudges // 2, size + 2 * reach, scene.shape[1:]
+    canvas, clear = np.empty_like(scene), np.empty((height, width), np.float32)
+    under = np.empty((objects, 3, side, side), np.float32)
+    slope = np.empty((objects, half, 3, side, side), np.float32)
+    for m in range(count):
+        clear[:] = ONE
+        slope[:] = ZERO
+        stack(scene, paint[:, nudges - 1, m], corner[:, nudges - 1, m], order, reach, canvas, under)
+        for n in order[::-1]:
+            top, left = corner[n, nudges - 1, m, 0] - reach, corner[n, nudges - 1, m, 1] - reach
+            for d in range(half):
+                for sign in range(2):
+                    one, k = paint[n, d + sign * half, m], d + sign * half
+                    down, across = corner[n, k, m, 0] - top, corner[n, k, m, 1] - left
+                    factor = (ONE - TWO * np.float32(sign)) / (TWO * widths[n * half + d])
+                    first, last = max(0, -left - across), min(size, width - left - across)
+                    for row in range(max(0, -top - down), min(size, height - top - down)):
+                        for channel in range(3):
+                            line, low = slope[n, d, channel, row + down], under[n, channel, row + down]
+                            ink, cover = one[channel, row], one[3, row]
+                            for column in range(first, last):
+                                change = ink[column] - cover[column] * low[column + across]
+                                line[column + across] += factor * change
+                for row in range(max(0, -top), min(side, height - top)):
+                    for column in range(max(0, -left), min(side, width - left)):
+                        seen = clear[top + row, left + column] * root[top + row, left + column]
+                        for channel in range(3):
+                            slope[n, d, channel, row, column] *= seen
+            shade(paint[n, nudges - 1, m, 3], top + reach, left + reach, clear)
+        total = ZERO
+        for row in range(height):
+            for channel in range(3):
+                for column in range(width):
+                    left_over = (frames[m, channel, row, column] - canvas[channel, row, column]) * root[row, column]
+                    canvas[channel, row, column] = left_over
+                    total += left_over * left_over
+        error[m] = total
+        for n in range(objects):
+            top, left = corner[n, nudges - 1, m, 0] - reach, corner[n, nudges - 1, m, 1] - reach
+            for d in range(half):
+                total = ZERO
+                for channel in range(3):
+                    for row in range(max(0, -top), min(side, height - top)):
+                        for column in range(max(0, -left), min(side, width - left)):
+                            total += slope[n, d, channel, row, column] * canvas[channel, top + row, left + column]
+                score[m, n * half + d] = total
+            for other in range(n + 1):
+                down = top - corner[other, nudges - 1, m, 0] + reach
+                across = left - corner[other, nudges - 1, m, 1] + reach
+                for d in range(half):
+                    for e in range(half):
+                        total = ZERO
+                        for channel in range(3):
+                            for row in range(max(0, -down), min(side, side - down)):
+                                mine, theirs = slope[n, d, channel, row], slope[other, e, channel, row + down]
+                                for column in range(max(0, -across), min(side, side - across)):
+                                    total += mine[column] * theirs[column + across]
+                        matrix[m, n * half + d, other * half + e] = total
+                        matrix[m, other * half + e, n * half + d] = total

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paig_control.vision import compiled
 from paig_control.vision.renderer import Patches, SpriteRenderer, at_corner, lay, windows_of
 
 
@@ -90,7 +91,11 @@ def sprite_slopes(renderer: SpriteRenderer, poses: Tensor, widths: Tensor, frame
     """
     nudges, count, objects = poses.shape[:3]
     paint, corner = renderer.patches(poses.flatten(0, 1))
-    corner = corner.unflatten(1, (nudges, count))
+    corner, root = corner.unflatten(1, (nudges, count)), weight.sqrt()
+    each = paint.unflatten(1, (nudges, count))
+    quick = compiled.slopes(renderer.scene(), each, corner, renderer.order, frames, root, widths)
+    if quick is not None:
+        return Normal(*quick)
     here = corner[:, -1]
     away = corner - here[:, None]
     reach = int(away.abs().max())
@@ -99,7 +104,6 @@ def sprite_slopes(renderer: SpriteRenderer, poses: Tensor, widths: Tensor, frame
     half = nudges // 2
     slope = (paint[:, :half] - paint[:, half:-1]) / (2 * widths.reshape(objects, half, 1, 1, 1, 1))
     slope = slope[:, :, :, :3] - slope[:, :, :, 3:] * parts.under[:, None]
-    root = weight.sqrt()
     slope = slope * (parts.through * parts.cut(root[None, None]))[:, None]
     slope = slope.permute(2, 0, 1, 3, 4, 5)
     residual = (frames - parts.frames) * root
@@ -159,7 +163,11 @@ class Share(NamedTuple):
 @torch.no_grad()
 def sprite_shares(renderer: SpriteRenderer, pose: Tensor, frames: Tensor, weight: Tensor) -> Share:
     """What sprites at poses ``(M, N, 3)`` explain of frames ``(M, 3, h, w)``, pixels weighted by ``(h, w)``."""
-    parts = layered(renderer, renderer.patches(pose))
+    patches = renderer.patches(pose)
+    quick = compiled.shares(renderer.scene(), *patches, renderer.order, frames, weight)
+    if quick is not None:
+        return Share(*quick)
+    parts = layered(renderer, patches)
     change, weighted = parts.change(), parts.cut(weight[None, None])
     residual = parts.frames - frames
     gain = weighted * (change.square() - 2 * change * parts.cut(residual))
