@@ -109,7 +109,7 @@ def lay(scene: Floats, paint: Floats, corner: Whole, order: Whole, frames: Float
 
 @machine
 def stack(scene: Floats, paint: Floats, corner: Whole, order: Whole, reach: int, canvas: Floats, under: Floats) -> None:
-    """Lay windows ``(N, 4, size, size)`` on a canvas ``(3, h, w)``; keep what is under them, ``reach`` further around."""
+    """Lay windows ``(N, 4, size, size)`` on a canvas ``(3, h, w)``, and keep what is under them, ``reach`` around."""
     size, (height, width) = paint.shape[-1], scene.shape[1:]
     canvas[:] = scene
     for n in order:
