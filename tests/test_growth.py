@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from paig_control.data import unpacking
 from paig_control.data.cleaning import usable
 from paig_control.data.episodes import Sequences
-from paig_control.estimation import identification
+from paig_control.estimation import matched
 from paig_control.estimation.identification import identify
 from paig_control.learning import trainer
 from paig_control.learning.recipe import Staged
@@ -46,7 +46,7 @@ def test_identification_works_on_some_films_after_others_to_the_same_end(monkeyp
     monkeypatch.setattr(Physics, "rollout", counted)
     found = []
     for at_once in (2**18, 200):
-        monkeypatch.setattr(identification, "AT_ONCE", at_once)
+        monkeypatch.setattr(matched, "AT_ONCE", at_once)
         rolled.clear()
         found.append((identify(build_physics("pendulum", 0.05), coordinates, actions), max(rolled)))
     (whole, many), (parts, few) = found

@@ -6,26 +6,25 @@ sequence's start state is eliminated by a Schur complement, so a step costs one 
 the horizon grows, and a step that raises the loss is refused, so a stage can only improve. The covariance of the
 constants is the linearised jackknife over sequences (Efron and Stein 1981; CR3 of Bell and McCaffrey 2002), which
 stays honest when errors within a sequence are correlated, or when a few sequences carry most of what is known. Many
-films average noise away, but not what the eyes get wrong in all of them: see ``AVERAGED``. Films are worked on some
-after others, so that many take no more memory than some.
+films average noise away, but not what the eyes get wrong in all of them: see ``AVERAGED``.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from paig_control import ranks
 from paig_control.errors import PaigError
 from paig_control.estimation.least_squares import damped, descend
+from paig_control.estimation.matched import Matched
 from paig_control.estimation.settings import IdentifySettings
-from paig_control.estimation.state import believed, best_start, linearise, trajectory, unpack
+from paig_control.estimation.state import believed, trajectory, unpack
 from paig_control.physics.base import CONVERGENT, Physics, integrate_by
 from paig_control.physics.dynamics import Constant
 from paig_control.types import State
@@ -33,10 +32,6 @@ from paig_control.types import State
 AVERAGED = 2500
 """So many readings (numbers, not films) average their errors away, and no more: a part of each error is the same in all
 films, from a sprite's shape or its faint rim over a neighbour. Of 0.0028 px rms on Spring 0.00006 px count as such."""
-BELIEVED = 0.1
-"""Readings trusted less, in parts of the usual trust, do not say how large an error is usual."""
-AT_ONCE = 2**18
-"""Numbers of all rollouts that a Jacobian is made of, at most, unless one film has more."""
 SAME = 1e-6
 """Paths that are no further apart are the same: px or rad."""
 
@@ -96,98 +91,6 @@ class Identified:
     anywhere: Tensor
 
 
-class _Problem:
-    """One horizon's least-squares problem: residuals, robust weights, and the reduced normal equations.
-
-    Args:
-        physics: the engine.
-        observed: coordinates ``(B, T, N, D)``.
-        actions: ``(B, T - 1, A)``.
-        gauge: ``(B, T, N, D, G)``.
-        trust: ``(B, T, N, D)``, from 0 to 1.
-    """
-
-    def __init__(self, physics: Physics, observed: Tensor, actions: Tensor, gauge: Tensor, trust: Tensor) -> None:
-        self.physics, self.observed, self.actions, self.gauge, self.trust = physics, observed, actions, gauge, trust
-
-    def first(self, horizon: int, films: Tensor | slice = slice(None)) -> _Problem:
-        """The same problem on the first frames of some of the films."""
-        parts = (self.observed, self.actions, self.gauge, self.trust)
-        cut = [part[films, : horizon - (part is self.actions)] for part in parts]
-        return _Problem(self.physics, *cut)
-
-    def some(self) -> Iterator[tuple[_Problem, slice]]:
-        """The same problem on some of the films at a time, and which they are."""
-        batch, length = self.observed.shape[:2]
-        unknown = 2 * self.physics.objects * self.physics.dims + len(self.physics.names)
-        count = max(1, AT_ONCE // (2 * unknown * self.observed[0].numel()))
-        for films in (slice(begin, begin + count) for begin in range(0, batch, count)):
-            yield self.first(length, films), films
-
-    def best_start(self) -> Tensor:
-        """Packed start states on the right branch."""
-        return torch.cat([best_start(p.physics, p.observed, p.actions, p.trust) for p, _ in self.some()])
-
-    def _against(self, path: Tensor, shifts: Tensor) -> Tensor:
-        return self.physics.difference(self.observed + self.gauge.to(shifts) @ shifts, path).flatten(1)
-
-    @torch.no_grad()
-    def residuals(self, start: Tensor, shifts: Tensor) -> Tensor:
-        """Observed plus gauge minus predicted: ``(B, M)``."""
-
-        def apart(some: _Problem, own: Tensor) -> tuple[Tensor]:
-            return (some._against(trajectory(some.physics, unpack(own, some.physics), some.actions), shifts),)
-
-        return self._shared(apart, start)[0]
-
-    def rms(self, start: Tensor, shifts: Tensor) -> float:
-        """Root mean square of the residuals, each counted as it is trusted."""
-        squares = self.residuals(start, shifts).square() * self.trust.flatten(1)
-        return float((squares.sum() / self.trust.sum()).sqrt())
-
-    def scale(self, start: Tensor, shifts: Tensor) -> float:
-        """Where the loss turns from square to absolute: three robust standard deviations."""
-        usual = self.residuals(start, shifts)[self.trust.flatten(1) > BELIEVED]
-        return max(3 * 1.4826 * float(usual.abs().median()), 1e-6)
-
-    def loss(self, start: Tensor, shifts: Tensor, scale: float) -> Tensor:
-        """Mean pseudo-Huber loss, a number."""
-        ratio = self.residuals(start, shifts) / scale
-        return (self.trust.flatten(1) * (torch.sqrt(1 + ratio**2) - 1)).mean()
-
-    def reduced(self, start: Tensor, shifts: Tensor, scale: float, damping: float) -> tuple[Tensor, ...]:
-        """Normal equations in the S shared unknowns (free constants, gauge), each film's start state eliminated.
-
-        Returns the matrix ``(B, S, S)``, the right-hand side ``(B, S)``, and ``(B, P, S + 1)``, from which the P
-        numbers of a start state's step follow once the shared step is known.
-        """
-        hess, score, back = self._shared(lambda some, own: some._reduced(own, shifts, scale, damping), start)
-        return hess, score, back
-
-    def _shared(self, work: Callable[[_Problem, Tensor], tuple[Tensor, ...]], start: Tensor) -> tuple[Tensor, ...]:
-        """What work makes of all films and their start states: some at a time, and the ranks some of them each."""
-
-        def mine(films: slice) -> tuple[Tensor, ...]:
-            own = start[films]
-            found = [work(p, own[some]) for p, some in self.first(self.observed.shape[1], films).some()]
-            return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
-
-        return ranks.each(len(start), mine, 64)
-
-    def _reduced(self, start: Tensor, shifts: Tensor, scale: float, damping: float) -> tuple[Tensor, Tensor, Tensor]:
-        line = linearise(self.physics, start, self.actions, step=1e-3, constants=True)
-        residual = self._against(line.positions, shifts)
-        weight = (self.trust.flatten(1) / torch.sqrt(1 + (residual / scale) ** 2))[..., None]
-        own, shared = line.by_state, torch.cat([line.by_constant, -self.gauge.to(start).flatten(1, 3)], -1)
-        matrix = damped(own.mT @ (weight * own), damping, 1e-12)
-        mixed = own.mT @ (weight * shared)
-        target = own.mT @ (weight * residual[..., None])
-        back = torch.linalg.solve(matrix, torch.cat([mixed, target], -1))
-        hess = shared.mT @ (weight * shared) - mixed.mT @ back[..., :-1]
-        score = shared.mT @ (weight * residual[..., None]) - mixed.mT @ back[..., -1:]
-        return hess, score.squeeze(-1), back
-
-
 class _Fit(NamedTuple):
     """Where a descent ended: start states, gauge, the loss's scale, the loss."""
 
@@ -237,7 +140,7 @@ def identify(
         gauge = eye.reshape(physics.objects, physics.dims, size).expand(*observed.shape, size)
     if trust is None:
         trust = torch.ones_like(observed)
-    whole = _Problem(physics, observed, actions, gauge.detach(), believed(trust).double())
+    whole = Matched(physics, observed, actions, gauge.detach(), believed(trust).double())
     few = scouts(batch, settings.scouts).to(observed.device)
     tell = progress or (lambda fraction, text: None)
 
@@ -290,13 +193,13 @@ def _horizons(first: int, length: int, growth: float) -> list[int]:
     return horizons
 
 
-def _unknown(problem: _Problem, horizon: int, settings: IdentifySettings) -> int:
+def _unknown(problem: Matched, horizon: int, settings: IdentifySettings) -> int:
     """Shared numbers that are solved for in a window: the constants, and the gauge where it is long enough."""
     return len(problem.physics.names) + (problem.gauge.shape[-1] if horizon >= settings.gauge_from else 0)
 
 
 def _walk(
-    whole: _Problem,
+    whole: Matched,
     films: Tensor | slice,
     horizons: list[int],
     shifts: Tensor | None,
@@ -322,7 +225,7 @@ def _walk(
     return fit, history
 
 
-def _owed_to_step(problem: _Problem, fit: _Fit, settings: IdentifySettings) -> Tensor:
+def _owed_to_step(problem: Matched, fit: _Fit, settings: IdentifySettings) -> Tensor:
     """By how much the free constants exceed those that half the integrator's step would give, on the same films."""
     physics = problem.physics
     unknown = _unknown(problem, problem.observed.shape[1], settings)
@@ -336,7 +239,7 @@ def _owed_to_step(problem: _Problem, fit: _Fit, settings: IdentifySettings) -> T
 
 
 def _descend(
-    problem: _Problem,
+    problem: Matched,
     start: Tensor,
     shifts: Tensor,
     unknown: int,
@@ -381,7 +284,7 @@ def _descend(
     return _Fit(*parts(found), scale, float(left))
 
 
-def _summarise(problem: _Problem, fit: _Fit, unknown: int, history: list[dict[str, float]]) -> Identified:
+def _summarise(problem: Matched, fit: _Fit, unknown: int, history: list[dict[str, float]]) -> Identified:
     """Error bars and the residuals' size."""
     physics = problem.physics
     hess, score, _ = problem.reduced(fit.start, fit.shifts, fit.scale, 0.0)
@@ -412,7 +315,7 @@ def _estimate(constant: Constant, value: float, std: float) -> Estimate:
 
 
 @torch.no_grad()
-def _anywhere(problem: _Problem, start: Tensor) -> Tensor:
+def _anywhere(problem: Matched, start: Tensor) -> Tensor:
     """Coordinates ``(D,)`` along which the films could be played elsewhere, all objects together."""
     physics = problem.physics
     away = torch.eye(physics.dims, dtype=start.dtype, device=start.device)
