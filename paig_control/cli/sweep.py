@@ -1,10 +1,12 @@
 """``--multirun``: a command for every combination of the values given, through Hydra's own runner and launchers.
 
-Hydra's folders and log files are switched off. Trainings run side by side on the joblib launcher, one thread each,
-every run in a folder of its own inside ``out``; a run that fails is a row of the table and does not stop the others,
-and ``resume=true`` leaves alone what had ended. One table and one figure are made from what lies in the folders.
+Trainings run side by side on the joblib launcher, or on a cluster, one thread each, every run in a folder of its own
+inside ``out``; a run that fails is a row of the table and does not stop the others, and ``resume=true`` leaves alone
+what had ended. One table and one figure are made from what lies in the folders.
 
-The worker processes of a sweep end with the process that began them, however that ended.
+A training that is begun again, because its process died or a cluster took its machine away, goes on from its last
+checkpoint. Where processes died, the sweep begins once more what had not ended, each in a process of its own, so that
+one that dies again takes no other with it.
 """
 
 from __future__ import annotations
@@ -14,17 +16,17 @@ import hashlib
 import io
 import itertools
 import os
+import pickle
 import re
+import secrets
 import shlex
+import subprocess
 import sys
-import tempfile
-import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from hydra.core.override_parser.types import Override
@@ -35,32 +37,15 @@ from paig_control.border import files
 from paig_control.border.files import claims
 from paig_control.border.reading import FLAG, NOTHING, NUMBER
 from paig_control.cli import callbacks, output
+from paig_control.cli.launching import end_with, launch
 from paig_control.cli.output import steady
 from paig_control.errors import PaigError
-from paig_control.experiment.compose import bare, configure, freed, in_quotes, parse, reason
+from paig_control.experiment.compose import bare, configure, freed, parse
 from paig_control.experiment.schema import lists
 
-LOOKS = 0.2
-"""Seconds between two looks for the parent."""
-
-
-def end_with(parent: int) -> None:
-    """End this process as soon as ``parent``, which began it, is gone; it may be gone already.
-
-    A process whose parent has died gets another one, on every system but Windows; there joblib's own pipes end a worker
-    when its job is done.
-    """
-    if os.name == "posix":
-        Thread(target=_watch, args=(parent,), daemon=True).start()
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(LOOKS)
-    os._exit(1)  # at once, as after a kill: all that is written is whole at every moment
-
-
-FAILED, TABLE, FIGURE = "failed.txt", "sweep.csv", "sweep.png"
+FAILED, TABLE, FIGURE, MARK = "failed.txt", "sweep.csv", "sweep.png", ".sweep"
+APART = "import pickle, sys; job, *rest = pickle.load(sys.stdin.buffer); job.train(*rest)"
+"""What a process that trains apart from others does."""
 LOSSES = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss")
 ROW = {
     "options": {},
@@ -86,12 +71,13 @@ def run(command: str, words: list[str]) -> int:
     swept = {str(one.key_or_group): _values(one) for one in own if one.is_sweep_override()}
     shared = [str(one.input_line) for one in own if not one.is_sweep_override()]
     config = _check(command, shared, swept)
+    lines = {str(one.key_or_group): freed(str(one.input_line)) for one in overrides}
     if command != "train":
-        _launch(command, overrides, _Job(command), {})
+        launch(command, lines, _Job(command), "basic")
         return 0
     if config.view != "none":
         raise PaigError(f"view={config.view} shows one training: leave it out with --multirun.")
-    return _Trainings(config, swept, shared, line).run(overrides)
+    return _Trainings(config, swept, shared, line).run(lines)
 
 
 def _values(one: Override) -> list[str]:
@@ -111,62 +97,6 @@ def _check(command: str, shared: list[str], swept: Mapping[str, list[str]]) -> D
     return config
 
 
-def _launch(command: str, overrides: Sequence[Override], job: _Job, defaults: Mapping[str, str]) -> None:
-    """Hand the jobs to Hydra."""
-    import hydra
-    from hydra.errors import HydraException
-
-    with tempfile.TemporaryDirectory() as scratch:
-        quiet = {
-            "hydra.sweep.dir": in_quotes(scratch),
-            "hydra.sweep.subdir": ".",
-            "hydra.output_subdir": "null",
-            "hydra/job_logging": "none",
-            "hydra/hydra_logging": "none",
-            **defaults,
-        }
-        given = {one.key_or_group for one in overrides}
-        words = [f"{key}={value}" for key, value in quiet.items() if key not in given]
-        words += [freed(str(one.input_line)) for one in overrides]
-        configs = str(Path(__file__).parents[1] / "configs")
-        before, sys.argv = sys.argv, ["paig-control", "--multirun", *words]
-        try:
-            with _environment(HYDRA_FULL_ERROR="1", OMP_NUM_THREADS="1"), _watchful_workers():
-                hydra.main(version_base="1.3", config_path=configs, config_name=command)(job)()
-        except HydraException as error:
-            raise PaigError(reason(error, None)) from None
-        finally:
-            sys.argv = before
-
-
-@contextmanager
-def _watchful_workers() -> Iterator[None]:
-    """Let joblib's workers look for their parent from their first moment on, and not from their first job on."""
-    from joblib import parallel, register_parallel_backend  # type: ignore[import-untyped]
-
-    usual = parallel.BACKENDS["loky"]
-    register_parallel_backend("loky", partial(usual, initializer=end_with, initargs=(os.getpid(),)))
-    try:
-        yield
-    finally:
-        register_parallel_backend("loky", usual)
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Set variables of the environment for a while; the processes of the jobs inherit them."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 class _Job:
     """One job, as Hydra's launchers call it; it may be sent to another process."""
 
@@ -175,14 +105,22 @@ class _Job:
 
     def __call__(self, config: DictConfig) -> None:
         """Run the command."""
+        OmegaConf.resolve(config)
+        self.execute(config, self.line())
+
+    def line(self) -> str:
+        """What one would write for this job alone."""
         from hydra.core.hydra_config import HydraConfig
 
+        words = [str(word) for word in HydraConfig.get().overrides.task]
+        return shlex.join(["paig-control", self.command, *words])
+
+    def execute(self, config: DictConfig, line: str) -> None:
+        """Run the command, in whatever process."""
         from paig_control.cli.main import execute
 
-        words = [str(word) for word in HydraConfig.get().overrides.task]
-        OmegaConf.resolve(config)
         with steady(), claims():
-            execute(self.command, config, shlex.join(["paig-control", self.command, *words]))
+            execute(self.command, config, line)
 
 
 class _Training(_Job):
@@ -191,11 +129,13 @@ class _Training(_Job):
     Args:
         swept: options that differ between the runs.
         total: number of runs.
+        token: of this sweep, which a run's folder has once this sweep has begun it.
+        again: names of the runs that have died and are begun again; ``None`` at first, when all are begun.
     """
 
-    def __init__(self, swept: Sequence[str], total: int) -> None:
+    def __init__(self, swept: Sequence[str], total: int, token: str, again: Collection[str] | None = None) -> None:
         super().__init__("train")
-        self.swept, self.total = list(swept), total
+        self.swept, self.total, self.token, self.again = list(swept), total, token, again
 
     def __call__(self, config: DictConfig) -> None:
         """Train, unless that is done; what goes wrong is written into the run's folder."""
@@ -204,22 +144,59 @@ class _Training(_Job):
         given = dict(str(word).lstrip("+").split("=", 1) for word in HydraConfig.get().overrides.task)
         values = {key: given[key] for key in self.swept}
         place = files.expanded(config.out) / name_of(values)
+        if self.again is not None and place.name not in self.again:
+            return
         speak, number = config.verbosity > 0, HydraConfig.get().job.num + 1
         config.out, config.verbosity = str(place), 0
         OmegaConf.resolve(config)
+        said = self.train(config, self.line()) if self.again is None else self._train_apart(config, self.line())
+        if speak:
+            print(f"{number:4d} of {self.total}  {place.name}: {said}", file=sys.stderr, flush=True)
+
+    def train(self, config: DictConfig, line: str, parent: int | None = None) -> str:
+        """Train, in this process, which ends with ``parent`` if that is given; says what came of it."""
+        if parent is not None:
+            end_with(parent)
+        place = Path(config.out)
         try:
+            if mark(place) == self.token:  # it was begun before: by a process that died, or was sent away
+                config.resume, config.overwrite = True, False
             if config.resume and ended(place, config):
                 said = "had ended"
             else:
+                runs.write(place / MARK, self.token)
                 files.remove(place / FAILED)
-                super().__call__(config)
+                self.execute(config, line)
                 said = "done"
         except Exception as error:  # whatever it is, the other runs go on
-            said = str(error) if isinstance(error, PaigError) else traceback.format_exc()
-            runs.write(place / FAILED, said + "\n")
-            said = f"failed: {last_line(said)}"
-        if speak:
-            print(f"{number:4d} of {self.total}  {place.name}: {said}", file=sys.stderr, flush=True)
+            said = self._failed(place, str(error) if isinstance(error, PaigError) else traceback.format_exc())
+        runs.write(place / MARK, done(self.token))
+        return said
+
+    def _train_apart(self, config: DictConfig, line: str) -> str:
+        """Train in a process of its own, and write down if that dies."""
+        place = Path(config.out)
+        plain = OmegaConf.create(OmegaConf.to_container(config))  # the records behind it cannot be pickled
+        packed = pickle.dumps((self, plain, line, os.getpid()))
+        code = subprocess.run([sys.executable, "-c", APART], input=packed, check=False).returncode
+        if mark(place) == done(self.token):
+            return "ended at the second try"
+        return self._failed(place, f"Its process died twice, at last with exit code {code}.")
+
+    def _failed(self, place: Path, why: str) -> str:
+        runs.write(place / FAILED, why + "\n")
+        return f"failed: {last_line(why)}"
+
+
+def mark(place: Path) -> str:
+    """How far a sweep has come with a run: its token when it was begun, and the same :func:`done`."""
+    path = place / MARK
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def done(token: str) -> str:
+    """The mark of a run that came to an end, whether it failed or not."""
+    return f"{token} done"
 
 
 def name_of(values: Values) -> str:
@@ -270,20 +247,35 @@ class _Trainings:
         self.runs = [dict(zip(swept, values, strict=True)) for values in itertools.product(*swept.values())]
         self.folder = runs.folder(config.out, config.overwrite, config.resume)
 
-    def run(self, overrides: Sequence[Override]) -> int:
-        """Run them all, then write and print what came out; the exit code."""
-        job = _Training(list(self.swept), len(self.runs))
+    def run(self, lines: dict[str, str]) -> int:
+        """Run them all, those that died once more, then write and print what came out; the exit code."""
+        token = secrets.token_hex(8)
+        names = list(self.swept)
         try:
-            _launch("train", overrides, job, {"hydra/launcher": "joblib"})
+            with suppress(BrokenExecutor):  # a process that was killed takes joblib's pool with it
+                self._launch(lines, _Training(names, len(self.runs), token))
+            left = [values for values in self.runs if mark(self.place(values)) != done(token)]
+            if left:
+                output.Screen(self.config.verbosity).remark(
+                    f"{len(left)} of {len(self.runs)} runs did not end, since processes died: they are begun once "
+                    "more, and go on from their last checkpoints."
+                )
+                chosen = {key: list(dict.fromkeys(values[key] for values in left)) for key in names}
+                fewer = lines | {key: freed(f"{key}={','.join(some)}") for key, some in chosen.items()}
+                again = [self.place(values).name for values in left]
+                self._launch(fewer, _Training(names, len(self.runs), token, again))
         except PaigError:
             raise
-        except Exception as error:  # a process that was killed takes joblib's pool with it
+        except Exception as error:  # a launcher that fails, or a process that began others and was killed
             self.conclude()
             raise PaigError(
                 f"The sweep was broken off ({type(error).__name__}: {last_line(str(error) or 'no reason given')}). "
                 "What had ended is kept: go on with the same command and resume=true."
             ) from error
         return self.conclude()
+
+    def _launch(self, lines: Mapping[str, str], job: _Training) -> None:
+        launch("train", lines, job, "joblib", self.folder.resolve())
 
     def conclude(self) -> int:
         """Write table, figure and summary; the exit code."""

@@ -82,7 +82,8 @@ class Train(Common):
     what is learned while it is learned. Ctrl-C or a kill loses at most the work since the last checkpoint.
     With --multirun, comma lists and ranges are swept, for example
     paig-control train --multirun 'seed=range(0,10)' out=runs/sweep: side by side, each run in a folder of its own
-    inside out, with one table and one figure of all; hydra.launcher.n_jobs=4 limits how many run at once.
+    inside out, with one table and one figure of all; hydra.launcher.n_jobs=4 limits how many run at once, and
+    hydra/launcher=submitit_slurm hands them to a cluster.
 
     Example:
         paig-control train data=pend.npz physics=pendulum seed=0 out=runs/pend
