@@ -102,10 +102,11 @@ def _check_submitit() -> None:
 def _patient() -> Iterator[None]:
     """Let submitit's launcher wait for every job, where it would leave at the first that died."""
     from hydra.core.utils import JobReturn, JobStatus
-    from submitit.core.core import Job
+    from submitit.core import core
     from submitit.core.utils import UncompletedJobError
 
-    usual = Job.results
+    jobs: Any = core.Job
+    usual = jobs.results
 
     def results(job: Any) -> list[Any]:
         try:
@@ -113,11 +114,11 @@ def _patient() -> Iterator[None]:
         except UncompletedJobError:
             return [JobReturn(_return_value=None, status=JobStatus.COMPLETED)]
 
-    Job.results = results
+    jobs.results = results
     try:
         yield
     finally:
-        Job.results = usual
+        jobs.results = usual
 
 
 @contextmanager
