@@ -9,6 +9,7 @@ instead. The paper's own recipe is :mod:`paig_control.learning.paper`.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from paig_control.learning.stages import discover, foresee_loop, foreseen, refin
 from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, finished_run
 from paig_control.models import checkpoint
 from paig_control.models.estimators import LeastSquares, Recurrent
-from paig_control.models.paig import PAIG, to_images
+from paig_control.models.paig import AT_ONCE, PAIG, to_images
 from paig_control.physics.dynamics import Dynamics
 from paig_control.seeds import whole
 from paig_control.types import Reading
@@ -193,16 +194,17 @@ class Staged(Trainer[RecipeSettings]):
             (frames[:, 1:-1].flatten(0, 1), place[:, 1:-1].flatten(0, 1), between.flatten(0, 1)),
             (known, model.read(known).position, self.coordinates[looked]),
         )
-        missed = torch.cat([model.better_from(start, seen, to_images(some)) for some, seen, start in pairs])
+        parts = (part for pair in pairs for part in zip(*(one.split(AT_ONCE) for one in pair), strict=True))
+        missed = torch.cat([model.better_from(start, seen, to_images(some)) for some, seen, start in parts])
         return float(missed.float().mean())
 
     def _look(self, films: torch.Tensor | None = None) -> Reading:
         """Coordinates in all frames of these films, or of all, after the weights of the pixels are taken anew."""
-        model, few = self.trained, self._scouts()
-        some = torch.cat([*self.some(few)]).flatten(0, 1)
-        seen = model.read(some).position
+        model = self.trained
+        few = (some.flatten(0, 1) for some in self.some(self._scouts()))
+        parts = ((model.kinematics.pose(model.read(some).position), to_images(some)) for some in few)
         with torch.no_grad():
-            model.weight.copy_(pixel_weight(model.renderer, model.kinematics.pose(seen), to_images(some)))
+            model.weight.copy_(pixel_weight(model.renderer, parts))
         return self._read(films, 2 * model.polish)
 
     def _read(self, films: torch.Tensor | None, steps: int | None = None) -> Reading:
@@ -323,16 +325,22 @@ class Staged(Trainer[RecipeSettings]):
     def _missed(self, films: torch.Tensor) -> tuple[float, float]:
         """How far off later frames are predicted, in coordinates, and the part of the pictures left unexplained."""
         model = self.trained
-        reading, frames = self._read(films, 2 * model.polish), torch.cat([*self.some(films)])
+        reading = self._read(films, 2 * model.polish)
         path = model.unroll(reading.position, self.actions[films], reading.trust)
         error = model.physics.difference(path, reading.position)[:, model.input_frames :].square()
         trust = believed(reading.trust)[:, model.input_frames :]
         each = ((error * trust).sum((1, 2, 3)) / trust.sum((1, 2, 3))).sqrt()
-        pictures = to_images(frames.flatten(0, 1))
-        pose = model.kinematics.pose(reading.position).flatten(0, 1)
-        found = found_at(model.renderer, pose, pictures, model.weight)
-        told = model.kinematics.pose(torch.cat([model.see(part) for part in pictures.split(256)]))
-        return float(each.nanmedian()), unexplained_part(model.renderer, told, found, pictures, model.weight)
+        return float(each.nanmedian()), unexplained_part(model.renderer, self._told(films, reading), model.weight)
+
+    def _told(self, films: torch.Tensor, reading: Reading) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Poses as the eyes alone see them, objects that are found where they were read, images: some at a time."""
+        model, poses = self.trained, self.trained.kinematics.pose(reading.position)
+        each = (film for few in self.some(films) for film in few)
+        for film, read in zip(each, poses, strict=True):
+            for frames, pose in zip(film.split(AT_ONCE), read.split(AT_ONCE), strict=True):
+                images = to_images(frames)
+                found = found_at(model.renderer, pose, images, model.weight)
+                yield model.kinematics.pose(model.see(images)), found, images
 
     def _judge(self) -> Conclusion:
         missed, motion = foreseen(self.trained, self._look().position, self.actions)

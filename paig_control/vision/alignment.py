@@ -9,7 +9,7 @@ explained.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -105,12 +105,19 @@ def frame_slopes(
 
 
 @torch.no_grad()
-def pixel_weight(renderer: Renderer, pose: Tensor, frames: Tensor, floor: float = FLOOR) -> Tensor:
-    """Weight of each pixel, ``(h, w)`` with maximum 1: the inverse of its mean squared error plus ``floor``."""
-    error = torch.zeros(renderer.image_size, device=frames.device)
-    for p, f in zip(pose.split(128), frames.split(128), strict=True):
-        error += (renderer(p) - f).square().sum((0, 1))
-    weight = 1 / (error / len(frames) + floor)
+def pixel_weight(renderer: Renderer, parts: Iterable[tuple[Tensor, Tensor]], floor: float = FLOOR) -> Tensor:
+    """Weight of each pixel, ``(h, w)`` with maximum 1: the inverse of its mean squared error plus ``floor``.
+
+    Args:
+        renderer: poses to frames.
+        parts: poses ``(m, N, 3)`` and frames ``(m, 3, h, w)`` in [0, 1], some at a time.
+        floor: of a pixel's error.
+    """
+    errors, count = [], 0
+    for pose, frames in parts:
+        errors.append((renderer(pose) - frames).square().sum((0, 1)))
+        count += len(frames)
+    weight = 1 / (torch.stack(errors).sum(0) / count + floor)
     return weight / weight.max()
 
 

@@ -23,6 +23,9 @@ from paig_control.vision.kinematics import Kinematics, Rotary
 from paig_control.vision.matching import Turning
 from paig_control.vision.renderer import SpriteRenderer
 
+AT_ONCE = 128
+"""Frames that are drawn at once to tell the weights of the pixels."""
+
 
 class Discovered(NamedTuple):
     """What discovery found.
@@ -132,7 +135,8 @@ def discover_rotary(
         pick = torch.ones_like(pick)
         with torch.no_grad():
             angles = Turning.of(renderer, kinematics, weight, 360).search(frames)[:, 0]
-        weight = pixel_weight(renderer, kinematics.pose(angles[:, None]).detach(), frames)
+        pose = kinematics.pose(angles[:, None]).detach()
+        weight = pixel_weight(renderer, zip(pose.split(AT_ONCE), frames.split(AT_ONCE), strict=True))
         if index < rounds:
             tell((index + 0.6) / (rounds + 1), "pivot")
             _move_pivot(renderer, kinematics, angles, frames, weight)

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from paig_control.errors import PaigError
 from paig_control.vision.alignment import align, pixel_weight
-from paig_control.vision.discovery import Discovered, fit_sprites, median
+from paig_control.vision.discovery import AT_ONCE, Discovered, fit_sprites, median
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.matching import correlate, peak, spectra_of, window
 from paig_control.vision.renderer import SpriteRenderer
@@ -92,8 +92,10 @@ def discover_planar(
         sort_layers(renderer, pose_of, flat, frames, weight, widths)
         coordinates = align(renderer, pose_of, flat, frames, weight, widths, 2)[0].unflatten(1, shape)
         seen = find(renderer, kinematics.pose(coordinates), frames, weight).found
-    weight = pixel_weight(renderer, kinematics.pose(coordinates), frames)
-    share = unexplained_part(renderer, kinematics.pose(coordinates), seen, frames, torch.ones_like(weight))
+    pose = kinematics.pose(coordinates)
+    weight = pixel_weight(renderer, zip(pose.split(AT_ONCE), frames.split(AT_ONCE), strict=True))
+    parts = zip(pose.split(32), seen.split(32), frames.split(32), strict=True)
+    share = unexplained_part(renderer, parts, torch.ones_like(weight))
     notes: tuple[str, ...] = ()
     if share > UNEXPLAINED:
         notes = (
@@ -124,7 +126,8 @@ def _pursue(residual: Tensor, side: int, generator: torch.Generator, tries: int 
     energy = functional.avg_pool2d(chosen.square().sum(1, keepdim=True), 3, 1, 1).flatten(1)
     peak = energy.argmax(1)
     patches = _cut(chosen, peak, side)
-    gain = torch.cat([_score(part, patches).amax((2, 3)) for part in some.split(4)]).clamp(min=0).mean(0)
+    gains = [torch.cat([_score(part, few).amax((2, 3)) for part in some.split(4)]) for few in patches.split(8)]
+    gain = torch.cat(gains, 1).clamp(min=0).mean(0)
     patch = patches[int(gain.argmax())]
     for _ in range(3):
         score = _scores(some, patch)
@@ -137,8 +140,11 @@ def _pursue(residual: Tensor, side: int, generator: torch.Generator, tries: int 
 def _cut(frames: Tensor, centre: Tensor, side: int) -> Tensor:
     """Patches ``(M, 3, side, side)`` about the pixels ``(M,)``, counted along the rows, of frames ``(M, 3, h, w)``."""
     half, width = side // 2, frames.shape[-1]
-    padded = functional.pad(frames, (half, half, half, half))
-    return padded[window(centre // width, centre % width, side)]
+    cut = []
+    for some, at in zip(frames.split(32), centre.split(32), strict=True):
+        padded = functional.pad(some, (half, half, half, half))
+        cut.append(padded[window(at // width, at % width, side)])
+    return torch.cat(cut)
 
 
 def _score(frames: Tensor, patches: Tensor) -> Tensor:

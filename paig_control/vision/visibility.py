@@ -11,6 +11,8 @@ compared, since places that were found under a wrong order make that order look 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -150,7 +152,7 @@ def inside(renderer: Renderer, poses: Tensor, chunk: int = 16) -> Tensor:
 
 @torch.no_grad()
 def unexplained_part(
-    renderer: Renderer, pose: Tensor, seen: Tensor, frames: Tensor, weight: Tensor, side: int = 9
+    renderer: Renderer, parts: Iterable[tuple[Tensor, Tensor, Tensor]], weight: Tensor, side: int = 9
 ) -> float:
     """Energy in the liveliest square of each frame with the objects drawn, in parts of that without: 0 is perfect.
 
@@ -158,21 +160,19 @@ def unexplained_part(
 
     Args:
         renderer: of the sprites.
-        pose: ``(M, N, 3)`` as read.
-        seen: ``(M, N)``, which objects are there.
-        frames: ``(M, 3, h, w)`` in [0, 1].
+        parts: poses ``(m, N, 3)`` as read, which objects are there ``(m, N)``, and frames ``(m, 3, h, w)`` in [0, 1],
+            some at a time.
         weight: ``(h, w)`` weights of the pixels.
         side: pixels.
     """
-    gone = away(renderer, pose)
     liveliest = []
-    for drawn in (torch.where(seen[..., None], pose, gone), gone):
-        most = []
-        for p, f in zip(drawn.split(32), frames.split(32), strict=True):
-            left = (weight * (f - renderer(p)).square()).sum(1, keepdim=True)
-            most.append(functional.avg_pool2d(left, min(side, *frames.shape[-2:]), 1).amax((1, 2, 3)))
-        liveliest.append(torch.cat(most).mean())
-    return float(liveliest[0] / liveliest[1].clamp(min=1e-12))
+    for pose, seen, frames in parts:
+        gone = away(renderer, pose)
+        drawn = renderer(torch.stack([torch.where(seen[..., None], pose, gone), gone]))
+        left = (weight * (frames - drawn).square()).sum(2)
+        liveliest.append(functional.avg_pool2d(left, min(side, *frames.shape[-2:]), 1).amax((2, 3)))
+    with_them, without = torch.cat(liveliest, 1).mean(1)
+    return float(with_them / without.clamp(min=1e-12))
 
 
 def _share(renderer: Renderer, pose: Tensor, images: Tensor, weight: Tensor) -> Share:
