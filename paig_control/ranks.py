@@ -246,6 +246,11 @@ def total(terms: int, work: Callable[[int], Tensor]) -> Tensor:
     return whole
 
 
+def blocks(rows: slice, size: int) -> list[slice]:
+    """Rows in blocks of so many, to be worked on one after another."""
+    return [slice(begin, min(begin + size, rows.stop)) for begin in range(rows.start, rows.stop, size)]
+
+
 def parts(pixels: int) -> int:
     """Parts of a batch with so many pixels, whatever the number of ranks."""
     return max(1, min(PARTS, pixels // PIXELS))

@@ -206,7 +206,8 @@ class Staged(Trainer[RecipeSettings]):
         some, seen, start = (torch.cat(parts) for parts in zip(*pairs, strict=True))
 
         def missed(own: slice) -> tuple[torch.Tensor]:
-            return (model.better_from(start[own], seen[own], to_images(some[own])),)
+            parts = zip(*(one[own].split(AT_ONCE) for one in (some, seen, start)), strict=True)
+            return (torch.cat([model.better_from(start, seen, to_images(few)) for few, seen, start in parts]),)
 
         return float(ranks.each(len(some), missed, AT_ONCE)[0].float().mean())
 
@@ -214,9 +215,9 @@ class Staged(Trainer[RecipeSettings]):
         """Coordinates in all frames of these films, or of all, after the weights of the pixels are taken anew."""
         model, few = self.trained, self._scouts()
         some = torch.cat([*self.some(few)]).flatten(0, 1)
-        seen = read(model, some).position
+        pose = model.kinematics.pose(read(model, some).position)
         with torch.no_grad():
-            model.weight.copy_(pixel_weight(model.renderer, model.kinematics.pose(seen), to_images(some)))
+            model.weight.copy_(pixel_weight(model.renderer, pose, lambda rows: to_images(some[rows])))
         return self._read(films, 2 * model.polish)
 
     def _read(self, films: torch.Tensor | None, steps: int | None = None) -> Reading:
@@ -337,20 +338,25 @@ class Staged(Trainer[RecipeSettings]):
     def _missed(self, films: torch.Tensor) -> tuple[float, float]:
         """How far off later frames are predicted, in coordinates, and the part of the pictures left unexplained."""
         model = self.trained
-        reading, frames = self._read(films, 2 * model.polish), torch.cat([*self.some(films)])
+        reading = self._read(films, 2 * model.polish)
         path = model.unroll(reading.position, self.actions[films], reading.trust)
         error = model.physics.difference(path, reading.position)[:, model.input_frames :].square()
         trust = believed(reading.trust)[:, model.input_frames :]
         each = ((error * trust).sum((1, 2, 3)) / trust.sum((1, 2, 3))).sqrt()
-        pictures = to_images(frames.flatten(0, 1))
         pose = model.kinematics.pose(reading.position).flatten(0, 1)
+        flat = torch.cat([*self.some(films)]).flatten(0, 1)
 
         def look(own: slice) -> tuple[torch.Tensor, torch.Tensor]:
-            seen = torch.cat([model.see(part) for part in pictures[own].split(AT_ONCE)])
-            return found_at(model.renderer, pose[own], pictures[own], model.weight), model.kinematics.pose(seen)
+            told, found = [], []
+            for few, at in zip(flat[own].split(AT_ONCE), pose[own].split(AT_ONCE), strict=True):
+                images = to_images(few)
+                found.append(found_at(model.renderer, at, images, model.weight))
+                told.append(model.kinematics.pose(model.see(images)))
+            return torch.cat(found), torch.cat(told)
 
         found, told = ranks.each(len(pose), look, AT_ONCE)
-        return float(each.nanmedian()), unexplained_part(model.renderer, told, found, pictures, model.weight)
+        left = unexplained_part(model.renderer, told, found, lambda rows: to_images(flat[rows]), model.weight)
+        return float(each.nanmedian()), left
 
     def _judge(self) -> Conclusion:
         missed, motion = foreseen(self.trained, self._look().position, self.actions)

@@ -23,6 +23,8 @@ PoseOf = Callable[[Tensor], Tensor]
 FLOOR = 0.003
 """Squared error of a pixel, summed over channels, below which all pixels weigh alike."""
 
+DRAWN = 128
+"""Frames that are drawn at once to weigh the pixels."""
 UNEXPLAINED = 0.1
 """Squared error of a frame, summed over pixels and channels, up to which all frames are trusted alike."""
 
@@ -106,11 +108,18 @@ def frame_slopes(
 
 
 @torch.no_grad()
-def pixel_weight(renderer: Renderer, pose: Tensor, frames: Tensor, floor: float = FLOOR) -> Tensor:
-    """Weight of each pixel, ``(h, w)`` with maximum 1: the inverse of its mean squared error plus ``floor``."""
-    poses, parts = pose.split(128), frames.split(128)
-    error = ranks.total(len(parts), lambda n: (renderer(poses[n]) - parts[n]).square().sum((0, 1)))
-    weight = 1 / (error / len(frames) + floor)
+def pixel_weight(renderer: Renderer, pose: Tensor, images: Callable[[slice], Tensor], floor: float = FLOOR) -> Tensor:
+    """Weight of each pixel, ``(h, w)`` with maximum 1: the inverse of its mean squared error plus ``floor``.
+
+    Args:
+        renderer: poses to frames.
+        pose: ``(M, N, 3)``.
+        images: from some of the M rows to their images ``(m, 3, h, w)`` in [0, 1].
+        floor: of a pixel's error.
+    """
+    parts = ranks.blocks(slice(0, len(pose)), DRAWN)
+    error = ranks.total(len(parts), lambda n: (renderer(pose[parts[n]]) - images(parts[n])).square().sum((0, 1)))
+    weight = 1 / (error / len(pose) + floor)
     return weight / weight.max()
 
 

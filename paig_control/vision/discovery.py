@@ -149,7 +149,7 @@ def discover_rotary(
                 return (torch.cat([views.search(part)[:, 0] for part in frames[own].split(CHUNK)]),)
 
             (angles,) = ranks.each(len(frames), search, CHUNK)
-        weight = pixel_weight(renderer, kinematics.pose(angles[:, None]).detach(), frames)
+        weight = pixel_weight(renderer, kinematics.pose(angles[:, None]).detach(), frames.__getitem__)
         if index < rounds:
             tell((index + 0.6) / (rounds + 1), "pivot")
             _move_pivot(renderer, kinematics, angles, frames, weight)

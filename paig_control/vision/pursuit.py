@@ -99,8 +99,9 @@ def discover_planar(
             return moved, found_at(renderer, kinematics.pose(moved), frames[own], weight)
 
         coordinates, seen = ranks.each(len(flat), look, AT_ONCE)
-    weight = pixel_weight(renderer, kinematics.pose(coordinates), frames)
-    share = unexplained_part(renderer, kinematics.pose(coordinates), seen, frames, torch.ones_like(weight))
+    pose = kinematics.pose(coordinates)
+    weight = pixel_weight(renderer, pose, frames.__getitem__)
+    share = unexplained_part(renderer, pose, seen, frames.__getitem__, torch.ones_like(weight))
     notes: tuple[str, ...] = ()
     if share > UNEXPLAINED:
         notes = (
@@ -133,7 +134,9 @@ def _pursue(residual: Tensor, side: int, generator: torch.Generator, tries: int 
     patches = _cut(chosen, peak, side)
 
     def gains(own: slice) -> tuple[Tensor]:
-        return (torch.cat([_score(part, patches).amax((2, 3)) for part in some[own].split(4)]),)
+        few = patches.split(8)
+        rows = [torch.cat([_score(part, one).amax((2, 3)) for one in few], 1) for part in some[own].split(4)]
+        return (torch.cat(rows),)
 
     gain = ranks.each(len(some), gains, AT_ONCE)[0].clamp(min=0).mean(0)
     patch = patches[int(gain.argmax())]
@@ -147,8 +150,11 @@ def _pursue(residual: Tensor, side: int, generator: torch.Generator, tries: int 
 def _cut(frames: Tensor, centre: Tensor, side: int) -> Tensor:
     """Patches ``(M, 3, side, side)`` about the pixels ``(M,)``, counted along the rows, of frames ``(M, 3, h, w)``."""
     half, width = side // 2, frames.shape[-1]
-    padded = functional.pad(frames, (half, half, half, half))
-    return padded[window(centre // width, centre % width, side)]
+    cut = []
+    for some, at in zip(frames.split(32), centre.split(32), strict=True):
+        padded = functional.pad(some, (half, half, half, half))
+        cut.append(padded[window(at // width, at % width, side)])
+    return torch.cat(cut)
 
 
 def _score(frames: Tensor, patches: Tensor) -> Tensor:

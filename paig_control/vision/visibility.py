@@ -11,6 +11,8 @@ compared, since places that were found under a wrong order make that order look 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -151,7 +153,12 @@ def inside(renderer: Renderer, poses: Tensor, chunk: int = 16) -> Tensor:
 
 @torch.no_grad()
 def unexplained_part(
-    renderer: Renderer, pose: Tensor, seen: Tensor, frames: Tensor, weight: Tensor, side: int = 9
+    renderer: Renderer,
+    pose: Tensor,
+    seen: Tensor,
+    images: Callable[[slice], Tensor],
+    weight: Tensor,
+    side: int = 9,
 ) -> float:
     """Energy in the liveliest square of each frame with the objects drawn, in parts of that without: 0 is perfect.
 
@@ -161,7 +168,7 @@ def unexplained_part(
         renderer: of the sprites.
         pose: ``(M, N, 3)`` as read.
         seen: ``(M, N)``, which objects are there.
-        frames: ``(M, 3, h, w)`` in [0, 1].
+        images: from some of the M rows to their images ``(m, 3, h, w)`` in [0, 1].
         weight: ``(h, w)`` weights of the pixels.
         side: pixels.
     """
@@ -169,13 +176,11 @@ def unexplained_part(
 
     def liveliest(own: slice) -> list[Tensor]:
         found = []
-        for drawn in (torch.where(seen[..., None], pose, gone), gone):
-            most = []
-            for p, f in zip(drawn[own].split(32), frames[own].split(32), strict=True):
-                left = (weight * (f - renderer(p)).square()).sum(1, keepdim=True)
-                most.append(functional.avg_pool2d(left, min(side, *frames.shape[-2:]), 1).amax((1, 2, 3)))
-            found.append(torch.cat(most))
-        return found
+        for rows in ranks.blocks(own, 32):
+            drawn = renderer(torch.stack([torch.where(seen[rows, :, None], pose[rows], gone[rows]), gone[rows]]))
+            left = (weight * (images(rows) - drawn).square()).sum(2)
+            found.append(functional.avg_pool2d(left, min(side, *left.shape[-2:]), 1).amax((2, 3)))
+        return [*torch.cat(found, 1)]
 
     drawn, empty = ranks.each(len(pose), liveliest, 32)
     return float(drawn.mean() / empty.mean().clamp(min=1e-12))
