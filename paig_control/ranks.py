@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 PATIENCE = timedelta(hours=6)
 """So long a rank waits for the others, which may be slower; one that has ended is noticed at once."""
-LAST_WORDS = timedelta(seconds=10)
-"""So long a rank that failed waits for the first to say so, for its end ends all."""
+LAST_WORDS = timedelta(seconds=60)
+"""So long a rank that failed waits for the first to say so, for its end ends all; then it says so itself."""
 PARTS, PIXELS = 4, 2**17
 """A batch's gradient is added up from so many parts, at most, which so many ranks can share; each has at least so many
 pixels, or it would not be worth while."""
@@ -36,6 +37,8 @@ _store: Any = None
 """Where ranks leave their last words; None where there is one process, or it has not joined."""
 _said: str | None = None
 """Why they end, if they do before their work is done."""
+_again = False
+"""Whether the ranks have been started before."""
 
 
 def launched() -> bool:
@@ -50,7 +53,7 @@ def first() -> bool:
 
 def restarted() -> bool:
     """Whether ``torchrun`` has started the ranks anew, since one of them was killed."""
-    return launched() and int(os.environ["TORCHELASTIC_RESTART_COUNT"]) > 0
+    return _again
 
 
 def count() -> int:
@@ -66,7 +69,7 @@ def restarts() -> bool:
 @contextmanager
 def joined() -> Iterator[None]:
     """Work together with the other ranks for a while, if there are any."""
-    global _store, _said
+    global _store, _said, _again
     if not launched() or _store is not None:
         yield
         return
@@ -78,10 +81,13 @@ def joined() -> Iterator[None]:
     if devices:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % devices)
     _said = None
-    _store, rank, world = next(rendezvous("env://"))
+    store, rank, world = next(rendezvous("env://"))
+    name, _again = _begin(store, rank, world)
+    _store = distributed.PrefixStore(name, store)  # type: ignore[attr-defined]
     backend = "cpu:gloo,cuda:nccl" if devices else "gloo"
     distributed.init_process_group(backend, store=_store, rank=rank, world_size=world, timeout=PATIENCE)
     try:
+        _again = any(_exchanged(_again or int(os.environ["TORCHELASTIC_RESTART_COUNT"]) > 0))
         yield
     except KeyboardInterrupt:
         failed("")
@@ -91,6 +97,27 @@ def joined() -> Iterator[None]:
         raise
     finally:
         _leave()
+
+
+def _begin(store: Any, rank: int, world: int) -> tuple[str, bool]:
+    """A name of this start that all ranks know, and whether there was one before.
+
+    What ranks that were killed have left in the store is there still, and must not be taken for what these say.
+    """
+    name = uuid4().hex
+    if rank:
+        store.set(f"rank {rank}", name)
+        store.wait([name], PATIENCE)
+        start, again = store.get(name).decode().split()
+        store.set(f"{start} {rank}", "")
+        return start, again == "True"
+    again = store.add("starts", 1) > 1
+    for other in range(1, world):
+        while not store.check([f"{name} {other}"]):
+            if store.check([f"rank {other}"]):
+                store.set(store.get(f"rank {other}").decode(), f"{name} {again}")
+            time.sleep(0.02)
+    return name, again
 
 
 def failed(words: str) -> str:
@@ -108,6 +135,11 @@ def failed(words: str) -> str:
     return _said
 
 
+def speaks() -> bool:
+    """Whether it is for this rank to say why all end."""
+    return first() and (_store is None or _store.compare_set("speaker", "", "0") == b"0")
+
+
 def _leave() -> None:
     """End the work together; after a failure, not before the first rank has said why."""
     global _store
@@ -121,7 +153,9 @@ def _leave() -> None:
         try:
             _store.wait(["told"], LAST_WORDS)
         except RuntimeError:  # the first is gone, or cannot be woken
-            print(f"error: {_said}", file=sys.stderr)
+            own = os.environ["RANK"]
+            if _store.compare_set("speaker", "", own).decode() == own:
+                print(f"error: {_said}", file=sys.stderr)
     _store = None
 
 

@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from hasty import FILMS, HASTY
 from safetensors.torch import load_file
+from torch.distributed import HashStore
 
 import paig_control
 from paig_control import ranks
@@ -191,6 +193,18 @@ def test_two_processes_learn_what_one_does_and_one_of_them_speaks(home: Path) ->
     assert done.stdout.count("Loss a frame on the test films") == 1
     assert len([line for line in done.stderr.splitlines() if line.startswith("warm_start")]) == 1
     assert {path.name for path in (home / "two").iterdir()} == {path.name for path in (home / "one").iterdir()}
+
+
+def test_a_start_is_not_confused_by_what_killed_processes_have_left() -> None:
+    store, names = HashStore(), set[str]()
+    store.set("rank 1", "left")
+    for again in (False, True):
+        with ThreadPoolExecutor(3) as pool:
+            found = list(pool.map(lambda rank: ranks._begin(store, rank, 3), range(3)))
+        assert len(set(found)) == 1
+        assert found[0][1] is again
+        names.add(found[0][0])
+    assert len(names) == 2
 
 
 # -- ends ------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def _guarded(words: list[str]) -> int:
 
 def _complain(text: str) -> None:
     """Print to stderr, if no other process does."""
-    if ranks.first():
+    if ranks.speaks():
         print(text, file=sys.stderr)
 
 
