@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 
 from paig_control.data.episodes import Sequences
-from paig_control.errors import PaigError
 from paig_control.estimation.association import likeliest, numbering, orders
 from paig_control.estimation.identification import Identified, identify, scouts
 from paig_control.estimation.state import believed
@@ -35,21 +34,6 @@ from paig_control.vision.localizer import Localizer
 from paig_control.vision.matching import Matching
 from paig_control.vision.renderer import SpriteRenderer
 from paig_control.vision.visibility import UNEXPLAINED, found_at, unexplained_part
-
-
-def pick_device(device: str) -> torch.device:
-    """``auto`` takes an accelerator if there is one.
-
-    Raises:
-        PaigError: for a device that is not there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device not in ("cpu", "cuda"):
-        raise PaigError(f"device = {device!r}: expected auto, cpu or cuda.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise PaigError("device = 'cuda', but PyTorch sees no such device here: use device=auto or device=cpu.")
-    return torch.device(device)
 
 
 def train(
@@ -83,7 +67,8 @@ def train(
         PaigError: for data that do not fit the physics, in which nothing moves, or a loss that never is finite.
         Stopped: by Ctrl-C or by the watcher, a ``KeyboardInterrupt`` that says from where training can go on.
     """
-    shared = (data, physics, model or ModelSettings(), whole(seed), pick_device(device), out, progress, watch)
+    place = checkpoint.pick_device(device)
+    shared = (data, physics, model or ModelSettings(), whole(seed), place, out, progress, watch)
     trainer: Staged | Joint
     if isinstance(recipe, PaperSettings):
         trainer = Joint(recipe, *shared)
