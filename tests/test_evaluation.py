@@ -66,7 +66,7 @@ def make():
     return gym.make("paig/Pendulum-v0", disable_env_checker=True)
 
 
-def measure(settings, goal=True, baselines=True, targets=None, disturb=None):
+def measure(settings, goal=True, baselines=True, targets=None, disturb=None, make=make):
     model = Eyes()
     agent = MPCAgent(model, CEM(PLANNER), [-2.0], [2.0], reward=None if goal else "pendulum")
     env = make()
@@ -141,6 +141,14 @@ def test_the_agent_under_test_alone_is_disturbed_and_its_film_shows_it(measured)
     black = [film.camera.any((1, 2, 3)) for film in again.films]
     assert 0.2 < 1 - np.mean(black) < 0.4
     assert all(film.camera.any((1, 2, 3)).all() for film in measured.films)
+
+
+def test_episodes_are_the_same_in_a_vector_and_in_single_environments(measured):
+    single = measure(SMALL, make=lambda: gym.Wrapper(make()))
+    assert single.rows == measured.rows
+    for one, other in zip(single.films, measured.films, strict=True):
+        np.testing.assert_array_equal(one.camera, other.camera)
+        np.testing.assert_array_equal(one.state, other.state)
 
 
 def test_films_show_what_was_seen_and_what_was_foreseen(measured):

@@ -145,6 +145,19 @@ class Lanes:
             world.close()
 
 
+def starts(env: gym.Env[Any, Any], seeds: Sequence[int]) -> States:
+    """The states in which episodes begin, by their seeds; the environment may be left in the last of them."""
+    world = guarded(env)
+    spec = _scene(world)
+    if spec is None:
+        return [world.reset(seed=seed)[1].get("state") for seed in seeds]
+    many = _vector(spec, len(seeds), spec.kwargs)
+    many.unwrapped.painted = False
+    states: States = list(many.reset(seed=list(seeds))[1]["state"])  # type: ignore[arg-type]
+    many.close()
+    return states
+
+
 def _scene(world: Guarded) -> EnvSpec | None:
     """What makes a scene of ours that nothing but Gymnasium's own layers surround, and nobody watches."""
     *around, inner = layers(world)

@@ -35,8 +35,6 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
         pictures: folder of the films, ``out`` by default.
     """
     wall = time.monotonic()
-    from paig_control.report.films import save_control_film
-
     trial = Trial(config)
     try:
         task = trial.task()
@@ -72,8 +70,11 @@ def run(config: DictConfig, screen: Screen, command: str, pictures: Path | None 
     if goal is not None and goal.image is not None and shown:
         goal_files.save(folder / "goal.png", goal.image, goal.state)
     runs.write(folder / "episodes.csv", runs.csv(measured.rows))
-    for index, film in enumerate(measured.films):
-        save_control_film(film, (pictures or folder) / f"film{index or ''}.gif")
+    if measured.films:
+        from paig_control.report.films import save_control_film
+
+        for index, film in enumerate(measured.films):
+            save_control_film(film, (pictures or folder) / f"film{index or ''}.gif")
     summary = runs.summary(folder / runs.SUMMARY, command, config, figures)
     show(screen, measured)
     if figures["adaptation"] is not None:

@@ -177,7 +177,7 @@ def pick_device(name: str) -> torch.device:
     Raises:
         PaigError: for a device that is not there.
     """
-    from paig_control.learning.recipe import pick_device as pick
+    from paig_control.models.checkpoint import pick_device as pick
 
     return pick(name)
 

@@ -17,6 +17,7 @@ import gymnasium as gym
 import numpy as np
 
 from paig_control.border.guarding import guarded
+from paig_control.border.lanes import starts
 from paig_control.border.reading import place
 from paig_control.errors import PaigError
 from paig_control.goals.goal_files import Array, Frame, read, read_array
@@ -142,13 +143,13 @@ def draw_many(
     except AttributeError:
         sample = None
     world = guarded(env)
-    starts = [state for state in (world.reset(seed=seed)[1].get("state") for seed in seeds) if state is not None]
-    if sample is None or len(starts) < len(seeds):
+    begun = [state for state in starts(env, seeds) if state is not None]
+    if sample is None or len(begun) < len(seeds):
         raise PaigError(
             "No goals can be drawn: nothing is known of this environment's states. Show a picture instead, with "
             "goal=PICTURE.png."
         )
-    found = sample(np.stack(starts), list(seeds), steps, distance, split)
+    found = sample(np.stack(begun), list(seeds), steps, distance, split)
     targets = Targets(np.stack([world.seen(picture) for picture in found.pictures]), found.states)
     return Drawn(targets, found.held, found.distance, found.within, found.drawn, found.refused)
 

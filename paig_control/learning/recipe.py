@@ -16,7 +16,6 @@ import torch
 
 from paig_control import ranks
 from paig_control.data.episodes import Sequences
-from paig_control.errors import PaigError
 from paig_control.estimation.association import likeliest, numbering, orders
 from paig_control.estimation.identification import Identified, identify, scouts
 from paig_control.estimation.state import believed
@@ -38,6 +37,7 @@ from paig_control.vision.renderer import SpriteRenderer
 from paig_control.vision.visibility import UNEXPLAINED, found_at, unexplained_part
 
 
+<<<<<<< HEAD
 def pick_device(device: str) -> torch.device:
     """``auto`` takes an accelerator if there is one.
 
@@ -54,6 +54,8 @@ def pick_device(device: str) -> torch.device:
 
 
 @ranks.joined()
+=======
+>>>>>>> play
 def train(
     data: Sequences,
     physics: Dynamics,
@@ -87,7 +89,8 @@ def train(
         PaigError: for data that do not fit the physics, in which nothing moves, or a loss that never is finite.
         Stopped: by Ctrl-C or by the watcher, a ``KeyboardInterrupt`` that says from where training can go on.
     """
-    shared = (data, physics, model or ModelSettings(), whole(seed), pick_device(device), out, progress, watch)
+    place = checkpoint.pick_device(device)
+    shared = (data, physics, model or ModelSettings(), whole(seed), place, out, progress, watch)
     trainer: Staged | Joint
     if isinstance(recipe, PaperSettings):
         trainer = Joint(recipe, *shared)
