@@ -37,25 +37,7 @@ from paig_control.vision.renderer import SpriteRenderer
 from paig_control.vision.visibility import UNEXPLAINED, found_at, unexplained_part
 
 
-<<<<<<< HEAD
-def pick_device(device: str) -> torch.device:
-    """``auto`` takes an accelerator if there is one.
-
-    Raises:
-        PaigError: for a device that is not there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device not in ("cpu", "cuda"):
-        raise PaigError(f"device = {device!r}: expected auto, cpu or cuda.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise PaigError("device = 'cuda', but PyTorch sees no such device here: use device=auto or device=cpu.")
-    return torch.device(device)
-
-
 @ranks.joined()
-=======
->>>>>>> play
 def train(
     data: Sequences,
     physics: Dynamics,
