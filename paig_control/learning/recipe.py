@@ -16,6 +16,7 @@ import torch
 
 from paig_control import ranks
 from paig_control.data.episodes import Sequences
+from paig_control.errors import PaigError
 from paig_control.estimation.association import likeliest, numbering, orders
 from paig_control.estimation.identification import Identified, identify, scouts
 from paig_control.estimation.state import believed
