@@ -151,10 +151,10 @@ def starts(env: gym.Env[Any, Any], seeds: Sequence[int]) -> States:
     spec = _scene(world)
     if spec is None:
         return [world.reset(seed=seed)[1].get("state") for seed in seeds]
-    many = _vector(spec, len(seeds), spec.kwargs)
-    many.unwrapped.painted = False
-    states: States = list(many.reset(seed=list(seeds))[1]["state"])  # type: ignore[arg-type]
-    many.close()
+    lanes = Lanes(_vector(spec, len(seeds), spec.kwargs), world.name)
+    lanes.paint(False)
+    _, states = lanes.reset(seeds)
+    lanes.close()
     return states
 
 
