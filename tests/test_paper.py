@@ -209,7 +209,7 @@ def test_every_epoch_sees_every_film_once(balls: Episodes) -> None:
     original.see = lambda part: seen.extend(part[:, 0, 0, 0].tolist()) or torch.zeros(len(part), 2, 2)  # type: ignore[method-assign, assignment, func-returns-value]
     loop = joint_loop(original, films, torch.zeros(8, 11, 0), replace(TINY, batch=3), 0)
     for step in range(3):
-        loop.loss(step, torch.Generator())
+        loop.loss(step, torch.Generator(), 0)
     assert sorted(round(255 * value) for value in seen) == sorted([*range(8)] * 10)
 
 
