@@ -94,7 +94,7 @@ def test_training_holds_bytes_and_its_loss_is_that_of_the_images(
     monkeypatch.setattr(pushed_model, "see", see)
     settings = dataclasses.replace(recipe.refine, prediction_frames=2, batch=3)
     loop = refine_loop(pushed_model, held, torch.zeros(6, 5, 4), torch.ones(6, 6, 2, dtype=torch.bool), settings, 0)
-    loop.loss(0, torch.Generator().manual_seed(0))
+    loop.loss(0, torch.Generator().manual_seed(0), 0)
     row = torch.randint(6, (3,), generator=torch.Generator().manual_seed(0))
     assert torch.equal(drawn[0], to_images(held)[row].flatten(0, 1))
 
