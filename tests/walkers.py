@@ -1,5 +1,6 @@
 """An environment for processes of a crew: a dot that walks until its episode ends, with faults to order."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -51,18 +52,17 @@ class Walker(gym.Env):
         raise RuntimeError("no way to the left")
 
     def dies(self):
-        """End this process, if another one began it to film."""
-        begun = len(list(Path(self.folder).iterdir()))
-        if begun < self.deaths and multiprocessing.parent_process() is not None:
-            self.mark()
-            os.kill(os.getpid(), signal.SIGKILL)
+        """End this process, if another one began it to film; two at once never count as one death."""
+        if multiprocessing.parent_process() is None:
+            return
+        for death in range(self.deaths):
+            with contextlib.suppress(FileExistsError):
+                (Path(self.folder) / f"death{death}").touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
 
     def waits(self):
-        self.mark()
-        time.sleep(600)
-
-    def mark(self):
         (Path(self.folder) / str(os.getpid())).touch()
+        time.sleep(600)
 
 
 def to_the_right(frames):
