@@ -16,7 +16,7 @@ import pytest
 import walkers
 
 from paig_control.data.collection import collect
-from paig_control.data.crew import shares
+from paig_control.data.crew import held_back, shares
 from paig_control.data.episodes import load
 from paig_control.errors import PaigError
 
@@ -151,6 +151,20 @@ def test_a_script_that_each_process_would_run_again_is_told_so(tmp_path):
     said = begun.communicate()[1]
     assert begun.returncode == 2
     assert "error: A process to film in could not be started" in said
+
+
+def test_an_interrupt_waits_until_a_process_that_begins_is_known():
+    done = []
+
+    def begin():
+        with held_back():
+            signal.raise_signal(signal.SIGINT)
+            done.append("began")
+
+    with pytest.raises(KeyboardInterrupt):
+        begin()
+    assert done == ["began"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_an_interrupt_leaves_no_process(tmp_path):

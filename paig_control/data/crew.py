@@ -12,11 +12,12 @@ import multiprocessing
 import pickle
 import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -183,8 +184,9 @@ class Crew:
         """A process that has nothing to do, started if there may be another."""
         idle = next((hand for hand in self._hands if hand.first is None), None)
         if idle is None and len(self._hands) < self.workers:
-            idle = _Hand()
-            self._hands.append(idle)
+            with held_back():  # or a process might be left that nobody knows
+                idle = _Hand()
+                self._hands.append(idle)
         return idle
 
     def _heard(self, packed: bytes) -> Iterator[tuple[int, Piece | None]]:
@@ -216,6 +218,22 @@ class Crew:
         if not self._died:
             self._died = True
             warnings.warn(f"A process that filmed died (exit code {code}); another makes its films.", stacklevel=2)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let an interrupt wait until this context ends."""
+    if threading.current_thread() is not threading.main_thread():  # which is where an interrupt is raised
+        yield
+        return
+    come: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: come.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if come:
+            signal.raise_signal(signal.SIGINT)
 
 
 class _Hand:
