@@ -179,9 +179,10 @@ class _Training(_Job):
         plain = OmegaConf.create(OmegaConf.to_container(config))  # the records behind it cannot be pickled
         packed = pickle.dumps((self, plain, line, os.getpid()))
         code = subprocess.run([sys.executable, "-c", APART], input=packed, check=False).returncode
-        if mark(place) == done(self.token):
-            return "ended at the second try"
-        return self._failed(place, f"Its process died twice, at last with exit code {code}.")
+        if mark(place) != done(self.token):
+            return self._failed(place, f"Its process died twice, at last with exit code {code}.")
+        why = failure(place)
+        return "ended at the second try" if why is None else f"failed: {why}"
 
     def _failed(self, place: Path, why: str) -> str:
         runs.write(place / FAILED, why + "\n")
@@ -197,6 +198,12 @@ def mark(place: Path) -> str:
 def done(token: str) -> str:
     """The mark of a run that came to an end, whether it failed or not."""
     return f"{token} done"
+
+
+def failure(place: Path) -> str | None:
+    """Why a run failed, in a line; None if it did not."""
+    path = place / FAILED
+    return last_line(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def name_of(values: Values) -> str:
@@ -314,8 +321,9 @@ class _Trainings:
             found = runs.read_summary(place, ROW)
         except PaigError as error:
             return row | {"error": str(error)}
-        if (place / FAILED).exists():
-            return row | {"error": last_line((place / FAILED).read_text(encoding="utf-8"))}
+        why = failure(place)
+        if why is not None:
+            return row | {"error": why}
         if found is None:
             return row | {"error": "did not end"}
         row |= {"ended": True, "converged": found["converged"]} | {name: found[name] for name in LOSSES}

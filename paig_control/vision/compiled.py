@@ -7,6 +7,7 @@ that turns. Sprites that shift are a matrix product for many frames at once, and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ FEW = 32
 
 def shifted(sprites: Tensor, shift: Tensor, density: int, samples: int) -> Tensor | None:
     """Paint ``(N, B, 4, size, size)`` of sprites ``(N, 4, side, side)`` whose windows begin at ``(N, B, 2)``."""
-    found = loops("vision") if shift[..., 0].numel() <= FEW and _plain(sprites, shift) else None
+    found = _loops(sprites, shift) if shift[..., 0].numel() <= FEW else None
     if found is None:
         return None
     paint = _room(sprites, shift, density)
@@ -30,7 +31,7 @@ def shifted(sprites: Tensor, shift: Tensor, density: int, samples: int) -> Tenso
 
 def turned(sprites: Tensor, centre: Tensor, angle: Tensor, density: int, samples: int) -> Tensor | None:
     """Paint of sprites turned by ``(N, B)`` about places ``(N, B, 2)`` in their windows."""
-    found = loops("vision") if _plain(sprites, centre, angle) else None
+    found = _loops(sprites, centre, angle)
     if found is None:
         return None
     paint = _room(sprites, centre, density)
@@ -41,7 +42,7 @@ def turned(sprites: Tensor, centre: Tensor, angle: Tensor, density: int, samples
 
 def laid(scene: Tensor, paint: Tensor, corner: Tensor, order: Sequence[int]) -> Tensor | None:
     """Frames ``(B, 3, h, w)``: windows from pixels ``(N, B, 2)`` on laid over a scene ``(3, h, w)`` in this order."""
-    found = loops("vision") if _plain(scene, paint) else None
+    found = _loops(scene, paint)
     if found is None:
         return None
     frames = np.empty((paint.shape[1], *scene.shape), np.float32)
@@ -53,7 +54,7 @@ def slopes(
     scene: Tensor, paint: Tensor, corner: Tensor, order: Tensor, frames: Tensor, root: Tensor, widths: Tensor
 ) -> tuple[Tensor, Tensor, Tensor] | None:
     """Normal equations of K poses; shapes as :func:`paig_control.vision.kernels.slopes` has them."""
-    found = loops("vision") if _plain(scene, paint, frames, root, widths) else None
+    found = _loops(scene, paint, frames, root, widths)
     if found is None:
         return None
     count, size, places = len(frames), len(widths), array(corner)
@@ -69,7 +70,7 @@ def shares(
     scene: Tensor, paint: Tensor, corner: Tensor, order: Tensor, frames: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor, Tensor] | None:
     """What sprites explain; shapes as :func:`paig_control.vision.kernels.shares` has them."""
-    found = loops("vision") if _plain(scene, paint, frames, weight) else None
+    found = _loops(scene, paint, frames, weight)
     if found is None:
         return None
     count = len(frames), len(paint)
@@ -79,10 +80,10 @@ def shares(
     return torch.from_numpy(gain), torch.from_numpy(alone), torch.from_numpy(error)
 
 
-def _plain(*values: Tensor) -> bool:
-    """Whether machine code takes these numbers."""
+def _loops(*values: Tensor) -> ModuleType | None:
+    """The loops, where they take these numbers."""
     single = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in values)
-    return single and not torch.is_grad_enabled()
+    return loops("vision") if single and not torch.is_grad_enabled() else None
 
 
 def _room(sprites: Tensor, place: Tensor, density: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

@@ -91,20 +91,25 @@ def shift(texels: Floats, place: Floats, density: int, samples: int, paint: Floa
 
 
 @machine
+def cover(window: Floats, top: int, left: int, canvas: Floats) -> None:
+    """Lay a window ``(4, size, size)`` on a canvas ``(3, h, w)``."""
+    size, (height, width) = window.shape[-1], canvas.shape[1:]
+    first, last = max(0, -left), min(size, width - left)
+    for row in range(max(0, -top), min(size, height - top)):
+        veil = window[3, row]
+        for channel in range(3):
+            ink, line = window[channel, row], canvas[channel, top + row]
+            for column in range(first, last):
+                line[left + column] = line[left + column] * (ONE - veil[column]) + ink[column]
+
+
+@machine
 def lay(scene: Floats, paint: Floats, corner: Whole, order: Whole, frames: Floats) -> None:
     """Frames ``(B, 3, h, w)``: windows ``(N, B, 4, size, size)`` with first pixels ``(N, B, 2)`` laid in this order."""
-    size, (height, width) = paint.shape[-1], scene.shape[1:]
     for b in range(len(frames)):
         frames[b] = scene
         for n in order:
-            top, left = corner[n, b, 0], corner[n, b, 1]
-            first, last = max(0, -left), min(size, width - left)
-            for row in range(max(0, -top), min(size, height - top)):
-                cover = paint[n, b, 3, row]
-                for channel in range(3):
-                    ink, line = paint[n, b, channel, row], frames[b, channel, top + row]
-                    for column in range(first, last):
-                        line[left + column] = line[left + column] * (ONE - cover[column]) + ink[column]
+            cover(paint[n, b], corner[n, b, 0], corner[n, b, 1], frames[b])
 
 
 @machine
@@ -119,19 +124,16 @@ def stack(scene: Floats, paint: Floats, corner: Whole, order: Whole, reach: int,
                 low, line = under[n, channel, row + reach], canvas[channel, top + row]
                 for column in range(max(-reach, -left), min(size + reach, width - left)):
                     low[column + reach] = line[left + column]
-            for row in range(max(0, -top), min(size, height - top)):
-                line, cover, ink = canvas[channel, top + row], paint[n, 3, row], paint[n, channel, row]
-                for column in range(max(0, -left), min(size, width - left)):
-                    line[left + column] = line[left + column] * (ONE - cover[column]) + ink[column]
+        cover(paint[n], top, left, canvas)
 
 
 @machine
-def shade(cover: Floats, top: int, left: int, clear: Floats) -> None:
+def shade(veil: Floats, top: int, left: int, clear: Floats) -> None:
     """What a window ``(size, size)`` lets through of what lies below it, ``(h, w)``."""
-    size, (height, width) = len(cover), clear.shape
+    size, (height, width) = len(veil), clear.shape
     for row in range(max(0, -top), min(size, height - top)):
         for column in range(max(0, -left), min(size, width - left)):
-            clear[top + row, left + column] *= ONE - cover[row, column]
+            clear[top + row, left + column] *= ONE - veil[row, column]
 
 
 @machine

@@ -55,7 +55,7 @@ def discover_planar(
     tell(0.0, "background")
     background = median(frames)
     residual = frames - background
-    if max(float(part.square().sum(1).max()) for part in residual.split(32)) < 1e-3:
+    if max(float(part.square().sum(1).max()) for part in residual.split(AT_ONCE)) < 1e-3:
         raise PaigError("Nothing moves in these frames: all are alike. Record with actions, or from other starts.")
     side = _patch_side(residual)
     places, energies, matched = [], [], []
@@ -115,7 +115,7 @@ def discover_planar(
 def _patch_side(residual: Tensor) -> int:
     """Side of the patches, odd: from how far the residual's energy is like itself, between 9 px and half the image."""
     height, width = residual.shape[-2:]
-    energies = (part.square().sum(1) for part in residual.split(32))
+    energies = (part.square().sum(1) for part in residual.split(AT_ONCE))
     spectrum = torch.cat([torch.fft.rfft2(e, s=(2 * height, 2 * width)).abs().square() for e in energies]).mean(0)
     alike = torch.fft.irfft2(spectrum, s=(2 * height, 2 * width))
     alike = alike / alike[0, 0]
@@ -151,7 +151,7 @@ def _cut(frames: Tensor, centre: Tensor, side: int) -> Tensor:
     """Patches ``(M, 3, side, side)`` about the pixels ``(M,)``, counted along the rows, of frames ``(M, 3, h, w)``."""
     half, width = side // 2, frames.shape[-1]
     cut = []
-    for some, at in zip(frames.split(32), centre.split(32), strict=True):
+    for some, at in zip(frames.split(AT_ONCE), centre.split(AT_ONCE), strict=True):
         padded = functional.pad(some, (half, half, half, half))
         cut.append(padded[window(at // width, at % width, side)])
     return torch.cat(cut)
@@ -182,7 +182,9 @@ def _paint_out(residual: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
     place, corner, score = _best(residual, patch)
     ink = patch.square().sum(0)
     keep = (ink < 0.05 * ink.max()).to(patch)
-    for some, at in zip(torch.arange(len(corner), device=corner.device).split(32), corner.split(32), strict=True):
+    for some, at in zip(
+        torch.arange(len(corner), device=corner.device).split(AT_ONCE), corner.split(AT_ONCE), strict=True
+    ):
         padded = functional.pad(residual[some], (half, half, half, half))
         padded[window(at[:, 0], at[:, 1], side)] *= keep
         residual[some] = padded[..., half : half + height, half : half + width]
