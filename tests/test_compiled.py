@@ -15,7 +15,7 @@ from paig_control.agents import cem
 from paig_control.agents.cem import CEM
 from paig_control.agents.icem import ICEM
 from paig_control.agents.mppi import MPPI
-from paig_control.agents.objectives import cost_function, goal_objective, reward_objective
+from paig_control.agents.objectives import Goal, cost_function, goal_objective, reward_objective
 from paig_control.agents.settings import CEMSettings, GoalSettings, ICEMSettings, MPPISettings
 from paig_control.agents.terms import Effort, Smoothness, Sum, Term
 from paig_control.agents.value_iteration import return_terms
@@ -197,6 +197,49 @@ def test_costs_are_those_of_the_tensors(name: str) -> None:
             with torch.inference_mode():
                 fast, slow = (cost_function(physics, state, objective, repeat, on)(actions) for on in (True, False))
             torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["pendulum", "spring"])
+@pytest.mark.parametrize("goals", [1, 3])
+def test_a_goal_is_as_far_as_by_tensors(name: str, goals: int) -> None:
+    physics = scene(name)
+    state, actions = problem(physics)
+    with torch.no_grad():
+        states = physics.rollout(State(*(x[:, None].expand(-1, 5, -1, -1) for x in state)), actions[:, :5])
+    states = State(9 * states.position, states.velocity)  # angles of several turns
+    target = State(*(2 * x[:goals] for x in state))
+    goal = Goal(physics, target, time_scale=0.7, terminal=3.0)
+    with torch.no_grad():
+        fast = goal(states, actions[:, :5])
+        near = Goal(physics, State(states.position[:goals, 0, 0], target.velocity), 0.0)(states, actions)
+    torch.testing.assert_close(fast, goal(states, actions[:, :5]), rtol=1e-4, atol=1e-3)
+    assert fast.shape == (3, 5)
+    if name == "pendulum":  # however often it went round
+        away = states.position - states.position[:goals, :1, :1]
+        around = torch.atan2(away.sin(), away.cos()).square().sum((-1, -2, -3))
+        torch.testing.assert_close(near, around, rtol=1e-4, atol=1e-3)
+
+
+def test_constants_are_worked_out_once_where_they_are_frozen() -> None:
+    physics, made = scene("spring"), []
+
+    def make() -> int:
+        made.append(physics.constant("stiffness").item())
+        return len(made)
+
+    assert [physics.once("key", make), physics.once("key", make)] == [1, 2]
+    with physics.frozen():
+        assert not physics.constant("stiffness").requires_grad
+        assert [physics.once("key", make), physics.once("key", make)] == [3, 3]
+        with physics.frozen(), physics.using({}):
+            assert physics.once("key", make) == 3
+        with physics.using({"stiffness": torch.tensor(7.0)}):
+            assert physics.once("key", make) == 4
+            with physics.frozen():
+                assert [physics.once("key", make), physics.once("key", make)] == [5, 5]
+        assert physics.once("key", make) == 3
+    assert made[3:] == [7.0, 7.0]
+    assert physics.once("key", make) == 6
 
 
 def test_a_gradient_is_there_where_it_is_wanted() -> None:

@@ -19,6 +19,8 @@ from paig_control.agents.problem import Problem, safe_costs
 from paig_control.agents.sampling import knot_noise, knot_weights, scales
 from paig_control.agents.settings import CEMSettings, NoiseSettings
 from paig_control.machine import array, loops
+from paig_control.physics.base import Physics
+from paig_control.types import State
 
 
 def loops_for(problem: Problem) -> ModuleType | None:
@@ -74,6 +76,20 @@ def compiled_cross_entropy(problem: Problem, s: CEMSettings, generator: torch.Ge
     problem.best, problem.best_cost = torch.from_numpy(top), torch.from_numpy(top_cost)
     warm = costs[0] <= costs[1]
     return torch.from_numpy(np.where(warm[:, None, None], spread[0], spread[1]))
+
+
+def apart(physics: Physics, states: State, target: State, time_scale: float, terminal: float) -> Tensor | None:
+    """Costs ``(B, K)`` of :class:`~paig_control.agents.objectives.Goal`; None where tensors are to be taken."""
+    single = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in (*states, *target))
+    found = loops("agents") if single and states.position.dim() == 5 and not torch.is_grad_enabled() else None
+    if found is None:
+        return None
+    paths = (array(x.flatten(-2).permute(0, 2, 3, 1)) for x in states)
+    goals = (array(x.flatten(1)) for x in target)
+    costs = np.empty(states.position.shape[:2], np.float32)
+    size, turns = array(physics.weight).reshape(-1).astype(np.float32), array(physics.periodic).reshape(-1)
+    found.apart(*paths, *goals, size, turns, np.float32(time_scale**2), np.float32(terminal), costs)
+    return torch.from_numpy(costs)
 
 
 UNSCALED = np.zeros((0, 1, 1), np.float32)

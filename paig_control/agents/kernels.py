@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from paig_control.machine import machine
 from paig_control.physics.kernels import ONE, ZERO, Floats, Whole
+
+Flags = NDArray[np.bool_]
+
+TURN = np.float32(2 * np.pi)
 
 
 @machine
@@ -107,3 +114,36 @@ def choose(
                     spread[search, b, t, n] = max(np.sqrt(square), floor[n])
         lost += np.isinf(top_cost[b])
     return lost
+
+
+@machine
+def apart(
+    position: Floats,
+    velocity: Floats,
+    there: Floats,
+    pace: Floats,
+    weight: Floats,
+    turns: Flags,
+    square: Any,
+    terminal: Any,
+    costs: Floats,
+) -> None:
+    """Write how far paths ``(B, H, N D, K)`` are from a goal ``(B or 1, N D)``: costs ``(B, K)``.
+
+    A velocity counts ``square`` times, the last state ``terminal`` times more, each coordinate by its ``weight``; of
+    those that are angles, ``turns``, the short way round.
+    """
+    batch, horizon, rows, size = position.shape
+    for b in range(batch):
+        goal, total = min(b, len(there) - 1), costs[b]
+        for k in range(size):
+            total[k] = ZERO
+        for t in range(horizon):
+            last = terminal if t == horizon - 1 else ZERO
+            for row in range(rows):
+                times, place, speed = weight[row] * (ONE + last), there[goal, row], pace[goal, row]
+                around = TURN if turns[row] else ZERO
+                for k in range(size):
+                    away, faster = position[b, t, row, k] - place, velocity[b, t, row, k] - speed
+                    away -= around * np.rint(away / TURN)
+                    total[k] += times * (away * away + square * (faster * faster))

@@ -156,6 +156,12 @@ class MPCAgent:
         """
         if self.objective is None:
             raise PaigError("act was called before reset: call reset(goal) at the start of every episode.")
+        with self.model.physics.frozen():
+            taken = self._act(frame, missing, self.objective)
+        return taken if self.batch is not None else taken[0]
+
+    def _act(self, frame: Frames | None, missing: ArrayLike | None, objective: Objective) -> NDArray[np.float32]:
+        """Actions ``(B, A)``, each constant of the physics being worked out once."""
         begin = time.perf_counter()
         frames = None if frame is None else self._tensor(frame, "frame", self.batch)
         physics = self.model.physics
@@ -167,12 +173,12 @@ class MPCAgent:
             ahead = self._ahead(self.state)
         seen = time.perf_counter()
         with physics.using(self._constants(2) if self.control.plan else {}):  # one frame says nothing of constants
-            action = self.control.act(ahead, self.objective)
+            action = self.control.act(ahead, objective)
         action = torch.where(self.perception.known[:, None], action, self.control.idle.to(action))
         self._sent.append(action)
         self.timing = Timing(seen - begin, time.perf_counter() - seen)
         taken: NDArray[np.float32] = action.cpu().numpy().astype(np.float32)
-        return taken if self.batch is not None else taken[0]
+        return taken
 
     def imagine(self, count: int, steps: int) -> State:
         """States ``(b, H, N, D)`` of the first ``count`` environments, as far as foreseen, ``steps`` at most."""

@@ -121,7 +121,8 @@ def rolled(scene: Mechanism, laws: Laws, state: State, actions: Tensor, repeat: 
         repeat: steps.
     """
     single = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in (*state, actions))
-    numbers = constants(scene, len(actions)) if single else None
+    batch = len(actions)
+    numbers = scene.once(("numbers", batch), lambda: constants(scene, batch)) if single else None
     found = loops("physics") if numbers is not None else None
     if found is None:
         return None

@@ -12,10 +12,10 @@ pixels and radians may stand side by side in one state, and no threshold asks wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,8 @@ from paig_control.errors import PaigError, quoted
 
 if TYPE_CHECKING:
     from paig_control.physics.base import Physics
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ class Dynamics(nn.Module):
         self.free = nn.Parameter(torch.stack(starts) if starts else torch.zeros(0, dtype=torch.float64))
         self.spec: dict[str, object] = {}
         self._override: dict[str, Tensor] = {}
-        self._scaled: dict[tuple[str, float], Tensor] | None = None
+        self._once: dict[Any, Any] | None = None
 
     def laws(self) -> Physics:
         """The physics that it is.
@@ -209,11 +211,16 @@ class Dynamics(nn.Module):
 
     def scaled(self, name: str, factor: float) -> Tensor:
         """A constant times a number, computed once inside :meth:`frozen`."""
-        if self._scaled is None:
-            return factor * self.constant(name)
-        if (name, factor) not in self._scaled:
-            self._scaled[name, factor] = factor * self.constant(name)
-        return self._scaled[name, factor]
+        return self.once((name, factor), lambda: factor * self.constant(name))
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What is made of the constants, under a key of its own; inside :meth:`frozen` it is made but once."""
+        if self._once is None:
+            return make()
+        if key not in self._once:
+            self._once[key] = make()
+        made: T = self._once[key]
+        return made
 
     def values(self) -> dict[str, float]:
         """All constants as plain numbers."""
@@ -241,19 +248,28 @@ class Dynamics(nn.Module):
     @contextmanager
     def using(self, values: Mapping[str, Tensor]) -> Iterator[None]:
         """Replace constants inside the block; a batched value broadcasts against ``(*B, N, D)``."""
-        before = self._override, self._scaled
-        self._override, self._scaled = {**self._override, **values}, None
+        if not values:
+            yield
+            return
+        before = self._override, self._once
+        self._override, self._once = {**self._override, **values}, None
         try:
             yield
         finally:
-            self._override, self._scaled = before
+            self._override, self._once = before
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Evaluate the constants once for the whole block, without gradient: for planning."""
-        with self.using({name: self.constant(name).detach() for name in self.names}):
-            self._scaled = {}
+        if self._once is not None:
             yield
+            return
+        before = self._override, self._once
+        self._override, self._once = {name: self.constant(name).detach() for name in self.names}, {}
+        try:
+            yield
+        finally:
+            self._override, self._once = before
 
     def difference(self, a: Tensor, b: Tensor, objects: Sequence[int] | None = None) -> Tensor:
         """``a - b`` of two positions, the short way round where they are angles.

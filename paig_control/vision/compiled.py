@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from paig_control.machine import array, loops
 
@@ -35,7 +36,7 @@ def turned(sprites: Tensor, centre: Tensor, angle: Tensor, density: int, samples
     if found is None:
         return None
     paint = _room(sprites, centre, density)
-    texels = np.pad(array(sprites.permute(0, 2, 3, 1)), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    texels = array(functional.pad(sprites, (1, 1, 1, 1)).permute(0, 2, 3, 1))
     found.turn(texels, array(centre), array(angle), density, samples, paint)
     return torch.from_numpy(paint)
 
@@ -53,12 +54,12 @@ def laid(scene: Tensor, paint: Tensor, corner: Tensor, order: Sequence[int]) -> 
 def slopes(
     scene: Tensor, paint: Tensor, corner: Tensor, order: Tensor, frames: Tensor, root: Tensor, widths: Tensor
 ) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Normal equations of K poses; shapes as :func:`paig_control.vision.kernels.slopes` has them."""
+    """Normal equations; shapes as :func:`paig_control.vision.kernels.slopes` has them."""
     found = _loops(scene, paint, frames, root, widths)
     if found is None:
         return None
     count, size, places = len(frames), len(widths), array(corner)
-    reach = int(np.abs(places - places[:, -1:]).max(initial=0))
+    reach = int(np.abs(places.reshape(len(places), -1, count, 2) - places[:, None, -count:]).max(initial=0))
     shapes = (count, size, size), (count, size), (count,)
     matrix, score, error = (np.empty(shape, np.float32) for shape in shapes)
     values = array(scene), array(paint), places, array(order), array(frames), array(root), array(widths)

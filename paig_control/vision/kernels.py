@@ -91,14 +91,23 @@ def shift(texels: Floats, place: Floats, density: int, samples: int, paint: Floa
 
 
 @machine
-def cover(window: Floats, top: int, left: int, canvas: Floats) -> None:
-    """Lay a window ``(4, size, size)`` on a canvas ``(3, h, w)``."""
-    size, (height, width) = window.shape[-1], canvas.shape[1:]
+def copy(scene: Floats, canvas: Floats) -> None:
+    """Write a scene ``(3, h, w)`` on a canvas: as loops, since Numba takes seconds to compile an array's assignment."""
+    for channel in range(scene.shape[0]):
+        for row in range(scene.shape[1]):
+            for column in range(scene.shape[2]):
+                canvas[channel, row, column] = scene[channel, row, column]
+
+
+@machine
+def cover(paint: Floats, corner: Whole, n: int, b: int, canvas: Floats) -> None:
+    """Lay the window of sprite n in picture b, of ``(N, B, 4, size, size)``, on a canvas ``(3, h, w)``."""
+    size, height, width = paint.shape[4], canvas.shape[1], canvas.shape[2]
+    top, left = corner[n, b, 0], corner[n, b, 1]
     first, last = max(0, -left), min(size, width - left)
     for row in range(max(0, -top), min(size, height - top)):
-        veil = window[3, row]
         for channel in range(3):
-            ink, line = window[channel, row], canvas[channel, top + row]
+            line, ink, veil = canvas[channel, top + row], paint[n, b, channel, row], paint[n, b, 3, row]
             for column in range(first, last):
                 line[left + column] = line[left + column] * (ONE - veil[column]) + ink[column]
 
@@ -107,33 +116,45 @@ def cover(window: Floats, top: int, left: int, canvas: Floats) -> None:
 def lay(scene: Floats, paint: Floats, corner: Whole, order: Whole, frames: Floats) -> None:
     """Frames ``(B, 3, h, w)``: windows ``(N, B, 4, size, size)`` with first pixels ``(N, B, 2)`` laid in this order."""
     for b in range(len(frames)):
-        frames[b] = scene
+        canvas = frames[b]
+        copy(scene, canvas)
         for n in order:
-            cover(paint[n, b], corner[n, b, 0], corner[n, b, 1], frames[b])
+            cover(paint, corner, n, b, canvas)
 
 
 @machine
-def stack(scene: Floats, paint: Floats, corner: Whole, order: Whole, reach: int, canvas: Floats, under: Floats) -> None:
-    """Lay windows ``(N, 4, size, size)`` on a canvas ``(3, h, w)``, and keep what is under them, ``reach`` around."""
-    size, (height, width) = paint.shape[-1], scene.shape[1:]
-    canvas[:] = scene
+def stack(
+    scene: Floats, paint: Floats, corner: Whole, order: Whole, b: int, reach: int, canvas: Floats, under: Floats
+) -> None:
+    """Lay the windows of picture b on a canvas ``(3, h, w)``, and keep what is under them, ``reach`` around."""
+    size, height, width = paint.shape[4], scene.shape[1], scene.shape[2]
+    copy(scene, canvas)
     for n in order:
-        top, left = corner[n, 0], corner[n, 1]
+        top, left = corner[n, b, 0], corner[n, b, 1]
         for channel in range(3):
             for row in range(max(-reach, -top), min(size + reach, height - top)):
                 low, line = under[n, channel, row + reach], canvas[channel, top + row]
                 for column in range(max(-reach, -left), min(size + reach, width - left)):
                     low[column + reach] = line[left + column]
-        cover(paint[n], top, left, canvas)
+        cover(paint, corner, n, b, canvas)
 
 
 @machine
-def shade(veil: Floats, top: int, left: int, clear: Floats) -> None:
-    """What a window ``(size, size)`` lets through of what lies below it, ``(h, w)``."""
-    size, (height, width) = len(veil), clear.shape
+def fresh(clear: Floats) -> None:
+    """Nothing lies above any pixel ``(h, w)`` yet."""
+    for row in range(clear.shape[0]):
+        for column in range(clear.shape[1]):
+            clear[row, column] = ONE
+
+
+@machine
+def shade(paint: Floats, corner: Whole, n: int, b: int, clear: Floats) -> None:
+    """What the window of sprite n in picture b lets through of what lies below it, ``(h, w)``."""
+    size, height, width = paint.shape[4], clear.shape[0], clear.shape[1]
+    top, left = corner[n, b, 0], corner[n, b, 1]
     for row in range(max(0, -top), min(size, height - top)):
         for column in range(max(0, -left), min(size, width - left)):
-            clear[top + row, left + column] *= ONE - veil[row, column]
+            clear[top + row, left + column] *= ONE - paint[n, b, 3, row, column]
 
 
 @machine
@@ -157,8 +178,8 @@ def shares(
     canvas, clear = np.empty_like(scene), np.empty((height, width), np.float32)
     under = np.empty((objects, 3, size, size), np.float32)
     for m in range(count):
-        clear[:] = ONE
-        stack(scene, paint[:, m], corner[:, m], order, 0, canvas, under)
+        fresh(clear)
+        stack(scene, paint, corner, order, m, 0, canvas, under)
         total = ZERO
         for channel in range(3):
             for row in range(height):
@@ -180,7 +201,7 @@ def shares(
                         more += weight[i, j] * change * (change - TWO * canvas[channel, i, j])
                         own += weight[i, j] * single * single
             gain[m, n], alone[m, n] = more, own
-            shade(paint[n, m, 3], top, left, clear)
+            shade(paint, corner, n, m, clear)
 
 
 @machine
@@ -199,40 +220,40 @@ def slopes(
 ) -> None:
     """Write the normal equations ``(M, P, P)``, ``(M, P)`` and ``(M,)`` of frames ``(M, 3, h, w)``.
 
-    Paint ``(N, K, M, 4, size, size)`` and the corners ``(N, K, M, 2)`` of its windows are of K poses: with each of a
+    Paint ``(N, K M, 4, size, size)`` and the corners ``(N, K M, 2)`` of its windows are of K poses: with each of a
     sprite's coordinates moved up, each moved down, and none moved. ``root`` ``(h, w)`` are the weights' square roots,
     ``widths`` ``(P,)`` the moves; no corner is more than ``reach`` pixels from the one where none is moved.
     """
-    objects, nudges, count, _, size = paint.shape[:5]
-    half, side, (height, width) = nudges // 2, size + 2 * reach, scene.shape[1:]
+    objects, size, count = paint.shape[0], paint.shape[4], frames.shape[0]
+    half, side, height, width = len(widths) // objects, size + 2 * reach, scene.shape[1], scene.shape[2]
     canvas, clear = np.empty_like(scene), np.empty((height, width), np.float32)
     under = np.empty((objects, 3, side, side), np.float32)
-    slope = np.empty((objects, half, 3, side, side), np.float32)
     for m in range(count):
-        clear[:] = ONE
-        slope[:] = ZERO
-        stack(scene, paint[:, nudges - 1, m], corner[:, nudges - 1, m], order, reach, canvas, under)
+        slope = np.zeros((objects, half, 3, side, side), np.float32)
+        still = 2 * half * count + m
+        fresh(clear)
+        stack(scene, paint, corner, order, still, reach, canvas, under)
         for n in order[::-1]:
-            top, left = corner[n, nudges - 1, m, 0] - reach, corner[n, nudges - 1, m, 1] - reach
+            top, left = corner[n, still, 0] - reach, corner[n, still, 1] - reach
             for d in range(half):
                 for sign in range(2):
-                    one, k = paint[n, d + sign * half, m], d + sign * half
-                    down, across = corner[n, k, m, 0] - top, corner[n, k, m, 1] - left
+                    k = (d + sign * half) * count + m
+                    down, across = corner[n, k, 0] - top, corner[n, k, 1] - left
                     factor = (ONE - TWO * np.float32(sign)) / (TWO * widths[n * half + d])
                     first, last = max(0, -left - across), min(size, width - left - across)
                     for row in range(max(0, -top - down), min(size, height - top - down)):
                         for channel in range(3):
                             line, low = slope[n, d, channel, row + down], under[n, channel, row + down]
-                            ink, cover = one[channel, row], one[3, row]
+                            ink, veil = paint[n, k, channel, row], paint[n, k, 3, row]
                             for column in range(first, last):
-                                change = ink[column] - cover[column] * low[column + across]
+                                change = ink[column] - veil[column] * low[column + across]
                                 line[column + across] += factor * change
                 for row in range(max(0, -top), min(side, height - top)):
                     for column in range(max(0, -left), min(side, width - left)):
                         seen = clear[top + row, left + column] * root[top + row, left + column]
                         for channel in range(3):
                             slope[n, d, channel, row, column] *= seen
-            shade(paint[n, nudges - 1, m, 3], top + reach, left + reach, clear)
+            shade(paint, corner, n, still, clear)
         total = ZERO
         for row in range(height):
             for channel in range(3):
@@ -242,7 +263,7 @@ def slopes(
                     total += left_over * left_over
         error[m] = total
         for n in range(objects):
-            top, left = corner[n, nudges - 1, m, 0] - reach, corner[n, nudges - 1, m, 1] - reach
+            top, left = corner[n, still, 0] - reach, corner[n, still, 1] - reach
             for d in range(half):
                 total = ZERO
                 for channel in range(3):
@@ -251,8 +272,8 @@ def slopes(
                             total += slope[n, d, channel, row, column] * canvas[channel, top + row, left + column]
                 score[m, n * half + d] = total
             for other in range(n + 1):
-                down = top - corner[other, nudges - 1, m, 0] + reach
-                across = left - corner[other, nudges - 1, m, 1] + reach
+                down = top - corner[other, still, 0] + reach
+                across = left - corner[other, still, 1] + reach
                 for d in range(half):
                     for e in range(half):
                         total = ZERO

@@ -91,11 +91,11 @@ def sprite_slopes(renderer: SpriteRenderer, poses: Tensor, widths: Tensor, frame
     """
     nudges, count, objects = poses.shape[:3]
     paint, corner = renderer.patches(poses.flatten(0, 1))
-    corner, root = corner.unflatten(1, (nudges, count)), weight.sqrt()
-    each = paint.unflatten(1, (nudges, count))
-    quick = compiled.slopes(renderer.scene(), each, corner, renderer.order, frames, root, widths)
+    root = weight.sqrt()
+    quick = compiled.slopes(renderer.scene(), paint, corner, renderer.order, frames, root, widths)
     if quick is not None:
         return Normal(*quick)
+    corner = corner.unflatten(1, (nudges, count))
     here = corner[:, -1]
     away = corner - here[:, None]
     reach = int(away.abs().max())
