@@ -234,7 +234,8 @@ def test_mistakes_in_a_sweep_are_as_clean(capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["collect", "env.kwargs.env_id=CartPole-v1"], "Discrete"),
+        (["collect", "env.kwargs.env_id=CartPole-v1"], "endless=true"),
+        (["collect", "env=dm_control/cartpole-swingup"], "paig-control[dm_control]"),
         (["collect", "env.kwargs.env_id=Pendlum-v1"], "Pendulum"),
         (["collect", "env.kwargs.siz=3"], "did you mean size?"),
         (["collect", "env=pendulum", "env.kwargs.gravty=3"], "gravity"),

@@ -233,6 +233,11 @@ def test_constants_are_worked_out_once_where_they_are_frozen() -> None:
         assert [physics.once("key", make), physics.once("key", make)] == [3, 3]
         with physics.frozen(), physics.using({}):
             assert physics.once("key", make) == 3
+        with torch.inference_mode():
+            made_there = physics.once("there", lambda: 2 * physics.constant("stiffness"))
+        with torch.inference_mode(), physics.frozen():
+            assert not physics.once("there too", lambda: physics.constant("stiffness") + 1).is_inference()
+        assert not made_there.is_inference()
         with physics.using({"stiffness": torch.tensor(7.0)}):
             assert physics.once("key", make) == 4
             with physics.frozen():
@@ -240,6 +245,8 @@ def test_constants_are_worked_out_once_where_they_are_frozen() -> None:
         assert physics.once("key", make) == 3
     assert made[3:] == [7.0, 7.0]
     assert physics.once("key", make) == 6
+    with torch.inference_mode(), physics.frozen():
+        assert not physics.constant("stiffness").is_inference()
 
 
 def test_a_gradient_is_there_where_it_is_wanted() -> None:

@@ -281,6 +281,6 @@ def test_settings_that_cannot_work_are_refused(wrong):
 
 
 def test_where_the_physics_is_not_known_there_is_no_oracle():
-    low, high = np.array([-2.0]), np.array([2.0])
-    assert optimal_agent(TrueWorld(None, "pendulum"), low, high, 10) is None
-    assert optimal_agent(TrueWorld(true_physics(), None), low, high, 10) is None
+    space = gym.spaces.Box(-2, 2, (1,), np.float32)
+    assert optimal_agent(TrueWorld(None, "pendulum"), space, 10) is None
+    assert optimal_agent(TrueWorld(true_physics(), None), space, 10) is None

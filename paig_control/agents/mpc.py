@@ -50,6 +50,7 @@ class MPCAgent:
         settings: of the agent.
         extra: an objective of your own, or several added up, that counts too.
         adapter: watches the constants while an episode runs; None takes those of the model throughout.
+        allowed: ``(n, A)``, the only actions that there are; None if all between the bounds are.
 
     Raises:
         PaigError: for bounds, a reward or regions that do not fit.
@@ -66,12 +67,13 @@ class MPCAgent:
         settings: AgentSettings | None = None,
         extra: Objective | None = None,
         adapter: OnlineAdapter | None = None,
+        allowed: ArrayLike | None = None,
     ) -> None:
         self.model, self.settings, self.adapter = model, settings or AgentSettings(), adapter
         own = self.settings
         self.perception = Perception(model, own.history, own.patience)
         self.control = RecedingHorizon(
-            planner, model.physics, low, high, own.replan, own.repeat, own.start_speed, own.compiled
+            planner, model.physics, low, high, own.replan, own.repeat, own.start_speed, own.compiled, allowed
         )
         self.goal_settings = goal_settings or (TermSettings() if reward is not None else GoalSettings())
         self.others = other_terms(model.physics, self.goal_settings)

@@ -170,6 +170,7 @@ class RolloutCost:
         objective: judges.
         repeat: steps for which each action is held.
         compiled: whether compiled code rolls out where it can, and no gradient is wanted.
+        allowed: ``(n, A)``, the only actions that there are, of which each time the nearest is taken; None if all are.
     """
 
     physics: Physics
@@ -177,6 +178,7 @@ class RolloutCost:
     objective: Objective
     repeat: int = 1
     compiled: bool = True
+    allowed: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -196,6 +198,7 @@ class RolloutCost:
                 f"Actions of {batch} problems and size {actions.shape[-1]}: expected {starts} problem(s), as many as "
                 f"states, and size {size}, because {self.physics.label} has {size} action(s)."
             )
+        actions = taken(actions, self.allowed)
         held = actions.repeat_interleave(self.repeat, dim=-2) if self.repeat > 1 else actions
         fast = self.compiled and not torch.is_grad_enabled()
         with self.physics.frozen():
@@ -206,10 +209,27 @@ class RolloutCost:
         return self.objective(states, held)
 
 
-def cost_function(physics: Physics, state: State, objective: Objective, repeat: int = 1, compiled: bool = True) -> Cost:
+def taken(actions: Tensor, allowed: Tensor | None) -> Tensor:
+    """Of each of the actions ``(*B, A)`` the nearest of those allowed ``(n, A)``; gradients go straight through."""
+    if allowed is None:
+        return actions
+    apart = (actions.detach()[..., None, :] - allowed).square().sum(-1)
+    rows = allowed[apart.argmin(-1)]
+    return actions + (rows - actions).detach() if actions.requires_grad else rows
+
+
+def cost_function(
+    physics: Physics,
+    state: State,
+    objective: Objective,
+    repeat: int = 1,
+    compiled: bool = True,
+    allowed: Tensor | None = None,
+) -> Cost:
     """Make the function that a planner minimises, from the present ``state`` ``(B, N, D)``.
 
     Each action is held for ``repeat`` steps. The gradient with respect to the actions exists; the constants of the
-    physics are held fixed. Where no gradient is wanted, ``compiled`` code rolls out what it knows.
+    physics are held fixed. Where no gradient is wanted, ``compiled`` code rolls out what it knows. Of a set of actions
+    that are ``allowed``, ``(n, A)``, the nearest is taken.
     """
-    return RolloutCost(physics, state, objective, repeat, compiled)
+    return RolloutCost(physics, state, objective, repeat, compiled, allowed)

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from paig_control import seeds
-from paig_control.agents.objectives import cost_function
+from paig_control.agents.objectives import cost_function, taken
 from paig_control.agents.sampling import shift
 from paig_control.agents.terms import after
 from paig_control.errors import PaigError
@@ -144,9 +144,11 @@ class RecedingHorizon:
         start_speed: standard deviation of the velocities with which episodes may begin, around that of the first state
             shown; the first action suits them all (:mod:`~paig_control.agents.receding`). 0 if that state is known.
         compiled: whether compiled code imagines where it can.
+        allowed: ``(n, A)``, the only actions that there are: planners search between the bounds, and of what they find
+            the nearest of these is imagined, and taken; None if all are.
 
     Raises:
-        PaigError: if the bounds are not one pair for each action of the physics.
+        PaigError: if the bounds are not one pair for each action of the physics, or what is allowed lies beyond.
     """
 
     def __init__(
@@ -159,6 +161,7 @@ class RecedingHorizon:
         repeat: int = 1,
         start_speed: float = 0.0,
         compiled: bool = True,
+        allowed: ArrayLike | None = None,
     ) -> None:
         self.planner, self.physics, self.replan, self.repeat = planner, physics, replan, repeat
         self.start_speed, self.compiled = start_speed, compiled
@@ -174,7 +177,10 @@ class RecedingHorizon:
             raise PaigError(
                 "There are no actions, so nothing can be controlled: expected a physics on which something acts."
             )
-        self.idle = torch.zeros_like(self.low).clamp(self.low, self.high)
+        self.allowed = None if allowed is None else torch.tensor(np.asarray(allowed, dtype=np.float32))
+        if self.allowed is not None and not bool(((self.allowed >= self.low) & (self.allowed <= self.high)).all()):
+            raise PaigError(f"Of the actions {self.allowed.tolist()} some lie beyond the bounds {low!r} and {high!r}.")
+        self.idle = taken(torch.zeros_like(self.low).clamp(self.low, self.high), self.allowed)
         self.plan: Plan | None = None
         self._steps = 0
 
@@ -200,12 +206,16 @@ class RecedingHorizon:
                     self.plan = hedge(self.planner, self._cost, state, objective, self.start_speed, init, low, high)
                 else:
                     self.plan = self.planner.plan(self._cost(state, objective), init, low, high)
+            self.plan = self.plan._replace(actions=taken(self.plan.actions, self._allowed(state)))
             self._steps = used = 0
         self._steps += 1
         return self.plan.actions[:, used]
 
     def _cost(self, state: State, objective: Objective) -> Cost:
-        return cost_function(self.physics, state, objective, self.repeat, self.compiled)
+        return cost_function(self.physics, state, objective, self.repeat, self.compiled, self._allowed(state))
+
+    def _allowed(self, state: State) -> Tensor | None:
+        return None if self.allowed is None else self.allowed.to(state.position)
 
     def rest(self) -> Tensor:
         """What is left of the plan after the action just chosen, a step each: ``(B, T, A)``."""

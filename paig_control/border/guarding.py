@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from paig_control import seeds
+from paig_control.border.action_set import ActionSet
 from paig_control.errors import PaigError
 
 CHANNELS = (1, 3, 4)
@@ -136,6 +137,8 @@ def check_actions(space: gym.Space[Any], name: str) -> gym.spaces.Box:
 def fit(action: ArrayLike, space: gym.spaces.Box, *batch: int) -> NDArray[Any]:
     """A copy of actions ``(*batch, A)`` in the space's own type, rounded where that is whole, inside its own bounds.
 
+    Of a set of actions, the nearest.
+
     Raises:
         PaigError: for another shape, or numbers that are not finite.
     """
@@ -146,6 +149,8 @@ def fit(action: ArrayLike, space: gym.spaces.Box, *batch: int) -> NDArray[Any]:
         given = np.empty(0)
     if given.shape != shape or not np.isfinite(given).all():
         raise PaigError(f"The action {action!r} does not fit: expected finite numbers of shape {shape}.")
+    if isinstance(space, ActionSet):
+        return space.rows[space.nearest(given)]
     inside = np.clip(given, space.low.astype(np.float64), space.high.astype(np.float64))
     if np.issubdtype(space.dtype, np.integer):
         inside = np.rint(inside)

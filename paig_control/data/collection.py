@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paig_control import seeds
+from paig_control.border.action_set import rows_of
 from paig_control.border.lanes import Lanes
 from paig_control.data.crew import Crew, Job, shares
 from paig_control.data.episodes import SPLITS, Episodes
@@ -149,6 +150,7 @@ def _meta(lanes: Lanes, env_id: str, kwargs: dict[str, Any], seed: int, policy: 
         "dt": lanes.attribute("dt"),
         "action_low": lanes.space.low.tolist() or None,
         "action_high": lanes.space.high.tolist() or None,
+        "actions": None if (rows := rows_of(lanes.space)) is None else rows.tolist(),
         "seeds": {"seed": seed},
         "policy": policy if isinstance(policy, str) else getattr(policy, "__name__", type(policy).__name__),
         "truth": lanes.attribute("truth"),

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from paig_control.border.action_set import rows_of
 from paig_control.border.guarding import fit
 from paig_control.border.lanes import Lanes
 from paig_control.errors import PaigError
@@ -105,12 +106,16 @@ def unbroken(made: Iterator[Film | None], name: str, length: int) -> Iterator[Fi
         elif lost >= PATIENCE:
             raise PaigError(
                 f"{PATIENCE} episodes of {name} in a row ended before {length} frames were filmed: ask for fewer "
-                "steps (and test_steps), or for another policy."
+                "steps (and test_steps), for another policy, or of paig/Pixels-v0 for endless=true, which films on "
+                "after an end that only the task means."
             )
 
 
 def _draw(lanes: Lanes, sources: Sequence[np.random.SeedSequence], steps: int) -> NDArray[np.float64]:
-    """Random actions ``(L, steps, A)``, uniform between the bounds, each lane's from a source of its own."""
+    """Random actions ``(L, steps, A)``, each lane's from its own source: uniform between the bounds, or of a set."""
+    rows = rows_of(lanes.space)
+    if rows is not None:
+        return np.stack([rows[np.random.default_rng(own).integers(len(rows), size=steps)] for own in sources])
     low, high = lanes.space.low.astype(np.float64), lanes.space.high.astype(np.float64)
     part = np.stack([np.random.default_rng(source).random((steps, len(low))) for source in sources])
     return np.asarray(low + (high - low) * part)

@@ -21,6 +21,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from paig_control.border.action_set import rows_of
 from paig_control.envs.checks import Array
 from paig_control.errors import PaigError
 from paig_control.seeds import whole
@@ -205,7 +206,7 @@ def reach(
     if not (np.isfinite(distance) and distance > 0):
         raise PaigError(f"distance = {distance}: expected a positive distance between start and goal.")
     low, high = bounds(world)
-    held = len(low) >= int(np.prod(starts.shape[2:]))
+    held = len(low) >= int(np.prod(starts.shape[2:])) and rows_of(world.action_space) is None
     goals, waiting = np.zeros_like(starts), np.arange(len(starts))
     reasons: list[str] = []
     for _ in range(BLOCKS):

@@ -43,6 +43,15 @@ def area_average(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.
     return np.ascontiguousarray(np.rint(columns).astype(np.uint8).reshape(w, h, 3).swapaxes(0, 1))
 
 
+def widened(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """An image ``(H, W, 3)`` in the shape, height to width, of ``size``: on both sides it goes on as at its edges."""
+    (height, width), (h, w) = image.shape[:2], size
+    more = (max(0, -(-width * h // w) - height), max(0, -(-height * w // h) - width))
+    if not any(more):
+        return image
+    return np.pad(image, [(n // 2, n - n // 2) for n in (*more, 0)], mode="edge")
+
+
 def _means(large: NDArray[Any], count: int) -> NDArray[np.float64]:
     """Means ``(count, m)`` over equal intervals of the first axis of ``(n, m)``."""
     length = len(large)

@@ -1,30 +1,36 @@
 """Any environment that can render becomes a pixel environment of a chosen size.
 
-The inner environment is the one that Gymnasium makes, unmodified: its frames are averaged down over areas,
-its actions, rewards and endings pass through. Where its state is an attribute, ``info`` carries it and goal
-images are drawn by a second copy, so that the running episode is never disturbed. What is known of an
-environment (which attribute is the state, which are the constants) stands in one small table; arguments
-override it.
+The inner environment is the one that Gymnasium makes, unmodified: its frames are averaged down over areas, after
+they are widened to the shape of the small picture by going on as they are at their edges, since squeezed, a link that
+turns would change its length. Its actions, rewards and endings pass through; where it has a number of separate ones,
+each is a row of numbers here (:class:`~paig_control.border.action_set.ActionSet`). Where its state is an attribute, or
+in MuJoCo's data, ``info`` carries it and goal images are drawn by a second copy, so that the running episode is never
+disturbed. What is known of an environment (which attribute is the state, which are the constants) stands in one small
+table; arguments override it.
 """
 
 from __future__ import annotations
 
 import copy
 import pickle
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from paig_control.border import guarding
+from paig_control.border.action_set import ActionSet
 from paig_control.border.guarding import coloured
-from paig_control.envs import checks
+from paig_control.envs import checks, inner, suite
 from paig_control.envs.base import Image, PixelEnv
 from paig_control.envs.checks import Array
 from paig_control.envs.goal_sampling import Tolerance
-from paig_control.envs.painter import area_average
+from paig_control.envs.inner import MUJOCO, simulated
+from paig_control.envs.painter import area_average, widened
 from paig_control.errors import PaigError
 
 
@@ -33,13 +39,16 @@ class Description:
     """What one has to know of a foreign environment beyond its pixels.
 
     Attributes:
-        state_attribute: attribute of the unwrapped environment that holds the state, if any.
+        state_attribute: attribute of the unwrapped environment that holds the state, if any; ``"mujoco"`` for what that
+            engine holds.
         positions: where the positions are in it; a nested list for several coordinates an object.
         velocities: where the velocities are in it.
         constants: true constants; a string names an attribute, a number is itself.
         physics: settings of the physics that moves it, for the oracle.
         goal_state: state ``(2, N, D)`` of the default goal.
         reset_attributes: set with the state, so that a picture shows the state and nothing else.
+        actions: ``(n, A)``, what each of n separate actions does.
+        dt: seconds between frames, or the attribute that says them, where no attribute ``dt`` does.
     """
 
     state_attribute: str | None = None
@@ -49,6 +58,8 @@ class Description:
     physics: Mapping[str, Any] = field(default_factory=dict)
     goal_state: Any = None
     reset_attributes: Mapping[str, Any] = field(default_factory=dict)
+    actions: Sequence[Sequence[float]] | None = None
+    dt: float | str | None = None
 
 
 KNOWN = {
@@ -60,7 +71,11 @@ KNOWN = {
         physics={"name": "pendulum", "dt": 0.05, "substeps": 1, "length": 1.0, "mass": 1.0, "max_speed": 8.0},
         goal_state=[[[0.0]], [[0.0]]],
         reset_attributes={"last_u": None},  # the torque's arrow
-    )
+    ),
+    "CartPole-v1": Description("state", [0, 2], [1, 3], actions=[[-1.0], [1.0]], dt="tau"),
+    "Acrobot-v1": Description("state", [0, 1], [2, 3], actions=[[-1.0], [0.0], [1.0]]),
+    "MountainCar-v0": Description("state", [0], [1], actions=[[-1.0], [0.0], [1.0]]),
+    "MountainCarContinuous-v0": Description("state", [0], [1]),
 }
 NO_IMAGES = "choose an environment with the render mode 'rgb_array', or add it to its metadata and render method."
 
@@ -72,10 +87,11 @@ class Pixels(PixelEnv):
     environment that is not known they mean "nothing": it has pixels and actions, but no state and no goal.
 
     Args:
-        env_id: an id of Gymnasium's registry.
+        env_id: an id of Gymnasium's registry, or a task of dm_control's suite, ``dm_control/cartpole-swingup``.
         size: pixels, one number or (height, width).
         env_kwargs: arguments of the inner environment.
-        state_attribute: attribute that holds the state; ``None`` if there is none.
+        state_attribute: attribute that holds the state; ``"mujoco"`` for what that engine holds, which is found out
+            where it moves joints alone; ``None`` if there is none.
         positions: indices into it, ``(N,)`` or ``(N, D)``.
         velocities: indices into it, of the same shape.
         constants: true constants by name; a string names an attribute of the inner environment.
@@ -84,6 +100,12 @@ class Pixels(PixelEnv):
         reset_attributes: attributes set together with the state.
         position_tolerance: success is nearer than this to the goal, pixels or radians.
         velocity_tolerance: and slower than this against the goal's velocity.
+        endless: whether it goes on after what the inner environment calls the end of an episode, which its task means
+            and not its physics: a pole that has fallen swings on.
+        skip: steps of the inner environment in each of this one, the action held, rewards added up.
+        actions: ``(n, A)``, what each of n separate actions does, in any unit; by default each has a number of its own,
+            1 for the one that is taken and 0 for the others.
+        dt: seconds between two frames of the inner environment, where it does not say them, or wrongly.
         angular: whether positions are angles, compared modulo 2 pi.
         goal_distance: least distance between a start and a goal drawn for it.
         goal_within: at a drawn goal is what is nearer to it than this.
@@ -102,6 +124,10 @@ class Pixels(PixelEnv):
         physics: Mapping[str, Any] | None = None,
         goal_state: Any = None,
         reset_attributes: Mapping[str, Any] | None = None,
+        endless: bool = False,
+        skip: int = 1,
+        actions: Sequence[Sequence[float]] | None = None,
+        dt: float | None = None,
         position_tolerance: float = float(np.deg2rad(15.0)),
         velocity_tolerance: float = 1.0,
         angular: bool = True,
@@ -110,7 +136,17 @@ class Pixels(PixelEnv):
         render_mode: str | None = None,
     ) -> None:
         known = KNOWN.get(env_id, Description())
+        self.endless = endless
+        self.skip = checks.whole("skip", skip, low=1, example=2)
+        self._dt = known.dt if dt is None else checks.number("dt", dt, low=0.0)
         self.env_id, self._env_kwargs = env_id, copy.deepcopy(dict(env_kwargs or {}))
+        self.inner = self._make()
+        self._set = self._separate(known.actions if actions is None else actions)
+        self.action_space = self.inner.action_space if self._set is None else self._set
+        joints = simulated(self.inner)
+        if known.state_attribute is None and state_attribute == "auto" and joints is not None:
+            known = replace(known, state_attribute=MUJOCO, positions=[*range(joints)])
+            known = replace(known, velocities=[*range(joints, 2 * joints)])
         self._attribute = known.state_attribute if state_attribute == "auto" else state_attribute
         self._constants = dict(known.constants if constants is None else constants)
         self._physics = copy.deepcopy(dict(known.physics if physics is None else physics))
@@ -136,17 +172,24 @@ class Pixels(PixelEnv):
             None if goal is None or self._attribute is None else self._check_state("goal_state", goal),
             tolerance,
         )
-        self.inner = self._make()
         self._easel: gym.Env[Any, Any] | None = None
         self._before: dict[str, float] = {}
-        self.action_space = self.inner.action_space
 
     def _make(self) -> gym.Env[Any, Any]:
         arguments = copy.deepcopy(self._env_kwargs)  # an environment may keep them, and change them
         try:
-            env = gym.make(self.env_id, render_mode="rgb_array", disable_env_checker=True, **arguments)
+            env: gym.Env[Any, Any]
+            if self.env_id.startswith(suite.PREFIX):
+                env = suite.Suite(self.env_id, **arguments)
+            else:
+                if "mujoco" in str(getattr(gym.registry.get(self.env_id), "entry_point", "")):
+                    suite.render_unseen()
+                env = gym.make(self.env_id, render_mode="rgb_array", disable_env_checker=True, **arguments)
+        except PaigError:
+            raise
         except (ImportError, gym.error.DependencyNotInstalled) as error:
-            raise PaigError(f"{self.env_id} needs a package that is not installed: {error}") from error
+            extra = " (pip install 'paig-control[mujoco]')" if "mujoco" in str(error).lower() else ""
+            raise PaigError(f"{self.env_id} needs a package that is not installed{extra}: {error}") from error
         except gym.error.Error as error:
             raise PaigError(f"Gymnasium cannot make env_id={self.env_id!r}: {error}") from error
         except TypeError as error:
@@ -158,25 +201,55 @@ class Pixels(PixelEnv):
         modes = env.metadata.get("render_modes", [])
         if "rgb_array" not in modes:
             raise PaigError(f"{self.env_id} cannot render images, its render modes are {list(modes)}: {NO_IMAGES}")
-        if not isinstance(env.action_space, gym.spaces.Box):
+        if not isinstance(env.action_space, (gym.spaces.Box, gym.spaces.Discrete)):
             raise PaigError(
-                f"{self.env_id} has the action space {env.action_space}: continuous actions (a Box) are "
-                "needed, as in Pendulum-v1 or MountainCarContinuous-v0."
+                f"{self.env_id} has the action space {env.action_space}: expected continuous actions (a Box), as in "
+                "Pendulum-v1, or a number of separate ones (Discrete), as in CartPole-v1."
             )
         return env
+
+    def _separate(self, given: Sequence[Sequence[float]] | None) -> ActionSet | None:
+        """What the separate actions of the inner environment are here, if it has such."""
+        space = self.inner.action_space
+        if not isinstance(space, gym.spaces.Discrete):
+            if given is not None:
+                raise PaigError(f"actions = {given!r}: expected none, {self.env_id} has continuous actions, {space}.")
+            return None
+        count = int(space.n)
+        found = ActionSet(np.eye(count) if given is None else given)
+        if len(found.rows) != count:
+            raise PaigError(
+                f"actions = {found.rows.tolist()}: expected {count} rows, {self.env_id} has {count} separate actions."
+            )
+        return found
+
+    def _inward(self, action: NDArray[Any]) -> Any:
+        """What the inner environment is sent for an action ``(A,)``."""
+        space = self.inner.action_space
+        if isinstance(space, gym.spaces.Discrete):
+            assert self._set is not None
+            return int(self._set.nearest(action)) + int(space.start)
+        assert isinstance(space, gym.spaces.Box)
+        return guarding.fit(action, space)
 
     # -- state and constants -----------------------------------------------------------------------------
 
     @property
     def dt(self) -> float | None:
         """Time between frames in seconds, if the inner environment says it."""
-        told = guarding.step_time(self.inner, self.env_id)
-        return self._physics.get("dt") if told is None else told
+        told: Any = guarding.step_time(self.inner, self.env_id)
+        if self._dt is not None:
+            told = float(self._read(self._dt)) if isinstance(self._dt, str) else self._dt
+        elif told is None:
+            rate = self.inner.metadata.get("render_fps")
+            told = self._physics.get("dt") or (1 / rate if isinstance(rate, (int, float)) and rate > 0 else None)
+        return None if told is None else self.skip * told
 
     @property
     def time_limit(self) -> int | None:
         """Steps after which the inner environment cuts an episode off, if it does."""
-        return None if self.inner.spec is None else self.inner.spec.max_episode_steps
+        steps = None if self.inner.spec is None else self.inner.spec.max_episode_steps
+        return None if steps is None or self.endless else -(-steps // self.skip)
 
     @property
     def truth(self) -> dict[str, dict[str, Any]]:
@@ -185,7 +258,10 @@ class Pixels(PixelEnv):
             name: float(self._read(value)) if isinstance(value, str) else float(value)
             for name, value in self._constants.items()
         }
-        return {"constants": constants, "physics": dict(self._physics)}
+        physics = dict(self._physics)
+        if "dt" in physics:
+            physics |= {"dt": self.dt, "substeps": self.skip * physics.get("substeps", 1)}
+        return {"constants": constants, "physics": physics}
 
     def change(self, **constants: float) -> None:
         """See :class:`~paig_control.envs.base.PixelEnv`."""
@@ -200,22 +276,12 @@ class Pixels(PixelEnv):
             setattr(self.inner.unwrapped, attribute, value)
         self._before.clear()
 
-    def _read(self, attribute: str, env: gym.Env[Any, Any] | None = None) -> Any:
-        try:
-            return getattr((env or self.inner).unwrapped, attribute)
-        except AttributeError:
-            raise PaigError(
-                f"{self.env_id} has no attribute {attribute!r}: name one that it has, or leave it out "
-                "(state_attribute=None, constants={})."
-            ) from None
+    def _read(self, attribute: str) -> Any:
+        return inner.read(self.inner, self.env_id, attribute)
 
     def _inner_state(self, env: gym.Env[Any, Any], attribute: str) -> Array:
         """Copy what the inner environment holds as its state, if the indices fit it."""
-        value = self._read(attribute, env)
-        try:
-            held = np.array(value, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise PaigError(f"{self.env_id}'s {attribute} is no flat array of numbers, as its state must be.") from None
+        held = inner.held(env, self.env_id, attribute)
         largest = max(self._positions.max(initial=0), self._velocities.max(initial=0))
         if held.ndim != 1 or largest >= len(held):
             raise PaigError(
@@ -243,7 +309,7 @@ class Pixels(PixelEnv):
         attribute = self._attribute or ""
         held = self._inner_state(env, attribute)
         held[self._positions], held[self._velocities] = state
-        setattr(env.unwrapped, attribute, held)
+        inner.hold(env, self.env_id, attribute, held)
         for name, value in self._resets.items():
             setattr(env.unwrapped, name, copy.deepcopy(value))
 
@@ -258,9 +324,13 @@ class Pixels(PixelEnv):
         self._put(self.inner, state)
 
     def _advance(self, action: Any) -> tuple[float, bool, bool]:
-        given = checks.actions(action, self.action_space.shape or ())
-        _, reward, terminated, truncated, _ = guarding.advance(self.inner, self.env_id, given)
-        return reward, terminated, truncated
+        sent, total = self._inward(checks.actions(action, self.action_space.shape or ())), 0.0
+        for _ in range(self.skip):
+            _, reward, terminated, truncated, _ = guarding.send(self.inner, self.env_id, sent)
+            total += reward
+            if (terminated or truncated) and not self.endless:
+                return total, terminated, truncated
+        return total, False, False
 
     def _frame(self) -> Image:
         return self._shrink(self.inner)
@@ -271,8 +341,9 @@ class Pixels(PixelEnv):
         except (ImportError, gym.error.DependencyNotInstalled) as error:
             raise PaigError(f"{self.env_id} cannot render because a package is missing: {error}") from error
         except Exception as error:
-            raise PaigError(f"{self.env_id} cannot render ({type(error).__name__}: {error}).") from error
-        return area_average(coloured(frame, f"{self.env_id} rendered"), self.size)
+            hint = f" {suite.UNSEEN}" if "mujoco" in sys.modules else ""
+            raise PaigError(f"{self.env_id} cannot render ({type(error).__name__}: {error}).{hint}") from error
+        return area_average(widened(coloured(frame, f"{self.env_id} rendered"), self.size), self.size)
 
     def draw(self, state: Any) -> Image:
         """Paint a state ``(2, N, D)`` on a second copy of the inner environment."""
@@ -284,14 +355,13 @@ class Pixels(PixelEnv):
     def simulate(self, states: Array, actions: Array) -> Array:
         """States ``(B, 2, N, D)`` at the end of actions ``(B, T, A)``, one after the other on the second copy."""
         easel, attribute = self._copy(), self._attribute or ""
-        world, space = easel.unwrapped, easel.unwrapped.action_space
-        assert isinstance(space, gym.spaces.Box)
-        ends = np.empty_like(states)
-        plans = guarding.fit(actions, space, *actions.shape[:2])
-        for index, (state, plan) in enumerate(zip(states, plans, strict=True)):
+        world, ends = easel.unwrapped, np.empty_like(states)
+        for index, (state, plan) in enumerate(zip(states, actions, strict=True)):
             self._put(easel, state)
             for action in plan:
-                guarding.send(world, self.env_id, action)
+                sent = self._inward(action)
+                for _ in range(self.skip):
+                    guarding.send(world, self.env_id, sent)
             held = self._inner_state(easel, attribute)
             ends[index] = held[self._positions], held[self._velocities]
         return ends

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -21,6 +20,7 @@ from paig_control.agents.receding import RecedingHorizon, SeededPlanner
 from paig_control.agents.settings import GoalSettings, RewardSettings, TermSettings
 from paig_control.agents.terms import Sum
 from paig_control.agents.value_iteration import return_terms
+from paig_control.border.action_set import rows_of
 from paig_control.errors import PaigError
 from paig_control.evaluation.rollout import Act, Array, Frames
 from paig_control.physics.base import Physics
@@ -47,20 +47,20 @@ def _state(states: Array) -> State:
     return State(tensor[:, 0], tensor[:, 1])
 
 
-def optimal_agent(truth: TrueWorld, low: NDArray[Any], high: NDArray[Any], steps: int) -> Act | None:
+def optimal_agent(truth: TrueWorld, space: gym.spaces.Box, steps: int) -> Act | None:
     """Solve for the best return possible on the true physics; None where dynamic programming cannot."""
     physics = truth.physics
-    if physics is None or truth.reward not in REWARDS or not physics.turns_alone:
+    if physics is None or truth.reward not in REWARDS or not physics.turns_alone or rows_of(space) is not None:
         return None
-    oracle = DynamicProgrammingOracle(physics, REWARDS[truth.reward], float(low[0]), float(high[0]), steps)
+    bounds = float(space.low[0]), float(space.high[0])
+    oracle = DynamicProgrammingOracle(physics, REWARDS[truth.reward], *bounds, steps)
     return lambda frames, states, t: oracle.act(_state(_known(states)), t)
 
 
 def informed_agent(
     truth: TrueWorld,
     planner: SeededPlanner,
-    low: NDArray[Any],
-    high: NDArray[Any],
+    space: gym.spaces.Box,
     goal: TermSettings | Objective | None,
     states: Array | None,
 ) -> Act | None:
@@ -77,13 +77,13 @@ def informed_agent(
     elif isinstance(goal, GoalSettings) and states is not None:
         objective = goal_objective(physics, _state(states), goal)
     elif not isinstance(goal, GoalSettings) and truth.reward in REWARDS:
-        bounds = torch.from_numpy(low), torch.from_numpy(high)
+        bounds = torch.from_numpy(space.low), torch.from_numpy(space.high)
         beyond = goal.beyond if isinstance(goal, RewardSettings) else 0
         wanted = return_terms(str(truth.reward), physics, *bounds, beyond)
         objective = Sum((*wanted, *other_terms(physics, goal or TermSettings())))
     else:
         return None
-    control = RecedingHorizon(planner, physics, low, high)
+    control = RecedingHorizon(planner, physics, space.low, space.high, allowed=rows_of(space))
 
     def act(frames: Frames, true: Array | None, t: int) -> NDArray[np.float32]:
         if t == 0:
@@ -103,5 +103,5 @@ def _known(states: Array | None) -> Array:
 def random_agent(space: gym.spaces.Box, seeds: Sequence[int]) -> Act:
     """Draw actions uniformly, for each episode from a generator of its own, whatever batch it sits in."""
     own = [int(np.random.SeedSequence([whole(seed), 1]).generate_state(1)[0]) for seed in seeds]
-    agents = [RandomAgent(space.low, space.high, seed) for seed in own]
+    agents = [RandomAgent(space.low, space.high, seed, rows_of(space)) for seed in own]
     return lambda frames, states, t: np.stack([agent.act() for agent in agents])

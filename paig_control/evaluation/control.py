@@ -206,7 +206,7 @@ def evaluate_control(
         films: list[Film] = []
         seeds = [settings.seed + i for i in range(settings.episodes)]
         dt = guarded(env).dt
-        best = optimal_agent(truth, space.low, space.high, settings.steps) if compare else None
+        best = optimal_agent(truth, space, settings.steps) if compare else None
         for first in range(0, len(seeds), lanes.count):
             chunk = seeds[first : first + lanes.count]
             aims = targets.take(first, len(chunk))
@@ -222,9 +222,7 @@ def evaluate_control(
                 others: dict[str, Act | None] = {"random": random_agent(space, chunk)}
                 if played["agent"].states is not None:
                     others["oracle"] = best
-                    others["planner_oracle"] = informed_agent(
-                        truth, oracle_planner, space.low, space.high, goal_settings, aims.states
-                    )
+                    others["planner_oracle"] = informed_agent(truth, oracle_planner, space, goal_settings, aims.states)
                 for name, act in others.items():
                     if act is not None:
                         played[name] = play(lanes, chunk, act, settings.steps, painted=False, goals=each)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,8 @@ from paig_control.physics.written import asked
 
 ADOPTED = "schema_own_"
 """How the names begin under which they are known; such names are not offered."""
+FOREIGN = re.compile(r"^dm_control/|^(?!paig/).*-v\d+$")
+"""Ids of environments that are not of this library."""
 
 
 def adopted(one: Override) -> Override:
@@ -65,7 +68,10 @@ def _arguments(thing: Any) -> dict[str, Any]:
 
 
 def _env(value: str) -> Any:
-    return replace(Env(), id=value) if ":" in value else None
+    """An environment of a package's own, or anybody's that can render, by its id: that is filmed by a camera."""
+    if ":" in value:
+        return replace(Env(), id=value)
+    return replace(Env(), kwargs={"env_id": value, "size": 64}) if FOREIGN.search(value) else None
 
 
 CONFIGS = {"physics": _physics, "planner": _planner, "objective": _objective, "env": _env}

@@ -16,6 +16,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from paig_control.border import files
+from paig_control.border.action_set import rows_of
 from paig_control.border.guarding import guarded
 from paig_control.errors import PaigError
 from paig_control.experiment import factories
@@ -331,7 +332,8 @@ class Trial:
         reward = aims.reward if name == "reward" else None
         if name == "goal":
             aims = replace(aims, once=aims.once or once)
-        agent = MPCAgent(self.model, planner, space.low, space.high, reward, aims, settings, own, watching)
+        bounds = space.low, space.high
+        agent = MPCAgent(self.model, planner, *bounds, reward, aims, settings, own, watching, rows_of(space))
         if name == "picture":  # the oracle sees states, not pictures
             others = {item.name: getattr(aims, item.name) for item in fields(TermSettings) if item.name != "effort"}
             aims = GoalSettings(

@@ -218,7 +218,8 @@ class Dynamics(nn.Module):
         if self._once is None:
             return make()
         if key not in self._once:
-            self._once[key] = make()
+            with torch.inference_mode(False), torch.no_grad():  # a gradient may be wanted of what uses it
+                self._once[key] = make()
         made: T = self._once[key]
         return made
 
@@ -265,7 +266,8 @@ class Dynamics(nn.Module):
             yield
             return
         before = self._override, self._once
-        self._override, self._once = {name: self.constant(name).detach() for name in self.names}, {}
+        with torch.inference_mode(False):
+            self._override, self._once = {name: self.constant(name).detach() for name in self.names}, {}
         try:
             yield
         finally:
