@@ -1,14 +1,15 @@
 """Our planners against pytorch_mppi and stable-worldmodel's CEM: time of a plan, and what the plan costs.
 
-All plan for Pendulum-v1's own reward with the same dynamics (the library's pendulum with the true constants), the same
-horizon, candidates and starts, without a warm start, on one thread, in turns within one run; times are of the
-processor. pytorch_mppi takes the dynamics a step at a time, stable-worldmodel's CEM the very cost function that ours
-takes. Each plans twice from every start, as it would again and again in control, and the second time is measured. Both
-peers get the best settings of a grid, chosen for each number of iterations on starts of their own; ours are at their
-defaults. Every plan is judged by the same cost, its actions cut to the bounds. Each peer's row is set beside ours of
-the same method at as many iterations, and beside our quickest whose plan costs no more: the time to get as far. Medians
-over the starts go to the screen and to ``benchmarks/results/planners.json``. The peers come with
-``pip install 'paig-control[peers]'``.
+All plan for Pendulum-v1's own reward with the same dynamics (the library's pendulum with the true constants), the
+same horizon, candidates and starts, without a warm start, on one thread, in turns within one run; times are of the
+processor. pytorch_mppi takes the dynamics a step at a time, stable-worldmodel's CEM a cost of whole plans: once the
+one that tensors work out, as for any model in torch, and once the very one that ours takes, compiled. Each plans
+twice from every start, as it would again and again in control, and the second time is measured. Both peers get the
+best settings of a grid, chosen for each number of iterations on starts of their own; ours are at their defaults.
+Every plan is judged by the same cost, its actions cut to the bounds. Each peer's row is set beside ours of the same
+method at as many iterations, and beside our quickest whose plan costs no more: the time to get as far. Medians over
+the starts go to the screen and to ``benchmarks/results/planners.json``. The peers come with ``pip install
+'paig-control[peers]'``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,11 +43,13 @@ HORIZON, CANDIDATES, ITERATIONS = 40, 200, (1, 3, 10, 30)
 BETWEEN = (2, 5)
 """Iterations of our CEM and MPPI beside those, so that the time to reach a peer's cost is known more finely."""
 LOW, HIGH = torch.tensor([-2.0]), torch.tensor([2.0])
-PEERS = {"pytorch_mppi": "mppi", "stable-worldmodel": "cem"}
-"""Package: our planner of the same method."""
+PEERS = {"pytorch_mppi": "mppi", "stable-worldmodel": "cem", "stable-worldmodel + ours": "cem"}
+"""Package, and what of ours it takes: our planner of the same method."""
+CEM_GRID: dict[str, tuple[float, ...]] = {"spread": (1.0, 2.0, 4.0), "elites": (5, 10, 30)}
 GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
     "pytorch_mppi": {"variance": (1.0, 4.0, 10.0), "temperature": (0.1, 1.0, 10.0, 100.0)},
-    "stable-worldmodel": {"spread": (1.0, 2.0, 4.0), "elites": (5, 10, 30)},
+    "stable-worldmodel": CEM_GRID,
+    "stable-worldmodel + ours": CEM_GRID,
 }
 Plan = Callable[[State], Tensor]
 """From a start of ``(1, 1, 1)`` to actions ``(H, 1)``."""
@@ -54,9 +58,9 @@ PHYSICS = build_physics("pendulum", 0.05)
 PHYSICS.set_values({"gravity": 10.0, "actuation": 1.0})
 
 
-def cost_from(start: State) -> Cost:
+def cost_from(start: State, compiled: bool = True) -> Cost:
     """Cost of actions from a start."""
-    return cost_function(PHYSICS, start, reward_objective("pendulum"))
+    return cost_function(PHYSICS, start, reward_objective("pendulum"), compiled=compiled)
 
 
 def ours(name: str, iterations: int) -> Plan:
@@ -106,7 +110,7 @@ def pytorch_mppi(iterations: int, variance: float, temperature: float) -> Plan:
     return plan
 
 
-def stable_worldmodel(iterations: int, spread: float, elites: int) -> Plan:
+def stable_worldmodel(iterations: int, spread: float, elites: int, compiled: bool = False) -> Plan:
     """Return stable-worldmodel's CEM; it knows no bounds, so the cost cuts the actions."""
     from stable_worldmodel.solver.cem import CEMSolver
 
@@ -116,7 +120,7 @@ def stable_worldmodel(iterations: int, spread: float, elites: int) -> Plan:
     solver.configure(action_space=space, n_envs=1, config=SimpleNamespace(horizon=HORIZON, action_block=1))
 
     def plan(start: State) -> Tensor:
-        cost = cost_from(start)
+        cost = cost_from(start, compiled)
         model.get_cost = lambda info, actions: cost(actions.clamp(LOW, HIGH))
         with contextlib.redirect_stdout(io.StringIO()):  # it prints a line a plan
             found: Tensor = solver.solve({"state": start.position[:, 0]})["actions"][0]
@@ -125,7 +129,11 @@ def stable_worldmodel(iterations: int, spread: float, elites: int) -> Plan:
     return plan
 
 
-MAKERS: dict[str, Callable[..., Plan]] = {"pytorch_mppi": pytorch_mppi, "stable-worldmodel": stable_worldmodel}
+MAKERS: dict[str, Callable[..., Plan]] = {
+    "pytorch_mppi": pytorch_mppi,
+    "stable-worldmodel": stable_worldmodel,
+    "stable-worldmodel + ours": partial(stable_worldmodel, compiled=True),
+}
 
 
 def starts(count: int, seed: int) -> list[State]:
@@ -205,23 +213,23 @@ def main() -> None:
     measure(plans, starts(2, seed=2))  # first calls are not timed
     found = measure(plans, starts(options.starts, seed=0))
     rows = []
-    print(f"\n{'planner':20} iterations   ms (median)   cost (median)   cost (mean)")
+    print(f"\n{'planner':26} iterations   ms (median)   cost (median)   cost (mean)")
     for name, row in described.items():
         row |= {key: statistics.median(values) for key, values in found[name].items()}
         row["cost_mean"] = statistics.fmean(found[name]["cost"])
         rows.append(row)
         shown = row["iterations"] or "-"
-        print(f"{row['planner']:20} {shown:>10} {row['ms']:13.2f} {row['cost']:15.2f} {row['cost_mean']:13.2f}")
+        print(f"{row['planner']:26} {shown:>10} {row['ms']:13.2f} {row['cost']:15.2f} {row['cost_mean']:13.2f}")
     mine = [row for row in rows if row["planner"] not in PEERS]
     compared = [compare(row, mine) for row in rows if row["planner"] in PEERS]
-    print(f"\n{'peer':20} iterations   ours, same method and iterations     ours, no dearer plan")
+    print(f"\n{'peer':26} iterations   ours, same method and iterations     ours, no dearer plan")
     for one in compared:
         words = [
             "none" if row is None else f"{row['time_ratio']:.2f} of its time, {row['planner']} x {row['iterations']}"
             for row in (one["same_iterations"], one["as_good"])
         ]
-        print(f"{one['peer']:20} {one['iterations']:10} {words[0]:>34} {words[1]:>32}")
-    peer_versions = {peer: importlib.metadata.version(peer) for peer in PEERS}
+        print(f"{one['peer']:26} {one['iterations']:10} {words[0]:>34} {words[1]:>32}")
+    peer_versions = {peer: importlib.metadata.version(peer) for peer in PEERS if " " not in peer}
     result: dict[str, Any] = {"horizon": HORIZON, "candidates": CANDIDATES, "starts": options.starts}
     result |= {"rows": rows, "compared": compared, "machine": machine()}
     result["versions"] = versions() | peer_versions

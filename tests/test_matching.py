@@ -51,6 +51,20 @@ def test_each_object_is_found_to_a_part_of_a_pixel_wherever_it_is() -> None:
     assert float((model.polished(found, drawn(model, places), 3).position - places).abs().max()) < 0.01
 
 
+def test_a_dark_thing_is_not_taken_for_a_bright_one_of_which_it_would_explain_a_part() -> None:
+    model = discs("gravity", 0.3, 32, {}, objects=3)
+    model.localizer = Matching(3)
+    with torch.no_grad():
+        model.renderer.background.fill_(-8.0)
+        for sprite, colour in enumerate(([4, -2, -2], [-2, 4, -2], [4, 4, -2])):
+            model.renderer.content[sprite] = torch.tensor(colour, dtype=torch.float32)[:, None, None]
+    places = 4 + 24 * torch.rand(300, 3, 2, generator=torch.Generator().manual_seed(3))
+    apart = (places[:, :, None] - places[:, None]).norm(dim=-1) + 100 * torch.eye(3)
+    places = places[apart.flatten(1).amin(1) > 7]
+    assert len(places) > 30
+    assert float((model.see(drawn(model, places)) - places).norm(dim=-1).max()) < 0.3
+
+
 @pytest.mark.parametrize("shift", [(2.0, 0.0), (1.5, -1.5)])
 def test_an_object_behind_another_is_found_by_what_it_shows(shift: tuple[float, float]) -> None:
     model = three()

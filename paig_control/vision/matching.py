@@ -140,7 +140,10 @@ class _Shifting(NamedTuple):
         found = torch.zeros(count, objects, dtype=torch.bool, device=images.device)
         for index in range(objects):
             gain = self._gain(left) - self.own
-            part = (gain / self.own).flatten(2).amax(2).masked_fill(found, -math.inf)
+            most, at = gain.flatten(2).max(2)
+            own = self.own.flatten(1).expand(count, -1, -1).gather(2, at[..., None])[..., 0]
+            there = self._there(left, at) if index + 1 < objects else own
+            part = (most / torch.maximum(own, there)).masked_fill(found, -math.inf)
             which = part.argmax(1)
             best = gain[row, which]
             covered = (part[row, which] < WHOLE).nonzero()[:, 0] if index else row[:0]
@@ -154,6 +157,19 @@ class _Shifting(NamedTuple):
             if index + 1 < objects:
                 left, weight = self._paint_out(left, weight, which, corner)
         return self.kinematics.coordinates(places)
+
+    def _there(self, left: Tensor, at: Tensor) -> Tensor:
+        """Energy ``(M, N)`` of residuals ``(M, 3, h, w)`` under each sprite at pixel numbers ``at`` ``(M, N)``.
+
+        Beside it a sprite's gain tells what it is: a dark one gains much on a bright thing of another colour, and
+        leaves much there.
+        """
+        side, width, (count, objects) = self.paint.shape[-1], left.shape[-1], at.shape
+        energy = functional.pad((left.square() / self.weight.clamp(min=1e-9)).sum(1, keepdim=True), (side // 2,) * 4)
+        _, channel, row, column = window((at // width).flatten(), (at % width).flatten(), side, 1)
+        frame = torch.arange(count, device=at.device).repeat_interleave(objects)[:, None, None, None]
+        found: Tensor = energy[frame, channel, row, column].unflatten(0, (count, objects))[:, :, 0] * self.paint[:, 3]
+        return found.sum((-2, -1))
 
     def _gain(self, left: Tensor) -> Tensor:
         """Twice the product ``(M, N, h, w)`` of each sprite with weighted residuals ``(M, 3, h, w)``."""
