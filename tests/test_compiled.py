@@ -220,6 +220,15 @@ def test_a_goal_is_as_far_as_by_tensors(name: str, goals: int) -> None:
         torch.testing.assert_close(near, around, rtol=1e-4, atol=1e-3)
 
 
+def test_a_return_is_that_of_the_tensors() -> None:
+    _, actions = problem(scene("pendulum"))
+    states = State(9 * torch.randn(3, 21, 6, 1, 1), 3 * torch.randn(3, 21, 6, 1, 1))
+    objective = reward_objective("pendulum")
+    with torch.no_grad():
+        fast = objective(states, actions)
+    torch.testing.assert_close(fast, objective(states, actions), rtol=1e-4, atol=1e-3)  # with gradients: by tensors
+
+
 def test_constants_are_worked_out_once_where_they_are_frozen() -> None:
     physics, made = scene("spring"), []
 

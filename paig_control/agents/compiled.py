@@ -19,7 +19,6 @@ from paig_control.agents.problem import Problem, safe_costs
 from paig_control.agents.sampling import knot_noise, knot_weights, scales
 from paig_control.agents.settings import CEMSettings, NoiseSettings
 from paig_control.machine import array, loops
-from paig_control.physics.base import Physics
 from paig_control.types import State
 
 
@@ -78,8 +77,19 @@ def compiled_cross_entropy(problem: Problem, s: CEMSettings, generator: torch.Ge
     return torch.from_numpy(np.where(warm[:, None, None], spread[0], spread[1]))
 
 
-def apart(physics: Physics, states: State, target: State, time_scale: float, terminal: float) -> Tensor | None:
-    """Costs ``(B, K)`` of :class:`~paig_control.agents.objectives.Goal`; None where tensors are to be taken."""
+def apart(
+    states: State, target: State, weight: Tensor, turns: Tensor, square: float, terminal: float = 0.0
+) -> Tensor | None:
+    """How far paths are from a goal, ``(B, K)``, as the kernel of this name has it; None where tensors are to be taken.
+
+    Args:
+        states: ``(B, K, H, N, D)``.
+        target: ``(B or 1, N, D)``.
+        weight: ``(N, D)``, of the coordinates.
+        turns: ``(N, D)``, which of them are angles.
+        square: by which a squared velocity counts.
+        terminal: extra weight of the last state.
+    """
     single = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in (*states, *target))
     found = loops("agents") if single and states.position.dim() == 5 and not torch.is_grad_enabled() else None
     if found is None:
@@ -87,8 +97,8 @@ def apart(physics: Physics, states: State, target: State, time_scale: float, ter
     paths = (array(x.flatten(-2).permute(0, 2, 3, 1)) for x in states)
     goals = (array(x.flatten(1)) for x in target)
     costs = np.empty(states.position.shape[:2], np.float32)
-    size, turns = array(physics.weight).reshape(-1).astype(np.float32), array(physics.periodic).reshape(-1)
-    found.apart(*paths, *goals, size, turns, np.float32(time_scale**2), np.float32(terminal), costs)
+    each = array(weight).reshape(-1).astype(np.float32), array(turns).reshape(-1)
+    found.apart(*paths, *goals, *each, np.float32(square), np.float32(terminal), costs)
     return torch.from_numpy(costs)
 
 

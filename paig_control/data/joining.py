@@ -19,6 +19,7 @@ SAME = {
     "dt": "the time between two frames",
     "action_low": "the lower bounds of the actions",
     "action_high": "the upper bounds of the actions",
+    "actions": "which separate actions there are",
     "truth": "the truth about the scene",
 }
 """Entries of ``meta`` in which files that belong together agree."""

@@ -69,7 +69,7 @@ def _gaussian(side: int, sigma: float) -> Tensor:
 
 CHUNK = 16
 """Sequences handled at once, at most."""
-PIXELS = 2**18
+PIXELS = 2**16
 """Pixels that are drawn at once, at most, unless one sequence has more."""
 Tell = Callable[[float], None]
 
