@@ -154,5 +154,5 @@ class Perception:
                 f"{self.patience} frames in a row{where} were missing, of one colour, or frozen: the agent acts on "
                 "what the physics foresees, which drifts from the world. Look at the camera.",
                 RuntimeWarning,
-                stacklevel=5,  # the caller of act, past the decorator
+                stacklevel=6,  # the caller of act, past the decorator
             )

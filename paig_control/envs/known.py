@@ -1,0 +1,52 @@
+"""What is known of foreign environments beyond their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Description:
+    """What one has to know of a foreign environment beyond its pixels.
+
+    Attributes:
+        state_attribute: attribute of the unwrapped environment that holds the state, if any; ``"mujoco"`` for what that
+            engine holds.
+        positions: where the positions are in it; a nested list for several coordinates an object.
+        velocities: where the velocities are in it.
+        constants: true constants; a string names an attribute, a number is itself.
+        physics: settings of the physics that moves it, for the oracle.
+        goal_state: state ``(2, N, D)`` of the default goal.
+        reset_attributes: set with the state, so that a picture shows the state and nothing else.
+        actions: ``(n, A)``, what each of n separate actions does.
+        dt: seconds between frames, or the attribute that says them, where no attribute ``dt`` does.
+    """
+
+    state_attribute: str | None = None
+    positions: Sequence[Any] = ()
+    velocities: Sequence[Any] = ()
+    constants: Mapping[str, str | float] = field(default_factory=dict)
+    physics: Mapping[str, Any] = field(default_factory=dict)
+    goal_state: Any = None
+    reset_attributes: Mapping[str, Any] = field(default_factory=dict)
+    actions: Sequence[Sequence[float]] | None = None
+    dt: float | str | None = None
+
+
+KNOWN = {
+    "Pendulum-v1": Description(
+        state_attribute="state",
+        positions=[0],
+        velocities=[1],
+        constants={"gravity": "g", "actuation": 1.0},
+        physics={"name": "pendulum", "dt": 0.05, "substeps": 1, "length": 1.0, "mass": 1.0, "max_speed": 8.0},
+        goal_state=[[[0.0]], [[0.0]]],
+        reset_attributes={"last_u": None},  # the torque's arrow
+    ),
+    "CartPole-v1": Description("state", [0, 2], [1, 3], actions=[[-1.0], [1.0]], dt="tau"),
+    "Acrobot-v1": Description("state", [0, 1], [2, 3], actions=[[-1.0], [0.0], [1.0]]),
+    "MountainCar-v0": Description("state", [0], [1], actions=[[-1.0], [0.0], [1.0]]),
+    "MountainCarContinuous-v0": Description("state", [0], [1]),
+}
