@@ -66,7 +66,8 @@ def of(command: str) -> str:
         config, chosen = compose(command, []), used(loader, command)
         for group, choice in reversed(chosen.items()):
             offered = choices(loader, group)
-            lines += ["", f"{group}={choice or 'null'}  (choices: {', '.join(offered)})"]
+            more = "; or any environment's id, for example CartPole-v1" if group == "env" else ""
+            lines += ["", f"{group}={choice or 'null'}  (choices: {', '.join(offered)}{more})"]
             lines += _group(group, choice, config, offered)
     return "\n".join(lines)
 
