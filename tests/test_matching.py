@@ -56,7 +56,7 @@ def test_a_dark_thing_is_not_taken_for_a_bright_one_of_which_it_would_explain_a_
     model.localizer = Matching(3)
     with torch.no_grad():
         model.renderer.background.fill_(-8.0)
-        for sprite, colour in enumerate(([4, -2, -2], [-2, 4, -2], [4, 4, -2])):
+        for sprite, colour in enumerate(([4, -2, -2], [4, 0.4, -2], [4, 4, -2])):
             model.renderer.content[sprite] = torch.tensor(colour, dtype=torch.float32)[:, None, None]
     places = 4 + 24 * torch.rand(300, 3, 2, generator=torch.Generator().manual_seed(3))
     apart = (places[:, :, None] - places[:, None]).norm(dim=-1) + 100 * torch.eye(3)

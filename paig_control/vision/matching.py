@@ -142,11 +142,10 @@ class _Shifting(NamedTuple):
             gain = self._gain(left) - self.own
             most, at = gain.flatten(2).max(2)
             own = self.own.flatten(1).expand(count, -1, -1).gather(2, at[..., None])[..., 0]
-            there = self._there(left, at) if index + 1 < objects else own
-            part = (most / torch.maximum(own, there)).masked_fill(found, -math.inf)
-            which = part.argmax(1)
+            like = self._likeness((most + own) / 2, own, left, at) if index + 1 < objects else most
+            which = like.masked_fill(found, -math.inf).argmax(1)
             best = gain[row, which]
-            covered = (part[row, which] < WHOLE).nonzero()[:, 0] if index else row[:0]
+            covered = ((most / own)[row, which] < WHOLE).nonzero()[:, 0] if index else row[:0]
             if len(covered):  # pixels under what was found before say nothing
                 gain = self._gain(left[covered]) - self._energy(weight[covered])
                 total = gain.flatten(2).amax(2).masked_fill(found[covered], -math.inf)
@@ -158,18 +157,26 @@ class _Shifting(NamedTuple):
                 left, weight = self._paint_out(left, weight, which, corner)
         return self.kinematics.coordinates(places)
 
-    def _there(self, left: Tensor, at: Tensor) -> Tensor:
-        """Energy ``(M, N)`` of residuals ``(M, 3, h, w)`` under each sprite at pixel numbers ``at`` ``(M, N)``.
+    def _likeness(self, product: Tensor, own: Tensor, left: Tensor, at: Tensor) -> Tensor:
+        """How much like each sprite that is which lies under it, ``(M, N)``: 1 where they are the same.
 
-        Beside it a sprite's gain tells what it is: a dark one gains much on a bright thing of another colour, and
-        leaves much there.
+        It is the squared correlation, less where one is stronger than the other. What a sprite explains does not tell:
+        a dark one explains much of a bright thing of another colour.
+
+        Args:
+            product: of each sprite with residuals, ``(M, N)``.
+            own: energy of each sprite there.
+            left: residuals ``(M, 3, h, w)``.
+            at: numbers of pixels ``(M, N)``.
         """
         side, width, (count, objects) = self.paint.shape[-1], left.shape[-1], at.shape
         energy = functional.pad((left.square() / self.weight.clamp(min=1e-9)).sum(1, keepdim=True), (side // 2,) * 4)
         _, channel, row, column = window((at // width).flatten(), (at % width).flatten(), side, 1)
         frame = torch.arange(count, device=at.device).repeat_interleave(objects)[:, None, None, None]
-        found: Tensor = energy[frame, channel, row, column].unflatten(0, (count, objects))[:, :, 0] * self.paint[:, 3]
-        return found.sum((-2, -1))
+        under = energy[frame, channel, row, column].unflatten(0, (count, objects))[:, :, 0] * self.paint[:, 3]
+        strength = (product / own).clamp(min=1e-6)
+        alike: Tensor = product * strength / under.sum((-2, -1)).clamp(min=1e-9)
+        return alike * torch.minimum(strength, 1 / strength)
 
     def _gain(self, left: Tensor) -> Tensor:
         """Twice the product ``(M, N, h, w)`` of each sprite with weighted residuals ``(M, 3, h, w)``."""
