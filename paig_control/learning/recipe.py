@@ -96,8 +96,8 @@ def train(
 
 RARELY = 0.05
 """Objects that are not seen in so many frames, or in fewer, are taken as covered, not as gone."""
-OVERLOOKED = 0.01
-"""Eyes in closed form are kept if they overlook something in such a part of the frames, or in a smaller one."""
+OVERLOOKED = 0.005
+"""Eyes in closed form are kept if they overlook each object in such a part of the frames, or in a smaller one."""
 SCOUTED = 24
 """They are tried on so many frames of so many films, at most."""
 LAWS = ("discover", "warm_start", "identify", "refine", "conclude")
@@ -166,7 +166,7 @@ class Staged(Trainer[RecipeSettings]):
         if not model.localizer.learns:
             missed = self._overlooked()
             self.tell("warm_start", 0.0, f"closed eyes overlook {100 * missed:.1f} %")
-            if settings.eyes == "closed" or missed <= OVERLOOKED:
+            if settings.eyes == "closed" or missed <= OVERLOOKED * model.dynamics.objects:
                 return
             self.notes.append(
                 f"Eyes in closed form overlook something in {100 * missed:.0f} % of frames: a network learned to see."
