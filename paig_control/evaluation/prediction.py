@@ -84,7 +84,7 @@ class Prediction:
         path: predicted coordinates ``(S, T, N, D)``, the input frames included.
         reconstruction_error: ``(S, R)``, of frames drawn as they were read.
         error: ``(S, T)``, of frames drawn as they were predicted.
-        similarity: ``(S, T)``, structural similarity of the same.
+        similarity: ``(S, T)``, structural similarity of the same; NaN where it was not asked for.
     """
 
     inputs: int
@@ -162,6 +162,7 @@ def predict(
     prediction_frames: int,
     constants: Mapping[str, Tensor] | None = None,
     tell: Tell = lambda part: None,
+    similar: bool = True,
 ) -> Prediction:
     """Roll out from the first frames and compare with all others.
 
@@ -172,6 +173,7 @@ def predict(
         prediction_frames: frames after the input frames that count as predicted; further ones are extrapolated.
         constants: of each sequence, ``(S, 1, 1)`` by name, in place of the model's.
         tell: called with the fraction done.
+        similar: whether structural similarity is worked out too, which takes longest.
 
     Raises:
         PaigError: as :func:`check` does.
@@ -190,7 +192,8 @@ def predict(
             path = model.unroll(seen.position, actions[part].to(model.device), reading.trust[part])
         drawn = model.render(State(path, path))
         reconstructed = frame_errors(model.render(seen), images[:, : seen.position.shape[1]])
-        rows.append((path, reconstructed, frame_errors(drawn, images), ssim(drawn, images)))
+        error = frame_errors(drawn, images)
+        rows.append((path, reconstructed, error, ssim(drawn, images) if similar else error * math.nan))
         tell(min(1.0, (begin + size) / count))
     path, *measured = (torch.cat(each) for each in zip(*rows, strict=True))
     figures = [each.double().cpu().numpy() for each in measured]
@@ -206,7 +209,7 @@ def evaluate_prediction(model: PAIG, data: Sequences, prediction_frames: int = 1
     """
     check(model, data, prediction_frames)
     first = dataclasses.replace(data, frames=data.frames[:, : model.input_frames + prediction_frames])
-    return predict(model, data, read(model, first), prediction_frames).losses()
+    return predict(model, data, read(model, first), prediction_frames, similar=False).losses()
 
 
 @torch.no_grad()

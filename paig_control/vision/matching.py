@@ -209,9 +209,12 @@ def correlate(maps: Tensor, spectra: Tensor, side: int) -> Tensor:
         side: of the patches, odd.
     """
     height, width = maps.shape[-2:]
-    seen = torch.fft.rfft2(functional.pad(maps, (side // 2,) * 4))
-    product = torch.stack([seen[:, None, c] * spectra[:, c] for c in range(maps.shape[1])]).sum(0)
-    found: Tensor = torch.fft.irfft2(product, s=_roomy((height, width), side))[..., :height, :width]
+    size = _roomy((height, width), side)
+    seen = torch.fft.rfft2(functional.pad(maps, (side // 2,) * 4), s=size)
+    product = seen[:, None, 0] * spectra[:, 0]
+    for channel in range(1, maps.shape[1]):
+        product.addcmul_(seen[:, None, channel], spectra[:, channel])
+    found: Tensor = torch.fft.irfft2(product, s=size)[..., :height, :width]
     return found
 
 
@@ -222,8 +225,17 @@ def spectra_of(patches: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _roomy(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Height and width with a margin of half a patch around."""
-    return size[0] + 2 * (side // 2), size[1] + 2 * (side // 2)
+    """Height and width with a margin of half a patch around, and a little more where a transform is quicker then."""
+    return _quick(size[0] + 2 * (side // 2)), _quick(size[1] + 2 * (side // 2))
+
+
+def _quick(length: int) -> int:
+    """The least number from here on without a prime factor above 5 (SciPy's ``next_fast_len``, which loads slowly)."""
+    rest = length
+    for prime in (2, 3, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return length if rest == 1 else _quick(length + 1)
 
 
 def window(row: Tensor, column: Tensor, side: int, channels: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor]:

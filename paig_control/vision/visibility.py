@@ -179,7 +179,7 @@ def unexplained_part(
         for rows in ranks.blocks(own, 32):
             drawn = renderer(torch.stack([torch.where(seen[rows, :, None], pose[rows], gone[rows]), gone[rows]]))
             left = (weight * (images(rows) - drawn).square()).sum(2)
-            found.append(functional.avg_pool2d(left, min(side, *left.shape[-2:]), 1).amax((2, 3)))
+            found.append(_means(left, min(side, *left.shape[-2:])).amax((2, 3)))
         return [*torch.cat(found, 1)]
 
     drawn, empty = ranks.each(len(pose), liveliest, 32)
@@ -264,3 +264,8 @@ def _telling(renderer: SpriteRenderer, pose: Tensor, place: int, most: int) -> T
 
 def _render(renderer: SpriteRenderer, pose: Tensor) -> Tensor:
     return torch.cat([renderer(part) for part in pose.split(32)])
+
+
+def _means(images: Tensor, side: int) -> Tensor:
+    """Means over all squares of so many pixels a side, of images ``(M, C, h, w)``: along one axis, then the other."""
+    return functional.avg_pool2d(functional.avg_pool2d(images, (side, 1), 1), (1, side), 1)
