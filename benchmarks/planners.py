@@ -2,8 +2,8 @@
 
 All plan for Pendulum-v1's own reward with the same dynamics (the library's pendulum with the true constants), the
 same horizon, candidates and starts, without a warm start, on one thread, in turns within one run; times are of the
-processor. pytorch_mppi takes the dynamics a step at a time, stable-worldmodel's CEM a cost of whole plans: once the
-one that tensors work out, as for any model in torch, and once the very one that ours takes, compiled. Each plans
+processor. pytorch_mppi takes the dynamics a step at a time, stable-worldmodel's CEM a cost of whole plans: once
+with rollouts by tensors, as of any model in torch, and once the very one that ours takes, compiled. Each plans
 twice from every start, as it would again and again in control, and the second time is measured. Both peers get the
 best settings of a grid, chosen for each number of iterations on starts of their own; ours are at their defaults.
 Every plan is judged by the same cost, its actions cut to the bounds. Each peer's row is set beside ours of the same

@@ -222,8 +222,8 @@ def taken(actions: Tensor, allowed: Tensor | None) -> Tensor:
     """Of each of the actions ``(*B, A)`` the nearest of those allowed ``(n, A)``; gradients go straight through."""
     if allowed is None:
         return actions
-    apart = (actions.detach()[..., None, :] - allowed).square().sum(-1)
-    rows = allowed[apart.argmin(-1)]
+    off = (actions.detach()[..., None, :] - allowed).square().sum(-1)
+    rows = allowed[off.argmin(-1)]
     return actions + (rows - actions).detach() if actions.requires_grad else rows
 
 

@@ -180,14 +180,15 @@ class Pixels(PixelEnv):
             )
         return found
 
-    def _inward(self, action: NDArray[Any]) -> Any:
-        """What the inner environment is sent for an action ``(A,)``."""
+    def _inward(self, actions: NDArray[Any], *batch: int) -> NDArray[Any]:
+        """What the inner environment is sent for each of the actions ``(*batch, A)``."""
         space = self.inner.action_space
         if isinstance(space, gym.spaces.Discrete):
             assert self._set is not None
-            return int(self._set.nearest(action)) + int(space.start)
+            numbers: NDArray[Any] = self._set.nearest(actions) + space.start
+            return numbers
         assert isinstance(space, gym.spaces.Box)
-        return guarding.fit(action, space)
+        return guarding.fit(actions, space, *batch)
 
     # -- state and constants -----------------------------------------------------------------------------
 
@@ -313,10 +314,10 @@ class Pixels(PixelEnv):
         """States ``(B, 2, N, D)`` at the end of actions ``(B, T, A)``, one after the other on the second copy."""
         easel, attribute = self._copy(), self._attribute or ""
         world, ends = easel.unwrapped, np.empty_like(states)
-        for index, (state, plan) in enumerate(zip(states, actions, strict=True)):
+        plans = self._inward(actions, *actions.shape[:2])
+        for index, (state, plan) in enumerate(zip(states, plans, strict=True)):
             self._put(easel, state)
-            for action in plan:
-                sent = self._inward(action)
+            for sent in plan:
                 for _ in range(self.skip):
                     guarding.send(world, self.env_id, sent)
             held = self._inner_state(easel, attribute)
