@@ -7,7 +7,9 @@ in a module ``kernels``, which nothing imports but through :func:`loops`; withou
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -17,10 +19,26 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+_TENSORS = ContextVar("tensors", default=False)
 
-@cache
+
 def loops(package: str) -> ModuleType | None:
     """The compiled loops of one of this library's packages, ``"physics"``; None where Numba is missing, said once."""
+    return None if _TENSORS.get() else _loops(package)
+
+
+@contextmanager
+def by_tensors(wanted: bool = True) -> Iterator[None]:
+    """Within it there are no compiled loops, if that is wanted."""
+    before = _TENSORS.set(_TENSORS.get() or wanted)
+    try:
+        yield
+    finally:
+        _TENSORS.reset(before)
+
+
+@cache
+def _loops(package: str) -> ModuleType | None:
     return import_module(f"paig_control.{package}.kernels") if compiles() else None
 
 

@@ -346,7 +346,7 @@ def test_without_numba_it_is_said_once_and_plans_are_made_by_tensors(monkeypatch
     physics = scene("spring")
     state, actions = problem(physics)
     objective = objectives(physics, 3)[0]
-    machine.loops.cache_clear()
+    machine._loops.cache_clear()
     machine.compiles.cache_clear()
     try:
         monkeypatch.setattr(builtins, "__import__", missing)
@@ -359,7 +359,7 @@ def test_without_numba_it_is_said_once_and_plans_are_made_by_tensors(monkeypatch
             torch.testing.assert_close(costs[0], cost_function(physics, state, objective, 1, False)(actions))
     finally:
         monkeypatch.undo()
-        machine.loops.cache_clear()
+        machine._loops.cache_clear()
         machine.compiles.cache_clear()
 
 
@@ -367,6 +367,8 @@ def test_switched_off_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> No
     physics = scene("spring")
     state, actions = problem(physics)
     monkeypatch.setattr(Mechanism, "imagined", lambda *_: pytest.fail("asked"))
-    term: Term = Effort()
+    monkeypatch.setattr(machine, "_loops", lambda package: pytest.fail(f"asked for {package}"))
+    terms: list[Term] = [Effort(), Goal(physics, state)]
     with torch.inference_mode():
-        cost_function(physics, state, term, 1, False)(actions)
+        for term in terms:
+            cost_function(physics, state, term, 1, False)(actions)

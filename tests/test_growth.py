@@ -24,9 +24,9 @@ from paig_control.estimation.identification import identify
 from paig_control.learning import trainer
 from paig_control.learning.recipe import Staged
 from paig_control.learning.settings import ModelSettings, RecipeSettings
+from paig_control.machine import by_tensors
 from paig_control.physics.base import Physics
 from paig_control.physics.registry import build_physics
-from paig_control.vision import compiled
 from paig_control.vision.alignment import align, frame_slopes
 from paig_control.vision.discovery import Adam
 from paig_control.vision.renderer import SpriteRenderer
@@ -137,12 +137,12 @@ def close(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 @pytest.fixture(params=["tensors", "machine code"])
-def means(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def means(request: pytest.FixtureRequest) -> Iterator[None]:
     """By what sprites' windows are computed."""
-    if request.param == "tensors":
-        monkeypatch.setattr(compiled, "loops", lambda package: None)
-    else:
+    if request.param == "machine code":
         pytest.importorskip("numba")
+    with by_tensors(request.param == "tensors"):
+        yield
 
 
 @pytest.mark.usefixtures("means")

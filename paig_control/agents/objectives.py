@@ -17,6 +17,7 @@ from paig_control.agents.compiled import apart
 from paig_control.agents.settings import GoalSettings, TermSettings
 from paig_control.agents.terms import Effort, KeepOut, Smoothness, Sum, Term, Walls, objective_name, region
 from paig_control.errors import PaigError
+from paig_control.machine import by_tensors
 from paig_control.physics.base import Physics
 from paig_control.types import Cost, Objective, State
 
@@ -178,7 +179,7 @@ class RolloutCost:
         state: from which it starts.
         objective: judges.
         repeat: steps for which each action is held.
-        compiled: whether compiled code rolls out where it can, and no gradient is wanted.
+        compiled: whether compiled code rolls out and judges where it can, and no gradient is wanted.
         allowed: ``(n, A)``, the only actions that there are, of which each time the nearest is taken; None if all are.
     """
 
@@ -209,13 +210,13 @@ class RolloutCost:
             )
         actions = taken(actions, self.allowed)
         held = actions.repeat_interleave(self.repeat, dim=-2) if self.repeat > 1 else actions
-        fast = self.compiled and not torch.is_grad_enabled()
-        with self.physics.frozen():
+        with self.physics.frozen(), by_tensors(not self.compiled):
+            fast = self.compiled and not torch.is_grad_enabled()
             states = self.physics.imagined(self.state, actions, self.repeat) if fast else None
             if states is None:
                 position, velocity = (x[:, None].expand(batch, candidates, *x.shape[1:]) for x in self.state)
                 states = self.physics.rollout(State(position, velocity), held)
-        return self.objective(states, held)
+            return self.objective(states, held)
 
 
 def taken(actions: Tensor, allowed: Tensor | None) -> Tensor:
