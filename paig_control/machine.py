@@ -1,7 +1,7 @@
 """Loops as machine code: what Numba compiles, where it is installed, and keeps.
 
 Where arithmetic is a few numbers at a time, a tensor library costs more than the arithmetic. Packages keep such loops
-in a module ``kernels``, which nothing imports but through :func:`loops`; without Numba there are the tensors.
+in modules of their own, which nothing imports but through :func:`loops`; without Numba there are the tensors.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from torch import Tensor
 _TENSORS = ContextVar("tensors", default=False)
 
 
-def loops(package: str) -> ModuleType | None:
+def loops(package: str, module: str = "kernels") -> ModuleType | None:
     """The compiled loops of one of this library's packages, ``"physics"``; None where Numba is missing, said once."""
-    return None if _TENSORS.get() else _loops(package)
+    return None if _TENSORS.get() else _loops(package, module)
 
 
 @contextmanager
@@ -38,8 +38,8 @@ def by_tensors(wanted: bool = True) -> Iterator[None]:
 
 
 @cache
-def _loops(package: str) -> ModuleType | None:
-    return import_module(f"paig_control.{package}.kernels") if compiles() else None
+def _loops(package: str, module: str) -> ModuleType | None:
+    return import_module(f"paig_control.{package}.{module}") if compiles() else None
 
 
 @cache

@@ -92,6 +92,8 @@ def made(cls: type[T], values: Mapping[str, Any], place: str, most: int | None =
     known(values, parameters, place)
     for name, value in values.items():
         default = parameters[name].default
+        if value is None and "None" in str(parameters[name].annotation):
+            continue
         if default not in (inspect.Parameter.empty, None) and not fits(value, default, most):
             limit = "" if most is None else f", and no whole number above {most}"
             raise PaigError(f"{place}.{name} = {quoted(value)}: expected something like {default!r}{limit}.")

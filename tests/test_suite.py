@@ -151,3 +151,36 @@ def test_the_engines_themselves_where_they_are_installed(env_id: str, module: st
         env.simulate(before[None], np.repeat(env.action_space.high[None, None], 3, 1))[0], after, atol=1e-6
     )
     env.close()
+
+
+@pytest.mark.parametrize(
+    ("task", "physics", "way"), [("cartpole-swingup", "cartpole", -1.0), ("acrobot-swingup", "acrobot", -1.0)]
+)
+def test_engines_accelerate_as_the_constants_say_that_are_read_off_them(task: str, physics: str, way: float) -> None:
+    """In the engine's own metres and radians, which count the other way round."""
+    pytest.importorskip("dm_control", reason="needs pip install 'paig-control[dm_control]'")
+    import mujoco
+    import torch
+
+    from paig_control.physics import build_physics
+    from paig_control.types import State
+
+    env = gym.make("paig/Pixels-v0", env_id=f"dm_control/{task}", size=64)
+    world: Any = env.unwrapped
+    found = build_physics(physics, 0.01, **({"friction": True} if physics == "acrobot" else {})).double()
+    found.set_values(world.truth["constants"])
+    metre = found.values()["gravity"] / 9.81
+    found.seat(torch.tensor([[0.0, 0.0], [0.0, -metre]]), torch.zeros(2))
+    engine = world.inner.unwrapped.world.physics
+    model, data = engine.model.ptr, engine.data.ptr
+    scale = np.array([metre, way]) if physics == "cartpole" else np.array([way, way])
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        position, velocity = rng.uniform(-1.5, 1.5, (2, 2))  # within the rail
+        control = rng.uniform(-1, 1)
+        data.qpos[:], data.qvel[:], data.ctrl[:] = position, velocity, control
+        mujoco.mj_forward(model, data)
+        state = State(*(torch.from_numpy((x * scale)[:, None]) for x in (position, velocity)))
+        told = found.acceleration(state, torch.tensor([control * (way if physics == "acrobot" else 1.0)]))
+        np.testing.assert_allclose(told.detach().numpy()[:, 0] / scale, data.qacc, rtol=0.01, atol=0.02)
+    env.close()

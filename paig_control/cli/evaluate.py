@@ -88,6 +88,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         "extrap_share_above": found.share_above(config.above),
         "per_step": evaluate_figures.per_step(found),
         "positions": None,
+        "coordinates": [],
         "augmentation": None,
         "adaptation": None,
         "evaluated_on": config.split,
@@ -96,6 +97,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     }
     if measured.tracks is not None:
         figures["positions"] = evaluate_figures.positions(measured.tracks, found, measured.distance)
+        figures["coordinates"] = evaluate_figures.coordinates(measured.tracks, loaded.model.dynamics)
     if config.augment != "none":
         figures["augmentation"] = evaluate_figures.moved(config.augment, draws, films.cut, found)
     if adapted is not None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from paig_control.evaluation.metrics import Tracks
     from paig_control.evaluation.prediction import Prediction
     from paig_control.models.checkpoint import Loaded
+    from paig_control.physics.dynamics import Dynamics
 
 
 def per_step(found: Prediction) -> dict[str, Any]:
@@ -31,6 +32,21 @@ def per_step(found: Prediction) -> dict[str, Any]:
         "squared_error": found.error.mean(0).tolist(),
         "ssim": found.similarity.mean(0).tolist(),
     }
+
+
+def coordinates(tracks: Tracks, dynamics: Dynamics) -> list[dict[str, Any]]:
+    """How far from the truth each body was read and predicted, in its own unit."""
+    return [
+        {
+            "body": body,
+            "coordinate": ", ".join(one.name for one in own),
+            "unit": own[0].unit,
+            "rms": float(np.sqrt(np.square(tracks.reading[..., body]).mean())),
+            "median": float(np.median(tracks.reading[..., body])),
+            "rms_predicted": float(np.sqrt(np.square(tracks.path[..., body]).mean())),
+        }
+        for body, own in enumerate(dynamics.coordinates)
+    ]
 
 
 def positions(tracks: Tracks, found: Prediction, distance: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
@@ -119,7 +135,8 @@ def show(screen: Screen, figures: dict[str, Any]) -> None:
         screen.say(f"Films with an extrapolation loss above {figures['above']:g}: {figures['extrap_share_above']:.1%}")
     if figures["positions"] is not None:
         found = figures["positions"]
-        screen.say(f"Read {found['reading_rms']:.3g} from the truth (rms); identity swaps: {found['identity_swaps']}")
+        each = ", ".join(f"{one['rms']:.3g} {one['unit']}" for one in figures["coordinates"])
+        screen.say(f"Read {each} from the truth (rms); identity swaps: {found['identity_swaps']}")
     if figures["augmentation"] is not None:
         new = figures["augmentation"]
         screen.say(f"augment={new['kind']}: something left the picture in {new['cut_films']} films; without these:")

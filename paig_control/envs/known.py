@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from paig_control.envs import mechanisms
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Description:
         reset_attributes: set with the state, so that a picture shows the state and nothing else.
         actions: ``(n, A)``, what each of n separate actions does.
         dt: seconds between frames, or the attribute that says them, where no attribute ``dt`` does.
+        mechanism: more constants, those of bodies on joints in pixels, from environment and picture's height and width.
     """
 
     state_attribute: str | None = None
@@ -33,6 +36,7 @@ class Description:
     reset_attributes: Mapping[str, Any] = field(default_factory=dict)
     actions: Sequence[Sequence[float]] | None = None
     dt: float | str | None = None
+    mechanism: Callable[[Any, tuple[int, int]], dict[str, float]] | None = None
 
 
 KNOWN = {
@@ -45,8 +49,13 @@ KNOWN = {
         goal_state=[[[0.0]], [[0.0]]],
         reset_attributes={"last_u": None},  # the torque's arrow
     ),
-    "CartPole-v1": Description("state", [0, 2], [1, 3], actions=[[-1.0], [1.0]], dt="tau"),
-    "Acrobot-v1": Description("state", [0, 1], [2, 3], actions=[[-1.0], [0.0], [1.0]]),
+    "CartPole-v1": Description(
+        "state", [0, 2], [1, 3], actions=[[-1.0], [1.0]], dt="tau", mechanism=mechanisms.cartpole
+    ),
+    "Acrobot-v1": Description("state", [0, 1], [2, 3], actions=[[-1.0], [0.0], [1.0]], mechanism=mechanisms.acrobot),
+    "dm_control/cartpole-balance": Description(mechanism=mechanisms.simulated_cartpole),
+    "dm_control/cartpole-swingup": Description(mechanism=mechanisms.simulated_cartpole),
+    "dm_control/acrobot-swingup": Description(mechanism=mechanisms.simulated_acrobot),
     "MountainCar-v0": Description("state", [0], [1], actions=[[-1.0], [0.0], [1.0]]),
     "MountainCarContinuous-v0": Description("state", [0], [1]),
 }

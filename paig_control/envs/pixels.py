@@ -106,6 +106,7 @@ class Pixels(PixelEnv):
             known = replace(known, velocities=[*range(joints, 2 * joints)])
         self._attribute = known.state_attribute if state_attribute == "auto" else state_attribute
         self._constants = dict(known.constants if constants is None else constants)
+        self._mechanism = known.mechanism if constants is None else None
         self._physics = copy.deepcopy(dict(known.physics if physics is None else physics))
         self._resets = copy.deepcopy(dict(known.reset_attributes if reset_attributes is None else reset_attributes))
         self._positions = _indices("positions", known.positions if positions is None else positions)
@@ -216,6 +217,8 @@ class Pixels(PixelEnv):
             name: float(self._read(value)) if isinstance(value, str) else float(value)
             for name, value in self._constants.items()
         }
+        if self._mechanism is not None:
+            constants |= self._mechanism(self.inner.unwrapped, self.size)
         physics = dict(self._physics)
         if "dt" in physics:
             physics |= {"dt": self.dt, "substeps": self.skip * physics.get("substeps", 1)}

@@ -25,13 +25,15 @@ from paig_control.estimation.least_squares import damped, descend
 from paig_control.estimation.matched import Matched
 from paig_control.estimation.settings import IdentifySettings
 from paig_control.estimation.state import believed, trajectory, unpack
-from paig_control.physics.base import CONVERGENT, Physics, integrate_by
+from paig_control.physics.base import CONVERGENT, FORWARD, RUNGE_KUTTA, Physics, integrate_by
 from paig_control.physics.dynamics import Constant
 from paig_control.types import State
 
 AVERAGED = 2500
 """So many readings (numbers, not films) average their errors away, and no more: a part of each error is the same in all
 films, from a sprite's shape or its faint rim over a neighbour. Of 0.0028 px rms on Spring 0.00006 px count as such."""
+JOINTED = (f"{RUNGE_KUTTA}-1", f"{FORWARD}-1")
+"""Integrators that are tried too where bodies move on joints: what other people's environments advance them by."""
 SAME = 1e-6
 """Paths that are no further apart are the same: px or rad."""
 
@@ -150,11 +152,12 @@ def identify(
     history: list[dict[str, float]] = []
     before = physics.free.detach().clone()
     best: tuple[float, str, Tensor, _Fit, list[dict[str, float]]] | None = None
-    for index, integrator in enumerate(settings.integrators):
+    tried = [*settings.integrators, *(JOINTED if physics.kinematics == "tree" else ())]
+    for index, integrator in enumerate(tried):
         _set_free(physics, before)
         integrate_by(physics, integrator)
         horizons = _horizons(settings.first_horizon, length, settings.growth)
-        low, high = (0.6 * (index + end) / len(settings.integrators) for end in (0, 1))
+        low, high = (0.6 * (index + end) / len(tried) for end in (0, 1))
         fit, history = _walk(whole, few, horizons, None, settings, between(low, high, integrator))
         rms = whole.first(length, few).rms(fit.start, fit.shifts)
         if best is None or rms < best[0]:

@@ -43,6 +43,11 @@ def against_truth(physics: Dynamics, reading: Tensor, path: Tensor, truth: NDArr
     """Set readings and predictions ``(S, T, N, D)`` beside true positions of the same shape."""
     real = torch.from_numpy(truth)
     read, predicted = reading.detach().cpu().double(), path.detach().cpu().double()
+    if physics.kinematics == "tree":
+        real = _as_read(physics, read, real)
+        errors = [physics.difference(x, real) for x in (read, predicted)]
+        distances = [error.norm(dim=-1).numpy() for error in errors]
+        return Tracks(tuple(range(physics.objects)), (0.0,), distances[0], distances[1], 0)
     cost = physics.difference(read[..., :, None, :], real[..., None, :, :]).square().sum(-1)
     order = [int(n) for n in linear_sum_assignment(cost.mean((0, 1)).numpy())[1]]
     real = real[..., order, :]
@@ -50,6 +55,34 @@ def against_truth(physics: Dynamics, reading: Tensor, path: Tensor, truth: NDArr
     offset = errors[0].mean((0, 1, 2)) if same_everywhere(physics) else torch.zeros(real.shape[-1])
     distances = [(error - offset).norm(dim=-1).numpy() for error in errors]
     return Tracks(tuple(order), tuple(offset.tolist()), distances[0], distances[1], _swaps(cost.numpy()))
+
+
+def _as_read(physics: Dynamics, read: Tensor, real: Tensor) -> Tensor:
+    """True coordinates ``(S, T, N, 1)`` of joints from the zeros, in the unit and in the direction of what was read.
+
+    Nothing tells a model how long a metre is, and where zero is; readings that are far off do not count for that.
+    """
+    found = torch.empty_like(real)
+    for n in range(physics.objects):
+        seen, true = read[..., n, 0], real[..., n, 0]
+        if bool(physics.periodic[n, 0]):
+            ways = []
+            for way in (true, -true):
+                off = seen - way
+                turned = torch.remainder(off - off.sin().median().atan2(off.cos().median()) + torch.pi, 2 * torch.pi)
+                left = turned - torch.pi
+                near = left[left.abs() <= 3 * left.abs().median()]
+                ways.append((float(left.abs().mean()), seen - left + near.mean()))
+            found[..., n, 0] = min(ways, key=lambda one: one[0])[1]
+            continue
+        rows = torch.stack([true.flatten(), torch.ones_like(true).flatten()], 1)
+        near = torch.ones(len(rows), dtype=torch.bool)
+        for _ in range(5):
+            line = torch.linalg.lstsq(rows[near], seen.flatten()[near, None]).solution[:, 0]
+            left = (seen.flatten() - rows @ line).abs()
+            near = left <= 3 * left.median()
+        found[..., n, 0] = (rows @ line).reshape(true.shape)
+    return found
 
 
 @torch.no_grad()

@@ -24,8 +24,8 @@ from paig_control.learning.trainer import CLOSE, Conclusion, Trainer
 from paig_control.models.estimators import VelocityNetwork
 from paig_control.models.paig import AT_ONCE, PAIG, to_images
 from paig_control.types import State
-from paig_control.vision.kinematics import build_kinematics
 from paig_control.vision.paper import MaskedLocalizer, TemplateRenderer
+from paig_control.vision.registry import build_kinematics
 
 
 def glorot(module: nn.Module) -> None:
@@ -108,7 +108,7 @@ class Joint(Trainer[PaperSettings]):
         torch.manual_seed(self.seed)
         model = PAIG(
             dynamics,
-            build_kinematics(dynamics.kinematics, dynamics.objects),
+            build_kinematics(dynamics.kinematics, dynamics.objects, dynamics.joints),
             MaskedLocalizer(dynamics.objects, size),
             TemplateRenderer(size, dynamics.objects),
             own.input_frames,

@@ -37,6 +37,7 @@ from paig_control.models.paig import AT_ONCE, PAIG, to_images
 from paig_control.physics.dynamics import Dynamics
 from paig_control.types import Reading, State
 from paig_control.vision.discovery import Discovered, discover_rotary
+from paig_control.vision.linked import MOST, discover_linked
 from paig_control.vision.localizer import Localizer, heat_target_loss, soft_argmax
 from paig_control.vision.pursuit import discover_planar
 
@@ -144,14 +145,19 @@ def discover(
     """
     torch.manual_seed(seed)
     generator = step_generator(seed, "discover", 0)
-    chosen = torch.randperm(count, generator=generator)[: settings.frames].sort().values
+    most = min(settings.frames, MOST) if physics.kinematics == "tree" else settings.frames
+    chosen = torch.randperm(count, generator=generator)[:most].sort().values
     images = to_images(frames(chosen))
     if physics.kinematics == "rotary":
         found = discover_rotary(images, generator, settings.rounds, settings.steps, progress)
     elif physics.kinematics == "planar":
         found = discover_planar(images, physics.objects, generator, settings.rounds, settings.steps, progress)
+    elif physics.kinematics == "tree":
+        found = discover_linked(images, physics.joints, generator, settings.rounds, settings.steps, progress)
     else:
-        raise PaigError(f"There is no discovery for {physics.kinematics!r} kinematics: known are rotary and planar.")
+        raise PaigError(
+            f"There is no discovery for {physics.kinematics!r} kinematics: known are rotary, planar and tree."
+        )
     return found, chosen
 
 

@@ -38,8 +38,7 @@ from paig_control.models.paig import PAIG
 from paig_control.physics.base import integrate_by
 from paig_control.physics.dynamics import Dynamics
 from paig_control.physics.registry import build_dynamics
-from paig_control.vision.kinematics import build_kinematics
-from paig_control.vision.registry import build_eyes, build_renderer, described
+from paig_control.vision.registry import build_eyes, build_kinematics, build_renderer, described
 
 FORMAT = 4
 NAMED, LOGARITHMS = 3, 2
@@ -317,7 +316,7 @@ def _build(names: dict[str, Any], device: str = "cpu") -> PAIG:
     with torch.device(device):
         return PAIG(
             dynamics,
-            build_kinematics(dynamics.kinematics, dynamics.objects),
+            build_kinematics(dynamics.kinematics, dynamics.objects, dynamics.joints),
             build_eyes(names["localizer"], dynamics.objects),
             build_renderer(names["renderer"], dynamics.objects),
             names["input_frames"],

@@ -154,6 +154,7 @@ class PAIG(nn.Module):
             self.weight,
             widths,
             steps,
+            chained=self.kinematics.chained,
         )
         moved, trust = moved.reshape(seen.shape), trust.reshape(seen.shape)
         if shape[0] > 1:  # an object alone hides behind nothing

@@ -8,7 +8,7 @@ A scheme is a row of coefficients: drift by d0 h, kick by k0 h, drift by d1 h, k
 order and what PAIG and Gymnasium's Pendulum-v1 use; PEFRL, the position-extended Forest-Ruth-like scheme (Omelyan,
 Mryglod and Folk, Computer Physics Communications 146, 2002), is of fourth order, and at a few parts a frame as good as
 exact. Both are symplectic. PEFRL keeps its order only while forces do not depend on velocities; where they do, the
-classical scheme of Runge and Kutta takes its place.
+classical scheme of Runge and Kutta takes its place. Euler's explicit scheme is what Gymnasium's CartPole-v1 uses.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ SCHEMES = {
 }
 
 
-RUNGE_KUTTA = "rk4"
+RUNGE_KUTTA, FORWARD = "rk4", "forward"
+"""The classical scheme, and Euler's explicit one, in which velocities move positions before forces move them."""
 CONVERGENT = ("pefrl", RUNGE_KUTTA)
 """Schemes that stand for exact motion: of these a finer step is nearer to the truth. Euler's first-order step is chosen
 where the world itself is advanced by it."""
@@ -73,7 +74,7 @@ def integrate_by(physics: Stepped, name: str) -> None:
         PaigError: for an unknown scheme or no number of parts.
     """
     scheme, _, parts = name.rpartition("-")
-    known = (*SCHEMES, RUNGE_KUTTA)
+    known = (*SCHEMES, RUNGE_KUTTA, FORWARD)
     if scheme not in known:
         raise PaigError(f"There is no integrator {name!r}; {nearest(name, [f'{one}-5' for one in known])}")
     if not parts.isdecimal() or len(parts) > 4 or int(parts) < 1:
@@ -158,6 +159,12 @@ class Physics(Dynamics):
         if self.scheme == RUNGE_KUTTA:
             for _ in range(self.substeps):
                 state = self._runge_kutta(state, action, h)
+            return state
+        if self.scheme == FORWARD:
+            for _ in range(self.substeps):
+                pull = self.acceleration(state, action)
+                velocity = self.limit(torch.add(state.velocity, pull, alpha=h))
+                state = self.reflect(State(torch.add(state.position, state.velocity, alpha=h), velocity))
             return state
         drifts, kicks = SCHEMES[self.scheme]
         for _ in range(self.substeps):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from paig_control.machine import array, loops
-from paig_control.physics.base import SCHEMES
+from paig_control.physics.base import FORWARD, SCHEMES
 from paig_control.physics.force import Force
 from paig_control.physics.forces import (
     AnchoredSpring,
@@ -121,6 +121,7 @@ def rolled(scene: Mechanism, laws: Laws, state: State, actions: Tensor, repeat: 
         repeat: steps.
     """
     single = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in (*state, actions))
+    single &= scene.scheme != FORWARD
     batch = len(actions)
     numbers = scene.once(("numbers", batch), lambda: constants(scene, batch)) if single else None
     found = loops("physics") if numbers is not None else None

@@ -127,6 +127,8 @@ class Dynamics(nn.Module):
 
     kinematics: str
     """How an object's picture follows its coordinates; a name known to :mod:`paig_control.vision.kinematics`."""
+    joints: tuple[tuple[str, int | None], ...] = ()
+    """Of things in a tree, the kind of each one's joint, and the number of what it sits on; None for the world."""
     stateless: bool = True
     """Whether there is no step from one state to the next, as in a black box."""
     walls: bool = False
@@ -272,6 +274,15 @@ class Dynamics(nn.Module):
             yield
         finally:
             self._override, self._once = before
+
+    def seat(self, anchor: Tensor, direction: Tensor, reach: Tensor | None = None) -> None:
+        """Take over from pictures where joints sit; only a tree whose lengths are to be learned cares.
+
+        Args:
+            anchor: ``(N, 2)``, on the body below, px.
+            direction: of rails, ``(N,)``.
+            reach: ``(N,)``, from joints to the middles of their bodies, px, if the search for constants begins there.
+        """
 
     def difference(self, a: Tensor, b: Tensor, objects: Sequence[int] | None = None) -> Tensor:
         """``a - b`` of two positions, the short way round where they are angles.

@@ -157,8 +157,7 @@ class Weight(Force):
 
     def potential(self, motion: Motion) -> Tensor:
         """Weight times height."""
-        mass = self.scene.mass.to(motion.place)
-        return -(self.value("gravity") * (mass * motion.place[..., 1])[..., None]).sum((-1, -2))
+        return -(self.value("gravity") * motion.depth[..., None, None]).sum((-1, -2))
 
 
 class Drag(Force):

@@ -37,8 +37,10 @@ class Body:
         anchor: where on it, x and y in that body's frame.
         direction: of a rail, rad counter-clockwise from the right.
         mass: of the body.
-        length: of a uniform rod that stands on the joint; 0 for a point.
+        length: of a uniform rod that stands on the joint; 0 for a point; None on a hinge if how its mass lies is to be
+            learned (:mod:`~paig_control.physics.lumped`).
         max_speed: its coordinates change no faster, per second.
+        name: by which its constants are called.
     """
 
     joint: str = "free"
@@ -46,8 +48,9 @@ class Body:
     anchor: tuple[float, float] = (0.0, 0.0)
     direction: float = 0.0
     mass: float = 1.0
-    length: float = 0.0
+    length: float | None = 0.0
     max_speed: float = math.inf
+    name: str = ""
 
     def check(self, number: int) -> None:
         """Refuse what cannot be, as the body of this number.
@@ -65,7 +68,12 @@ class Body:
         for word, value in (("mass", self.mass), ("max_speed", self.max_speed)):
             if not value > 0:
                 raise PaigError(f"{name} has {word} = {value}: expected a positive number.")
-        if not 0 <= self.length < math.inf or (self.joint == "hinge" and self.length == 0):
+        if self.name and not self.name.isidentifier():
+            raise PaigError(f"{name} has name = {self.name!r}: expected a word of letters, digits and underscores.")
+        if self.length is None:
+            if self.joint != "hinge":
+                raise PaigError(f"{name} has no length and is on no hinge: leave length out.")
+        elif not 0 <= self.length < math.inf or (self.joint == "hinge" and self.length == 0):
             raise PaigError(f"{name} has length = {self.length}: expected a positive number, or 0 on no hinge.")
 
 
@@ -112,7 +120,8 @@ class Tree(nn.Module):
         for number, path in enumerate(above):
             turns[number, [k for k in path if bodies[k].joint == "hinge"]] = 1.0
         mass = torch.tensor([body.mass for body in bodies], dtype=torch.float64)
-        inertia = mass * torch.tensor([body.length**2 / 12 for body in bodies], dtype=torch.float64)
+        self.lengths = [body.length or 0.0 for body in bodies]
+        inertia = mass * torch.tensor([length**2 / 12 for length in self.lengths], dtype=torch.float64)
         self.mass: Tensor
         self.register_buffer("mass", mass, persistent=False)
         self.turning: Tensor
@@ -122,8 +131,8 @@ class Tree(nn.Module):
         """Centres of mass at coordinates ``(*B, N, 1)``, and their slopes."""
         angles, origins, rails = self._frames(position[..., 0])
         place, slopes = [], []
-        for number, body in enumerate(self.bodies):
-            centre = origins[number] + _turned(angles[number], (0.0, -body.length / 2))
+        for number, _body in enumerate(self.bodies):
+            centre = origins[number] + _turned(angles[number], (0.0, -self.lengths[number] / 2))
             column = [torch.zeros_like(centre)] * len(self.bodies)
             for k in self.above[number]:
                 column[k] = _across(centre - origins[k]) if self.bodies[k].joint == "hinge" else rails[k]
@@ -168,7 +177,7 @@ class Tree(nn.Module):
                 omega = omega + speed
             turning.append(omega)
             bent.append(come)
-            centre = _turned(angles[number], (0.0, -body.length / 2))
+            centre = _turned(angles[number], (0.0, -self.lengths[number] / 2))
             out.append(come - omega[..., None].square() * centre)
         return torch.stack(out, -2)
 
@@ -182,6 +191,14 @@ class Tree(nn.Module):
         total = total if joints is None else total + joints[..., 0]
         solved: Tensor = torch.linalg.solve(matrix, total.unsqueeze(-1))
         return solved
+
+    def down(self, places: Places) -> Tensor:
+        """What gravity does along each coordinate, ``(*B, N, 1)``."""
+        return (places.slope[..., 1] * self.mass.to(places.slope)[:, None]).sum(-2).unsqueeze(-1)
+
+    def depth(self, position: Tensor, places: Places) -> Tensor:
+        """Moments of all bodies downwards ``(*B,)``: what gravity is the slope of."""
+        return (self.mass.to(position) * places.place[..., 1]).sum(-1)
 
     def energy(self, state: State) -> Tensor:
         """Energy of motion ``(*B,)``."""

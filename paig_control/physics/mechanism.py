@@ -18,13 +18,17 @@ from torch import Tensor, nn
 
 from paig_control.errors import PaigError, quoted
 from paig_control.naming import known, made
-from paig_control.physics.base import Physics
+from paig_control.physics.base import FORWARD, SCHEMES, Physics
 from paig_control.physics.compiled import Laws, laws_of, rolled
 from paig_control.physics.force import Force
-from paig_control.physics.forces import Push, find_force, kind_of
-from paig_control.physics.joints import JOINTS, Body, Places, Tree
+from paig_control.physics.forces import Friction, Motor, Push, Weight, find_force, kind_of
+from paig_control.physics.joints import JOINTS, Body, Tree
+from paig_control.physics.lumped import Lumped, Pulls, Stepping, begun, flat, inertia_of, is_lumped, lumped
 from paig_control.physics.written import KEYS, MOST
 from paig_control.types import State
+
+UNITS = {"gravity": "px/s²", "actuation": "px/s²"}
+"""Of constants where lengths are the picture's."""
 
 
 class Motion:
@@ -39,8 +43,8 @@ class Motion:
         self.scene, self.position, self.velocity = scene, position, velocity
 
     @cached_property
-    def places(self) -> Places:
-        """Of bodies on rails and hinges."""
+    def places(self) -> Any:
+        """Of bodies on rails and hinges, as their tree says it."""
         assert self.scene.tree is not None
         return self.scene.tree.places(self.position)
 
@@ -64,8 +68,14 @@ class Motion:
             return torch.sin(self.position)
         if scene.tree is None:
             return scene.below.to(self.position).expand_as(self.position)
-        fall = self.places.slope[..., 1] * scene.mass.to(self.position)[:, None]
-        return fall.sum(-2).unsqueeze(-1)
+        return scene.tree.down(self.places)
+
+    @property
+    def depth(self) -> Tensor:
+        """Moments of all bodies downwards ``(*B,)``: what gravity is the slope of."""
+        if self.scene.tree is None:
+            return (self.scene.mass.to(self.position) * self.position[..., 1]).sum(-1)
+        return self.scene.tree.depth(self.position, self.places)
 
 
 class Mechanism(Physics):
@@ -90,32 +100,41 @@ class Mechanism(Physics):
     def __init__(self, dt: float, bodies: int | Sequence[Body], forces: Mapping[str, Force], substeps: int = 5) -> None:
         self.bodies = tuple([Body()] * bodies if isinstance(bodies, int) else bodies)
         _check(self.bodies, forces)
+        learned = is_lumped(self.bodies)
+        for label, force in forces.items() if learned else ():
+            if force.on == "bodies":
+                raise PaigError(f"The force {label} acts on bodies as they lie on their joints: tell their lengths.")
         names = _names(forces)
         constants = [
-            dataclasses.replace(one, name=names[label][one.name])
+            dataclasses.replace(
+                one, name=names[label][one.name], unit=UNITS.get(one.name, one.unit) if learned else one.unit
+            )
             for label, force in forces.items()
             for one in force.constants
         ]
+        constants = [*(inertia_of(self.bodies) if learned else ()), *constants]
         super().__init__(dt, substeps, [JOINTS[body.joint] for body in self.bodies], 0, constants)
         mass = torch.tensor([body.mass for body in self.bodies], dtype=torch.float64)
         self.mass: Tensor
         self.register_buffer("mass", mass, persistent=False)
-        self.tree: Tree | None = None
+        self.tree: Tree | Lumped | None = None
         self.rod: Body | None = None
         self.lever = self.ease = 1.0
+        length = self.bodies[0].length or 0.0
         if self.bodies[0].joint == "free":
             self.kinematics = "planar"
             self.below: Tensor
             self.register_buffer("below", torch.stack([torch.zeros_like(mass), mass], -1), persistent=False)
             self.register_buffer("handed", torch.ones(2))
         else:
-            self.kinematics, self.tree = "tree", Tree(self.bodies)
+            self.kinematics, self.joints = "tree", tuple((body.joint, body.on) for body in self.bodies)
+            self.tree = Lumped(self.bodies, self.constant) if learned else Tree(self.bodies)
             if len(self.bodies) == 1 and self.bodies[0].joint == "hinge":
                 self.kinematics, self.rod = "rotary", self.bodies[0]
-                self.lever = self.rod.mass * self.rod.length / 2
+                self.lever = self.rod.mass * length / 2
         self.turning = self.rod is not None and all(force.on == "joints" for force in forces.values())
         if self.rod is not None and self.turning:
-            self.ease = 3.0 / (self.rod.mass * self.rod.length**2)
+            self.ease = 3.0 / (self.rod.mass * length**2)
         self._divides = self.tree is None and not bool((mass == 1).all())
         self.forces: dict[str, Force] = dict(forces)
         self.terms = nn.ModuleList(forces.values())
@@ -163,6 +182,14 @@ class Mechanism(Physics):
             return torch.zeros_like(state.position)
         return total / self.mass.to(total)[:, None] if self._divides else total
 
+    def seat(self, anchor: Tensor, direction: Tensor, reach: Tensor | None = None) -> None:
+        """See :meth:`~paig_control.physics.dynamics.Dynamics.seat`."""
+        tree = lumped(self.tree)
+        if tree is not None:
+            tree.anchor.copy_(anchor)
+            tree.direction.copy_(direction)
+            self.set_values({} if reach is None else begun(self.bodies, reach.tolist()))
+
     def limit(self, velocity: Tensor) -> Tensor:
         """Clip velocities where bodies have a highest speed."""
         if not self._limited:
@@ -186,6 +213,33 @@ class Mechanism(Physics):
     def imagined(self, state: State, actions: Tensor, repeat: int = 1) -> State | None:
         """By compiled code, where all forces are known; see :meth:`~paig_control.physics.base.Physics.imagined`."""
         return None if self.laws_alone is None else rolled(self, self.laws_alone, state, actions, repeat)
+
+    def rollout(self, state: State, actions: Tensor) -> State:
+        """See :meth:`~paig_control.physics.base.Physics.rollout`; by compiled code where there is some."""
+        quick = self._swung(state, actions) if type(self) is Mechanism else None
+        return super().rollout(state, actions) if quick is None else quick
+
+    def _swung(self, state: State, actions: Tensor) -> State | None:
+        """States under weight, friction and one motor, of bodies whose lengths are learned."""
+        tree, kinds = lumped(self.tree), [type(force) for force in self.forces.values()]
+        if tree is None or len(set(kinds)) < len(kinds) or not {*kinds} <= {Weight, Friction, Motor}:
+            return None
+        none = state.position.new_zeros(())
+        pulls = {type(force): flat(force.value(force.constants[0].name)) for force in self.forces.values()}
+        spread = [force.spread for force in self.forces.values() if isinstance(force, Motor)]
+        h = self.dt / self.substeps
+        drifts, kicks = SCHEMES.get(self.scheme, ((), ()))
+        return tree.rolled(
+            state,
+            actions,
+            Pulls(
+                *(pulls.get(kind, none) for kind in (Weight, Friction, Motor)),
+                *spread or [none.expand(self.objects, 0)],
+            ),
+            Stepping(
+                ([part * h for part in drifts], [part * h for part in kicks]), h, self.substeps, self.scheme == FORWARD
+            ),
+        )
 
     def energy(self, state: State) -> Tensor | None:
         """Energy ``(*B,)`` of motion and of place, actions apart; None if a force takes it away or tells of none."""
@@ -302,7 +356,7 @@ def _bodies(description: Mapping[str, Any]) -> int | list[Body]:
         raise PaigError(f"bodies = {quoted(given)}: expected a list of bodies, for example [{{joint: free}}].")
     if description.get("objects", len(given)) != len(given):
         raise PaigError(f"objects = {quoted(description['objects'])} beside {len(given)} bodies: leave objects out.")
-    return [
-        made(Body, {str(name): value for name, value in one.items()}, f"bodies.{n}", MOST)
+    return [  # to YAML, the word "on" is the same as "true"
+        made(Body, {"on" if name is True else str(name): value for name, value in one.items()}, f"bodies.{n}", MOST)
         for n, one in enumerate(given)
     ]

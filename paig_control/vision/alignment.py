@@ -23,6 +23,8 @@ PoseOf = Callable[[Tensor], Tensor]
 FLOOR = 0.003
 """Squared error of a pixel, summed over channels, below which all pixels weigh alike."""
 
+POSE_WIDTHS = (0.1, 0.1, 0.02)
+"""By how much poses are moved to see what that changes: pixels, and radians."""
 DRAWN = 128
 """Frames that are drawn at once to weigh the pixels."""
 UNEXPLAINED = 0.1
@@ -39,6 +41,7 @@ def align(
     widths: Tensor,
     steps: int = 1,
     chunk: int = 32,
+    chained: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Move ``unknowns`` towards the least weighted pixel error; also returns their trust ``(M, P)``.
 
@@ -46,20 +49,24 @@ def align(
 
     Args:
         renderer: poses to frames.
-        pose_of: unknowns ``(..., P)`` to poses ``(..., N, 3)``; the first P / N move the first sprite, and so on.
+        pose_of: unknowns ``(..., P)`` to poses ``(..., N, 3)``; the first P / N move the first sprite, and so on,
+            unless they are chained.
         unknowns: ``(M, P)`` where the search starts; a step moves each by at most ten times its width.
         frames: ``(M, 3, h, w)`` in [0, 1].
         weight: ``(h, w)`` weights of the pixels.
         widths: ``(P,)`` perturbations of the central differences.
         steps: Gauss-Newton steps.
         chunk: frames handled at once; few, so that they stay in a processor's cache.
+        chained: whether an unknown may move any of the sprites.
     """
     parts = zip(unknowns.split(chunk), frames.split(chunk), strict=True)
-    found = [_align(renderer, pose_of, u, f, weight, widths, steps) for u, f in parts]
+    normal = chained_normal if chained else _normal
+    found = [_align(normal, renderer, pose_of, u, f, weight, widths, steps) for u, f in parts]
     return torch.cat([moved for moved, _ in found]), torch.cat([trust for _, trust in found])
 
 
 def _align(
+    normal: Callable[..., Normal],
     renderer: Renderer,
     pose_of: PoseOf,
     unknowns: Tensor,
@@ -72,7 +79,7 @@ def _align(
 
     def step(at: Tensor, damping: Tensor) -> Tensor:
         nonlocal trust
-        matrix, score, error = _normal(renderer, pose_of, at, frames, weight, widths)
+        matrix, score, error = normal(renderer, pose_of, at, frames, weight, widths)
         inverse = torch.linalg.inv(damped(matrix, damping, 1e-8))
         move = (inverse @ score[..., None]).squeeze(-1)
         move = torch.minimum(torch.maximum(move, -10 * widths), 10 * widths)
@@ -92,6 +99,22 @@ def _normal(renderer: Renderer, pose_of: PoseOf, at: Tensor, frames: Tensor, wei
         nudges = torch.cat([nudges, -nudges, torch.zeros_like(nudges[:1])])
         return sprite_slopes(renderer, pose_of(at + nudges[:, None]), widths, frames, weight)
     return frame_slopes(renderer, pose_of, at, frames, weight, widths)
+
+
+def chained_normal(
+    renderer: Renderer, pose_of: PoseOf, at: Tensor, frames: Tensor, weight: Tensor, widths: Tensor
+) -> Normal:
+    """Normal equations of unknowns that may move any sprite: those of all poses, and how poses follow the unknowns."""
+    if not isinstance(renderer, SpriteRenderer):
+        return frame_slopes(renderer, pose_of, at, frames, weight, widths)
+    nudge = torch.diag(widths)
+    ends = pose_of(at + torch.cat([nudge, -nudge])[:, None]).flatten(2)
+    slope = ((ends[: len(widths)] - ends[len(widths) :]) / (2 * widths[:, None, None])).permute(1, 2, 0)
+    each = widths.new_tensor(POSE_WIDTHS)
+    nudges = torch.cat([torch.diag(each), -torch.diag(each), each.new_zeros(1, 3)])
+    found = sprite_slopes(renderer, pose_of(at) + nudges[:, None, None], each.repeat(renderer.objects), frames, weight)
+    score = (slope.mT @ found.score[..., None]).squeeze(-1)
+    return Normal(slope.mT @ found.matrix @ slope, score, found.error)
 
 
 def frame_slopes(

@@ -197,7 +197,7 @@ def _circle(frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             )
         angle = torch.atan2(-arm[:, 0], -arm[:, 1])
         density = torch.exp(20 * (torch.cos(angle[:, None] - angle) - 1)).sum(1)
-        background = _weighted_median(frames, 1 / density)
+        background = weighted_median(frames, 1 / density)
     return background, centre, pivot, density
 
 
@@ -215,7 +215,7 @@ def _energy(frames: Tensor, background: Tensor) -> Tensor:
     return torch.cat([(part - background).square().sum(1) for part in frames.split(32)])
 
 
-def _weighted_median(frames: Tensor, weight: Tensor) -> Tensor:
+def weighted_median(frames: Tensor, weight: Tensor) -> Tensor:
     """Median over the first axis, each frame counted by its weight; a few rows of pixels at a time."""
 
     def rows(own: slice) -> tuple[Tensor]:

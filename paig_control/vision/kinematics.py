@@ -9,11 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from paig_control.errors import PaigError
+
+class Seats(NamedTuple):
+    """Where joints sit, in pixels.
+
+    Attributes:
+        anchor: ``(N, 2)``, on the body below, in its frame; of a body on the world in the image.
+        direction: ``(N,)``, of rails.
+        reach: ``(N,)``, from each joint to the middle of its body.
+    """
+
+    anchor: Tensor
+    direction: Tensor
+    reach: Tensor
 
 
 class Kinematics(nn.Module):
@@ -22,10 +35,12 @@ class Kinematics(nn.Module):
     Attributes:
         name: by which it is built.
         turns: whether pictures turn.
+        chained: whether coordinates move other pictures than their own object's.
     """
 
     name: str
     turns: bool
+    chained: bool = False
 
     def pose(self, position: Tensor) -> Tensor:
         """Pose of each sprite: x, y in pixels and angle in radians."""
@@ -46,8 +61,21 @@ class Kinematics(nn.Module):
     def renumber(self, order: Sequence[int]) -> None:
         """Make number k of the object that was ``order[k]``."""
 
+    def seats(self) -> Seats | None:
+        """Where joints sit, if there are any that the dynamics has to know of."""
+        return None
+
     def anywhere(self, count: int, image_size: tuple[int, int], generator: torch.Generator) -> Tensor:
         """Random coordinates ``(count, N, D)`` all over a frame of this height and width."""
+        raise NotImplementedError
+
+    def evenly(self, count: int) -> Tensor:
+        """So many coordinates ``(count, N, D)``, spread evenly over all that things may have; of chained ones alone."""
+        raise NotImplementedError
+
+    @property
+    def widths(self) -> Tensor:
+        """Perturbations ``(N D,)`` of coordinates in searches through the renderer; of chained ones alone."""
         raise NotImplementedError
 
     def gauge(self, position: Tensor) -> Tensor:
@@ -169,16 +197,3 @@ class Planar(Kinematics):
     def settle(self, anywhere: Tensor) -> None:
         """The points that count as places are then the pictures' middles, on an average over the objects."""
         self.zero -= torch.where(anywhere.to(self.zero.device), self.zero.mean(0), 0.0)
-
-
-def build_kinematics(name: str, objects: int) -> Kinematics:
-    """Kinematics by name, for ``objects`` objects.
-
-    Raises:
-        PaigError: for an unknown name, or more objects than it can carry.
-    """
-    if name == Planar.name:
-        return Planar(objects)
-    if name == Rotary.name and objects == 1:
-        return Rotary()
-    raise PaigError(f"There is no kinematics {name!r} for {objects} objects: known are planar, and rotary for one.")

@@ -3,13 +3,14 @@
 Sprites that shift are tried at every pixel at once, by correlation, over the background that is there: an object is
 where drawing it lowers the weighted squared error most. The one that is seen best goes first, and pixels that it covers
 no longer count for the others, so that one behind it is found by what it shows (matching pursuit: Mallat and Zhang,
-IEEE Trans. Signal Processing 41, 1993). A sprite that turns about a pivot is compared with its views all around.
+IEEE Trans. Signal Processing 41, 1993). A sprite that turns about a pivot is compared with its views all around,
+and bodies on joints with views of poses everywhere (:mod:`~paig_control.vision.posed`).
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from torch.nn import functional
 
 from paig_control.vision.kinematics import Kinematics
 from paig_control.vision.localizer import Eyes, Scene
+from paig_control.vision.posed import Posed
 from paig_control.vision.renderer import SpriteRenderer
 
 VIEWS = 180
@@ -25,6 +27,13 @@ WHOLE = 0.8
 """An object that explains such a part of its own energy, or a larger one, is taken to be uncovered."""
 CHUNK = 64
 """Frames that are searched at once; few, so that they stay in a processor's cache."""
+
+
+class Search(Protocol):
+    """What looks for something in frames."""
+
+    def search(self, images: Tensor) -> Tensor:
+        """Coordinates ``(M, N, D)`` in images ``(M, 3, h, w)``."""
 
 
 class Matching(Eyes):
@@ -38,7 +47,7 @@ class Matching(Eyes):
 
     def __init__(self, objects: int) -> None:
         super().__init__()
-        self._made: tuple[tuple[Tensor, ...], list[int], Turning | _Shifting] | None = None
+        self._made: tuple[tuple[Tensor, ...], list[int], Search] | None = None
 
     def options(self) -> dict[str, Any]:
         """None."""
@@ -50,14 +59,18 @@ class Matching(Eyes):
         drawn = self._of(scene)
         return torch.cat([drawn.search(part) for part in images.split(CHUNK)])
 
-    def _of(self, scene: Scene) -> Turning | _Shifting:
+    def _of(self, scene: Scene) -> Search:
         """What is searched for, made anew where the scene has changed."""
         parts = (*scene.renderer.state_dict().values(), *scene.kinematics.state_dict().values(), scene.weight)
         state = [mark for part in parts for mark in (part.data_ptr(), part._version)]
         if self._made is None or self._made[1] != state:
             assert isinstance(scene.renderer, SpriteRenderer)
-            kind: type[Turning | _Shifting] = Turning if scene.kinematics.turns else _Shifting
-            made = kind.of(scene.renderer, scene.kinematics, scene.weight)
+            made: Search
+            if scene.kinematics.chained:
+                made = Posed.of(scene.renderer, scene.kinematics, scene.weight)
+            else:
+                kind: type[Turning | _Shifting] = Turning if scene.kinematics.turns else _Shifting
+                made = kind.of(scene.renderer, scene.kinematics, scene.weight)
             self._made = parts, state, made  # parts are kept so that nothing else comes to lie at their addresses
         return self._made[2]
 
@@ -90,7 +103,7 @@ class Turning(NamedTuple):
         best = cost.argmin(1)
         row = torch.arange(len(images), device=images.device)
         near = torch.stack([cost[row, (best + n) % count] for n in (-1, 0, 1)])
-        return (self.angles[best] + 2 * math.pi / count * _top(-near))[:, None, None]
+        return (self.angles[best] + 2 * math.pi / count * top(-near))[:, None, None]
 
 
 class _Shifting(NamedTuple):
@@ -254,11 +267,11 @@ def peak(score: Tensor) -> tuple[Tensor, Tensor]:
     padded = functional.pad(score, (1, 1, 1, 1), mode="replicate")
     across = torch.stack([padded[each, row + 1, column + n] for n in range(3)])
     down = torch.stack([padded[each, row + n, column + 1] for n in range(3)])
-    place = torch.stack([column + 0.5 + _top(across), row + 0.5 + _top(down)], -1)
+    place = torch.stack([column + 0.5 + top(across), row + 0.5 + top(down)], -1)
     return place, torch.stack([row, column], -1)
 
 
-def _top(near: Tensor) -> Tensor:
+def top(near: Tensor) -> Tensor:
     """Where a parabola through three values ``(3, M)`` a step apart is highest, from the middle one, in steps."""
     low, here, high = near
     shift: Tensor = (0.5 * (high - low) / (2 * here - low - high).clamp(min=1e-9)).clamp(-0.5, 0.5)

@@ -1,11 +1,13 @@
-"""Eyes and renderers by name: what a checkpoint may ask for, and nothing else."""
+"""Eyes, renderers and kinematics by name: what a checkpoint may ask for, and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from paig_control.errors import PaigError, nearest
+from paig_control.vision.kinematics import Kinematics, Planar, Rotary
+from paig_control.vision.linkage import Linked
 from paig_control.vision.localizer import Eyes, Localizer
 from paig_control.vision.matching import Matching
 from paig_control.vision.paper import MaskedLocalizer, TemplateRenderer
@@ -40,6 +42,21 @@ def build_renderer(description: Mapping[str, Any], objects: int) -> Renderer:
     """
     kind: Callable[..., Renderer] = RENDERERS[_name(description, RENDERERS)]
     return kind(objects=objects, **_options(description))
+
+
+def build_kinematics(name: str, objects: int, joints: Sequence[tuple[str, int | None]] = ()) -> Kinematics:
+    """Kinematics by name, for ``objects`` objects, of which some have joints.
+
+    Raises:
+        PaigError: for an unknown name, or more objects than it can carry.
+    """
+    if name == Linked.name and len(joints) == objects:
+        return Linked(joints)
+    if name == Planar.name:
+        return Planar(objects)
+    if name == Rotary.name and objects == 1:
+        return Rotary()
+    raise PaigError(f"There is no kinematics {name!r} for {objects} objects: known are planar, and rotary for one.")
 
 
 def _name(description: Mapping[str, Any], known: Collection[str]) -> str:

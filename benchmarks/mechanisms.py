@@ -1,0 +1,105 @@
+"""Carts, poles and double pendulums that nobody here wrote: learned from their pixels, beside the engines' own numbers.
+
+``python benchmarks/mechanisms.py`` films random play of each environment (3,000 frames of 64 x 64), trains by the
+default recipe from frames and actions alone, and evaluates on films that were held out. Each seed drives films and
+model alike. A row a seed goes to the screen, then worst, median and best of the seeds; all figures, with machine and
+versions, to ``benchmarks/results/mechanisms.json``. The engines of two come with
+``pip install 'paig-control[dm_control]'``.
+"""
+
+from __future__ import annotations
+
+import statistics
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common import arguments, choose_systems, command, judge, save, side_by_side, summary
+
+
+class System(NamedTuple):
+    """How an environment is filmed and learned.
+
+    Attributes:
+        env: its id.
+        physics: the scene.
+        words: of filming, beside the number of films.
+        training: options of training.
+        films: how many.
+        steps: frames of each.
+    """
+
+    env: str
+    physics: str
+    words: tuple[str, ...] = ("env.kwargs.endless=true",)
+    training: tuple[str, ...] = ()
+    films: int = 40
+    steps: int = 75
+
+
+SYSTEMS = {
+    "cartpole": System("CartPole-v1", "cartpole"),
+    "acrobot": System("Acrobot-v1", "acrobot"),
+    "dm_cartpole": System("dm_control/cartpole-swingup", "cartpole", ("env.kwargs.skip=2",)),
+    "dm_acrobot": System("dm_control/acrobot-swingup", "acrobot", ("env.kwargs.skip=2",), ("physics.friction=true",)),
+}
+
+
+def one_seed(name: str, folder: Path, seed: int) -> dict[str, Any]:
+    """Film, train and evaluate; the figures of one row."""
+    system, place = SYSTEMS[name], folder / f"{name}{seed}"
+    common = (f"seed={seed}", "verbosity=0", "overwrite=true")
+    data, counts = (
+        place.with_suffix(".npz"),
+        (f"sequences={system.films}", f"steps={system.steps}", "test=10", "valid=2"),
+    )
+    command("collect", f"env={system.env}", *system.words, *counts, *common, f"out={data}")
+    command("train", f"data={data}", f"physics={system.physics}", *system.training, *common, f"out={place}")
+    command("evaluate", f"run={place}", f"data={data}", "film=0", "verbosity=0", "overwrite=true", f"out={place}_films")
+    trained, found = summary(place), summary(Path(f"{place}_films"))
+    judge(found["constants"])
+    kept = ("frames", "cpu_seconds", "peak_mb", "machine", "versions", "notes")
+    losses = ("eval_recons_loss", "eval_pred_loss", "eval_extrap_loss")
+    row = {"seed": seed, "constants": found["constants"], "coordinates": found["coordinates"]}
+    return row | {key: trained[key] for key in (*kept, *losses) if key in trained}
+
+
+def show(name: str, rows: list[dict[str, Any]]) -> None:
+    """Print an environment's rows, and worst, median and best."""
+    print(f"\n{name}: {SYSTEMS[name].env}, {SYSTEMS[name].films * SYSTEMS[name].steps} frames")
+    for row in rows:
+        read = "  ".join(f"{one['rms']:.4f} {one['unit']}" for one in row["coordinates"])
+        off = "  ".join(
+            f"{key} {c['percent_off']:.2f} % ({c['std_off']:.1f} std)" for key, c in row["constants"].items()
+        )
+        print(f"  seed {row['seed']}  read within {read}; off by {off}; {row['cpu_seconds']:.0f} CPU-s")
+    figures = {f"body {n}": [row["coordinates"][n]["rms"] for row in rows] for n in range(len(rows[0]["coordinates"]))}
+    figures |= {f"{key}, %": [row["constants"][key]["percent_off"] for row in rows] for key in rows[0]["constants"]}
+    figures["CPU-seconds"] = [row["cpu_seconds"] for row in rows]
+    for what, values in figures.items():
+        print(f"  {what:18} worst {max(values):.4g}, median {statistics.median(values):.4g}, best {min(values):.4g}")
+    bars = [c["std_off"] <= 3 for row in rows for c in row["constants"].values()]
+    print(f"  within three error bars: {sum(bars)} of {len(bars)}", flush=True)
+
+
+def main() -> None:
+    """Run, print and save."""
+    parser = arguments(__doc__, "mechanisms.json")
+    choose_systems(parser, SYSTEMS)
+    parser.add_argument(
+        "--seeds", nargs="+", type=int, default=list(range(10)), help="of films and models (default 0-9)"
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="seeds side by side, a core each (default 2)")
+    parser.add_argument("--keep", type=Path, help="folder in which films and models stay")
+    options = parser.parse_args()
+    results: dict[str, Any] = {"jobs": options.jobs}
+    with side_by_side(options.jobs, options.keep) as (pool, folder):
+        for name in options.systems:
+            results[name] = list(pool.map(partial(one_seed, name, folder), options.seeds))
+            show(name, results[name])
+            save(options.out, results)
+    print(f"\nAll figures: {options.out.name}")
+
+
+if __name__ == "__main__":
+    main()

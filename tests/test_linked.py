@@ -1,0 +1,183 @@
+"""Bodies on rails and hinges: where their pictures stand, and how they are found in frames, without a label."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from paig_control.envs.painter import Rod, Sprite, paint
+from paig_control.errors import PaigError
+from paig_control.vision.alignment import chained_normal, frame_slopes
+from paig_control.vision.discovery import Discovered
+from paig_control.vision.linkage import Linked
+from paig_control.vision.linked import discover_linked
+from paig_control.vision.posed import Posed
+from paig_control.vision.registry import build_kinematics
+from paig_control.vision.renderer import SpriteRenderer
+from paig_control.vision.walk import rarity
+
+CART: list[tuple[str, int | None]] = [("rail", None), ("hinge", 0)]
+ARM: list[tuple[str, int | None]] = [("hinge", None), ("hinge", 0)]
+SIZE = 40
+
+
+def geometry(joints: list[tuple[str, int | None]]) -> Linked:
+    """A cart in the lower half with a pole on its roof, or an arm of two links in the middle."""
+    found = Linked(joints)
+    with torch.no_grad():
+        if joints == CART:
+            found.anchor[:] = torch.tensor([[20.0, 27.3], [0.4, -1.0]])
+            found.offset[1], found.direction[0] = torch.tensor([0.0, -5.5]), 0.1
+        else:
+            found.anchor[:] = torch.tensor([[20.2, 19.7], [0.0, -9.0]])
+            found.offset[:] = torch.tensor([[0.0, -4.5], [0.0, -4.0]])
+    return found
+
+
+def films(joints: list[tuple[str, int | None]], count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Frames ``(M, 3, h, w)`` drawn by the environments' painter, and the coordinates ``(M, N, 1)`` in them."""
+    rng = np.random.default_rng(seed)
+    angles = rng.uniform(-math.pi, math.pi, (count, 2))
+    along = rng.uniform(-12, 12, count)
+    position = np.stack([along if joints == CART else angles[:, 0], angles[:, 1]], 1)[..., None]
+    pose = geometry(joints).pose(torch.from_numpy(position).float()).detach().double().numpy()
+    sprites: list[Sprite] = [Rod(11.0, 1.2, (200.0, 120.0, 40.0)), Rod(8.0, 1.0, (60.0, 160.0, 220.0))]
+    if joints == CART:
+        sprites = [Rod(4.0, 2.0, (20.0, 20.0, 60.0)), Rod(11.0, 1.0, (200.0, 120.0, 40.0))]
+        pose[:, 0, 2] += math.pi / 2
+    else:
+        sprites[0] = Rod(9.0, 1.2, (200.0, 120.0, 40.0))
+    frames = paint(np.full((SIZE, SIZE, 3), 230.0), sprites, pose)
+    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(position).float()
+
+
+@pytest.fixture(scope="module", params=[CART, ARM], ids=["cart", "arm"])
+def found(request: pytest.FixtureRequest) -> tuple[list[tuple[str, int | None]], Discovered, Tensor]:
+    frames, position = films(request.param, 160)
+    generator = torch.Generator().manual_seed(1)
+    torch.manual_seed(1)
+    return request.param, discover_linked(frames, request.param, generator, rounds=1, steps=50), position
+
+
+def apart(joints: list[tuple[str, int | None]], read: Tensor, true: Tensor) -> list[Tensor]:
+    """How far off coordinates are, after an offset in common."""
+    off = []
+    for n, (kind, _) in enumerate(joints):
+        error = (read - true)[:, n, 0]
+        if kind == "rail":
+            off.append(error - error.median())
+        else:
+            turned = error - torch.atan2(error.sin().median(), error.cos().median())
+            off.append(torch.remainder(turned + math.pi, 2 * math.pi) - math.pi)
+    return off
+
+
+def test_discovery_finds_coordinates_and_joints(
+    found: tuple[list[tuple[str, int | None]], Discovered, Tensor],
+) -> None:
+    joints, discovered, position = found
+    first, second = apart(joints, discovered.coordinates, position)
+    assert first.abs().median() < (0.1 if joints == CART else 0.02)
+    assert second.abs().median() < 0.03
+    assert (second.abs() < 0.2).float().mean() > 0.95
+    assert discovered.seen.float().mean() > 0.9
+    kinematics = discovered.kinematics
+    assert isinstance(kinematics, Linked)
+    if joints == CART:
+        assert float(kinematics.direction[0].detach()) == pytest.approx(0.1, abs=0.02)
+    else:
+        torch.testing.assert_close(kinematics.anchor[0].detach(), torch.tensor([20.2, 19.7]), atol=0.3, rtol=0)
+        assert kinematics.seats().anchor[1].tolist() == pytest.approx([0.0, -9.0], abs=0.4)
+
+
+def test_closed_eyes_read_other_frames_alike(
+    found: tuple[list[tuple[str, int | None]], Discovered, Tensor],
+) -> None:
+    joints, discovered, _ = found
+    frames, position = films(joints, 60, seed=5)
+    assert isinstance(discovered.kinematics, Linked)
+    with torch.no_grad():
+        eyes = Posed.of(discovered.renderer, discovered.kinematics, discovered.weight)
+        off = apart(joints, eyes.search(frames), position)
+    assert off[0].abs().median() < (0.1 if joints == CART else 0.02)
+    assert (off[1].abs() < 0.2).float().mean() > 0.9
+
+
+def test_a_rail_on_which_nothing_slides_and_a_hinge_about_which_nothing_turns_are_refused() -> None:
+    generator = torch.Generator().manual_seed(0)
+    still = torch.full((30, 3, SIZE, SIZE), 0.9)
+    with pytest.raises(PaigError, match="Nothing moves in these frames"):
+        discover_linked(still, CART, generator)
+    blinking = still.clone()
+    blinking[::2, :, 10:14, 10:14] = 0.1
+    with pytest.raises(PaigError, match="Nothing slides in these frames"):
+        discover_linked(blinking, CART, generator)
+    with pytest.raises(PaigError, match=r"Body 0 is (not seen to turn|found in only)"):
+        discover_linked(blinking, ARM, generator, rounds=0, steps=1)
+
+
+def test_key_points_lead_back_to_coordinates_and_raising_moves_no_picture() -> None:
+    three = [*ARM, ("hinge", 1)]
+    kinematics = build_kinematics("tree", 3, three)
+    assert isinstance(kinematics, Linked)
+    with torch.no_grad():
+        kinematics.anchor[:] = torch.tensor([[20.0, 20.0], [3.0, -8.0], [-1.0, -6.0]])
+        kinematics.offset[:] = torch.tensor([[0.0, -4.0], [0.5, -3.0], [0.0, -2.0]])
+    kinematics.shift(torch.tensor([[0.3], [-0.2], [0.9]]))
+    position = kinematics.anywhere(50, (40, 40), torch.Generator().manual_seed(0))
+    back = kinematics.coordinates(kinematics.keypoints(position))
+    assert torch.remainder(back - position + 1, 2 * math.pi).allclose(torch.ones(1), atol=1e-4)
+    pose = kinematics.pose(position)
+    raised = position + kinematics.raise_up()
+    torch.testing.assert_close(kinematics.pose(raised), pose, atol=1e-4, rtol=0)
+    seats = kinematics.seats().anchor[1:]
+    assert seats[:, 0].tolist() == pytest.approx([0.0, 0.0], abs=1e-5)
+    assert seats[:, 1].tolist() == pytest.approx([-math.hypot(3, 8), -math.hypot(1, 6)], abs=1e-5)
+    with pytest.raises(PaigError, match="There is no kinematics 'tree' for 2 objects"):
+        build_kinematics("tree", 2, three)
+
+
+def test_a_rail_and_a_hinge_stand_where_geometry_says() -> None:
+    kinematics = geometry(CART)
+    kinematics.requires_grad_(False)
+    pose = kinematics.pose(torch.tensor([[5.0], [math.pi / 2]]))
+    cart = [20 + 5 * math.cos(0.1), 27.3 - 5 * math.sin(0.1)]
+    assert pose[0].tolist() == pytest.approx([*cart, 0.0], abs=1e-4)
+    assert pose[1].tolist() == pytest.approx([cart[0] + 0.4 - 5.5, cart[1] - 1.0, math.pi / 2], abs=1e-4)
+    other = kinematics.geometry + torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0])
+    assert kinematics.pose(torch.tensor([[5.0], [0.0]]), other)[1, 0] == pytest.approx(cart[0] + 1.4, abs=1e-4)
+
+
+def test_chained_slopes_are_those_of_whole_frames() -> None:
+    renderer, kinematics = SpriteRenderer((SIZE, SIZE), 2, 13), geometry(ARM)
+    given = torch.Generator().manual_seed(2)
+    with torch.no_grad():  # smooth, and nothing at the windows' edges, so that slopes are the same a bit further on
+        rough = torch.randn(2, 3, 4, 4, generator=given)
+        renderer.content.copy_(functional.interpolate(rough, renderer.content.shape[-2:], mode="bicubic"))
+        line = torch.linspace(-1, 1, renderer.mask.shape[-1])
+        renderer.mask.copy_(6 - 16 * (line.square() + line[:, None].square()))
+    frames, position = films(ARM, 6)
+    weight = torch.rand(SIZE, SIZE, generator=given)
+
+    def pose_of(flat: Tensor) -> Tensor:
+        return kinematics.pose(flat[..., None])
+
+    both = [
+        slopes(renderer, pose_of, position[..., 0], frames, weight, torch.full((2,), 0.02))
+        for slopes in (chained_normal, frame_slopes)
+    ]
+    for one, other in zip(*both, strict=True):
+        assert (one - other).abs().max() < 0.03 * other.abs().max()
+
+
+def test_frames_that_are_rare_count_more() -> None:
+    frames, _ = films(ARM, 40)
+    often = torch.cat([frames[:1].repeat(40, 1, 1, 1), frames[1:]])
+    often = often + 0.01 * torch.randn(often.shape, generator=torch.Generator().manual_seed(0))
+    rare = rarity(often)
+    assert rare[40:].median() > 3 * rare[:40].median()

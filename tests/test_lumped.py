@@ -1,0 +1,195 @@
+"""Bodies on joints of which nothing is told: moved as told ones, as Gymnasium's, and by machine code as by tensors."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from paig_control.errors import PaigError
+from paig_control.estimation.identification import identify
+from paig_control.evaluation.metrics import against_truth
+from paig_control.machine import by_tensors
+from paig_control.physics import Body, Mechanism, build_physics, integrate_by
+from paig_control.physics.check import check_physics, untold
+from paig_control.physics.forces import AnchoredSpring, Friction, Motor, Weight
+from paig_control.physics.mechanism import scene_of
+from paig_control.types import State
+
+CART = [Body("rail", name="cart"), Body("hinge", on=0, length=None, name="pole")]
+ARM = [Body("hinge", length=None), Body("hinge", on=0, anchor=(0.0, -1.5), length=None)]
+THREE = [Body("rail"), Body("hinge", on=0, length=None), Body("hinge", on=1, anchor=(0.3, -2.0), length=None)]
+
+
+def scene(bodies: list[Body], **values: float) -> Mechanism:
+    forces = {"weight": Weight(), "motor": Motor([0]), "friction": Friction()}
+    found = Mechanism(0.05, bodies, forces).double()
+    found.set_values(values)
+    return found
+
+
+def drawn(physics: Mechanism, *batch: int) -> tuple[State, Tensor]:
+    given = torch.Generator().manual_seed(1)
+    shape = (*batch, physics.objects, 1)
+    position, velocity = (torch.randn(shape, generator=given, dtype=torch.float64) for _ in range(2))
+    return State(position, velocity), torch.randn(*batch, 6, physics.action_size, generator=given, dtype=torch.float64)
+
+
+def told_arm(upper: float, lower: float, m1: float, m2: float) -> tuple[Mechanism, dict[str, float]]:
+    """Two uniform rods, and what of them counts."""
+    told = [Body("hinge", length=upper, mass=m1), Body("hinge", on=0, anchor=(0.0, -upper), length=lower, mass=m2)]
+    moment = m1 * upper / 2 + m2 * upper
+    counts = {
+        "body_0_length": (m1 * upper**2 / 3 + m2 * upper**2) / moment,
+        "body_1_moment": m2 * lower / 2 / moment,
+        "body_1_length": lower * 2 / 3,
+        "gravity": 9.0,
+        "actuation": 2.0 / moment,
+        "friction": 0.1 / moment,
+    }
+    return scene(told, gravity=9.0, actuation=2.0, friction=0.1), counts
+
+
+def told_cart(mass: float, length: float) -> tuple[Mechanism, dict[str, float]]:
+    """A cart of mass one with a uniform pole, and what of them counts."""
+    told = [Body("rail"), Body("hinge", on=0, mass=mass, length=length)]
+    total = 1 + mass
+    counts = {"pole_moment": mass * length / 2 / total, "pole_length": length * 2 / 3, "gravity": 9.0}
+    counts |= {"actuation": 2.0 / total, "friction": 0.1 / total}
+    return scene(told, gravity=9.0, actuation=2.0, friction=0.1), counts
+
+
+@pytest.mark.parametrize(
+    ("bodies", "told"), [(CART, told_cart(0.3, 2.0)), (ARM, told_arm(1.5, 0.9, 0.7, 0.4))], ids=["cart", "arm"]
+)
+def test_what_counts_moves_them_as_their_masses_and_lengths_do(
+    bodies: list[Body], told: tuple[Mechanism, dict[str, float]]
+) -> None:
+    known, counts = told
+    found = scene(bodies, **counts)
+    state, actions = drawn(known, 20)
+    expected = known.acceleration(state, actions[:, 0])
+    torch.testing.assert_close(found.acceleration(state, actions[:, 0]), expected, rtol=1e-9, atol=1e-9)
+    assert untold(found) == []
+
+
+@pytest.mark.parametrize("bodies", [CART, ARM, THREE], ids=["cart", "arm", "three"])
+def test_without_friction_energy_is_kept(bodies: list[Body]) -> None:
+    found = Mechanism(0.05, bodies, {"weight": Weight()}).double()
+    names = [name for name in found.names if name.endswith("moment")]
+    found.set_values({"gravity": 4.0, **dict.fromkeys(names, 0.2)})
+    assert check_physics(found).conserved
+
+
+@pytest.mark.parametrize("integrator", ["euler-2", "rk4-1", "forward-2"])
+@pytest.mark.parametrize("bodies", [CART, ARM, THREE], ids=["cart", "arm", "three"])
+def test_machine_code_rolls_out_as_tensors_do(bodies: list[Body], integrator: str) -> None:
+    pytest.importorskip("numba")
+    found = scene(bodies, gravity=3.0, actuation=-1.5, friction=0.2)
+    found.set_values({name: 0.2 for name in found.names if name.endswith("moment")})
+    integrate_by(found, integrator)
+    state, actions = drawn(found, 3, 4)
+    each = found.free.detach() + 0.1 * torch.randn(3, 4, len(found.names), generator=torch.Generator().manual_seed(2))
+    for values in ({}, found.as_values(each), found.as_values(each[:, :1])):
+        with torch.no_grad(), found.using(values):
+            quick = found.rollout(state, actions)
+            with by_tensors():
+                slow = found.rollout(state, actions)
+        torch.testing.assert_close(quick, slow, rtol=1e-9, atol=1e-9)
+    assert found.rollout(state, actions).position.requires_grad  # by tensors
+    single = State(*(x.float() for x in state))
+    with torch.no_grad():
+        assert found.rollout(single, actions.float()).velocity.dtype == torch.float32
+        assert copy.deepcopy(found).rollout(state, actions).position.shape == (3, 4, 6, found.objects, 1)
+
+
+@pytest.mark.filterwarnings("ignore:.*already returned terminated")
+@pytest.mark.parametrize(
+    ("name", "physics", "integrator", "way"),
+    [("CartPole-v1", "cartpole", "forward-1", -1.0), ("Acrobot-v1", "acrobot", "rk4-1", 1.0)],
+)
+def test_gymnasiums_own_move_as_their_true_constants_say(name: str, physics: str, integrator: str, way: float) -> None:
+    """Their equations are written down quite differently, in metres and masses."""
+    env = gym.make("paig/Pixels-v0", env_id=name, size=(64, 80), endless=True)
+    world: Any = env.unwrapped
+    assert world.dt is not None
+    found = build_physics(physics, world.dt)
+    found.set_values(world.truth["constants"])
+    integrate_by(found, integrator)
+    metre = found.values()["gravity"] / 9.8
+    found.seat(torch.tensor([[0.0, 0.0], [0.0, -metre]]), torch.zeros(2))
+    scale = np.array([metre, way]) if physics == "cartpole" else np.array([1.0, 1.0])
+    zero = np.array([0.0 if physics == "cartpole" else np.pi, 0.0])
+    actions = np.random.default_rng(0).choice([-1.0, 1.0], (40, 1)).astype(np.float32)
+    states = [env.reset(seed=3)[1]["state"], *(env.step(action)[4]["state"] for action in actions)]
+    real = np.stack(states) * scale[:, None]
+    real[:, 0] += zero[:, None]
+    start = State(*(torch.from_numpy(x) for x in real[0]))
+    path = found.rollout(start, torch.from_numpy(actions).double()).position.detach().numpy()
+    off = path - real[1:, 0]
+    off[:, 1 if physics == "cartpole" else 0 :] = (off[:, 1 if physics == "cartpole" else 0 :] + np.pi) % (
+        2 * np.pi
+    ) - np.pi
+    assert np.abs(off).max() < 1e-6 * metre  # single precision of actions and states
+    env.close()
+
+
+def test_constants_are_found_from_true_coordinates() -> None:
+    truth = {"pole_moment": 0.6, "pole_length": 9.0, "gravity": 130.0, "actuation": 120.0}
+    true = build_physics("cartpole", 0.02)
+    true.set_values(truth)
+    integrate_by(true, "rk4-1")
+    given = torch.Generator().manual_seed(0)
+    position = torch.stack([torch.randn(8, generator=given), 0.3 * torch.randn(8, generator=given)], 1)[..., None]
+    actions = torch.randint(0, 2, (8, 24, 1), generator=given).double() * 2 - 1
+    start = State(position.double(), torch.zeros(8, 2, 1).double())
+    path = torch.cat([start.position[:, None], true.rollout(start, actions).position.detach()], 1)
+    found = build_physics("cartpole", 0.02)
+    found.seat(torch.zeros(2, 2), torch.zeros(2), torch.tensor([1.0, 5.0]))
+    assert found.values()["pole_length"] == pytest.approx(10.0)
+    result = identify(found, path, actions)
+    assert result.rms < 1e-6
+    for name, value in truth.items():
+        assert result.constants[name].value == pytest.approx(value, rel=1e-3), name
+
+
+def test_read_joints_are_set_beside_the_truth_in_any_unit_and_direction() -> None:
+    physics = build_physics("cartpole", 0.02)
+    true = torch.randn(5, 9, 2, 1, generator=torch.Generator().manual_seed(0)).double()
+    read = torch.stack([13.0 * true[:, :, 0] + 2.0, torch.remainder(4.0 - true[:, :, 1], 2 * torch.pi)], 2)
+    read[0, 0] += torch.tensor([[5.0], [0.5]])
+    found = against_truth(physics, read, read, true.numpy())
+    np.testing.assert_allclose(found.reading[0, 0], [5.0, 0.5], atol=1e-6)
+    assert found.reading.reshape(-1, 2)[1:].max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("bodies", "force", "message"),
+    [
+        ([Body("hinge", length=None)], Weight(), "hinge alone has no length"),
+        (
+            [Body("rail"), Body("hinge", on=0, length=None), Body("hinge", on=0, length=1.0)],
+            Weight(),
+            "Body 2 has a length",
+        ),
+        ([Body("hinge", length=None), Body("rail", on=0)], Weight(), "Body 1 is a rail above another"),
+        ([Body("rail", mass=2.0), Body("hinge", on=0, length=None)], Weight(), "Body 0 has a mass"),
+        (CART, AnchoredSpring([[0.0, 0.0]] * 2), "The force force acts on bodies as they lie"),
+        ([Body("rail", length=None)], Weight(), "on no hinge"),
+        ([Body("rail", name="a cart")], Weight(), "expected a word"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(bodies: list[Body], force: Any, message: str) -> None:
+    with pytest.raises(PaigError, match=message):
+        Mechanism(0.1, bodies, {"force": force})
+
+
+def test_yaml_takes_the_word_on_for_true_and_is_understood() -> None:
+    found = scene_of({"bodies": [{"joint": "rail"}, {"joint": "hinge", True: 0, "length": None}], "forces": {}}, 0.1)
+    assert found.bodies[1] == Body("hinge", on=0, length=None)
+    assert found.describe()["bodies"][1] == {"joint": "hinge", "on": 0, "length": None}
