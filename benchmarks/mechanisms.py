@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from common import arguments, choose_systems, command, judge, save, side_by_side, summary
 
+from paig_control.runs import read_summary
+
 
 class System(NamedTuple):
     """How an environment is filmed and learned.
@@ -53,9 +55,10 @@ def one_seed(name: str, folder: Path, seed: int) -> dict[str, Any]:
         place.with_suffix(".npz"),
         (f"sequences={system.films}", f"steps={system.steps}", "test=10", "valid=2"),
     )
-    command("collect", f"env={system.env}", *system.words, *counts, *common, f"out={data}")
-    command("train", f"data={data}", f"physics={system.physics}", *system.training, *common, f"out={place}")
-    command("evaluate", f"run={place}", f"data={data}", "film=0", "verbosity=0", "overwrite=true", f"out={place}_films")
+    if read_summary(place) is None:
+        command("collect", f"env={system.env}", *system.words, *counts, *common, f"out={data}")
+        command("train", f"data={data}", f"physics={system.physics}", *system.training, *common, f"out={place}")
+    command("evaluate", f"run={place}", f"data={data}", "verbosity=0", "overwrite=true", f"out={place}_films")
     trained, found = summary(place), summary(Path(f"{place}_films"))
     judge(found["constants"])
     kept = ("frames", "cpu_seconds", "peak_mb", "machine", "versions", "notes")
@@ -90,7 +93,7 @@ def main() -> None:
         "--seeds", nargs="+", type=int, default=list(range(10)), help="of films and models (default 0-9)"
     )
     parser.add_argument("--jobs", type=int, default=2, help="seeds side by side, a core each (default 2)")
-    parser.add_argument("--keep", type=Path, help="folder in which films and models stay")
+    parser.add_argument("--keep", type=Path, help="folder in which films and models stay, and are found again")
     options = parser.parse_args()
     results: dict[str, Any] = {"jobs": options.jobs}
     with side_by_side(options.jobs, options.keep) as (pool, folder):

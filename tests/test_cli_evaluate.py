@@ -52,6 +52,10 @@ def test_films_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["eval_pred_loss"] == pytest.approx(mean)
     assert found["positions"]["reading_rms"] < 0.05
     assert found["positions"]["identity_swaps"] == 0
+    each = [(one["body"], one["unit"]) for one in found["coordinates"]]
+    assert [body for body, _ in each] == list(range(len(each)))
+    assert {unit for _, unit in each} <= {"px", "rad"}
+    assert max(one["rms"] for one in found["coordinates"]) >= found["positions"]["reading_rms"] - 1e-9
     assert found["augmentation"] is None
     assert found["adaptation"] is None
     assert 0 <= found["extrap_share_above"] <= 1

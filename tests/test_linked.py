@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,15 @@ from torch.nn import functional
 
 from paig_control.envs.painter import Rod, Sprite, paint
 from paig_control.errors import PaigError
+from paig_control.models import checkpoint
+from paig_control.models.paig import PAIG
+from paig_control.physics import build_physics
+from paig_control.types import State
 from paig_control.vision.alignment import chained_normal, frame_slopes
 from paig_control.vision.discovery import Discovered
 from paig_control.vision.linkage import Linked
 from paig_control.vision.linked import discover_linked
+from paig_control.vision.matching import Matching
 from paig_control.vision.posed import Posed
 from paig_control.vision.registry import build_kinematics
 from paig_control.vision.renderer import SpriteRenderer
@@ -181,3 +187,27 @@ def test_frames_that_are_rare_count_more() -> None:
     often = often + 0.01 * torch.randn(often.shape, generator=torch.Generator().manual_seed(0))
     rare = rarity(often)
     assert rare[40:].median() > 3 * rare[:40].median()
+
+
+def test_a_model_of_joints_is_what_it_was_when_it_is_read_back(
+    found: tuple[list[tuple[str, int | None]], Discovered, Tensor], tmp_path: Path
+) -> None:
+    joints, discovered, _ = found
+    physics = build_physics("cartpole" if joints == CART else "acrobot", 0.02)
+    seats = discovered.kinematics.seats()
+    assert seats is not None
+    physics.seat(*seats)
+    model = PAIG(physics, discovered.kinematics, Matching(2), discovered.renderer)
+    model.weight.copy_(discovered.weight)
+    checkpoint.save(tmp_path, model, {})
+    read = checkpoint.load(tmp_path).model
+    frames, position = films(joints, 12, seed=7)
+    pictures = (frames.permute(0, 2, 3, 1) * 255).round().to(torch.uint8)
+    torch.testing.assert_close(read.locate(pictures), model.locate(pictures))
+    state, actions = State(position.double(), position.double()), torch.ones(12, 4, 1).double()
+    path = model.predict(state, actions)
+    torch.testing.assert_close(read.predict(state, actions), path)
+    moved = build_physics("cartpole" if joints == CART else "acrobot", 0.02)  # whose joints are elsewhere
+    moved.load_state_dict({**physics.state_dict(), "tree.anchor": torch.full((2, 2), 3.0)})
+    same = torch.equal(moved.rollout(state, actions).position, path.position)
+    assert same == (joints == CART)  # where a pole sits on a cart does not count

@@ -8,6 +8,7 @@ Theory and Practice, 1999).
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 
@@ -21,7 +22,7 @@ from paig_control.vision.alignment import align, chained_normal, pixel_weight
 from paig_control.vision.discovery import Discovered, fit_sprites
 from paig_control.vision.linkage import Linked
 from paig_control.vision.renderer import SpriteRenderer
-from paig_control.vision.visibility import UNEXPLAINED, found_at, sort_layers, unexplained_part
+from paig_control.vision.visibility import UNEXPLAINED, found_at, unexplained_part
 from paig_control.vision.walk import walk
 
 MOST = 400
@@ -77,8 +78,8 @@ def discover_linked(
         flat = fit.bundle(fit.again(fit.align(flat)))
         if index < rounds:
             flat = fit.onward(flat)
-        if index:  # pictures of the first round would set an order that the next ones follow
-            sort_layers(renderer, fit.pose, flat, frames, fit.weight, fit.widths, chained=True)
+        if index == 1:
+            fit.sort(flat, pick, generator, steps)
         with torch.no_grad():
             fit.weight = pixel_weight(renderer, fit.pose(flat), frames.__getitem__)
     flat = fit.align(flat)
@@ -172,6 +173,21 @@ class _Fit:
             best, least = torch.where((left < least)[:, None], moved, best), torch.minimum(left, least)
         flat[bad] = best
         return flat
+
+    def sort(self, flat: Tensor, pick: Tensor, generator: torch.Generator, steps: int) -> None:
+        """Choose which picture lies over which, in place; pictures give way to any order, so each has its own fit."""
+        renderer = self.renderer
+        for place in range(renderer.objects - 1):
+            begun, ends = copy.deepcopy(renderer.state_dict()), []
+            order = renderer.order.tolist()
+            for tried in (order, [*order[:place], order[place + 1], order[place], *order[place + 2 :]]):
+                renderer.load_state_dict({**begun, "order": torch.tensor(tried)})
+                drawn = torch.Generator().manual_seed(int(generator.initial_seed()))
+                fit_sprites(renderer, self.pose(flat).detach(), self.frames, self.weight, pick, drawn, steps)
+                error = self.errors(self.align(flat))
+                usual = error.clamp(max=5 * float(error.median())).mean()
+                ends.append((float(usual), copy.deepcopy(renderer.state_dict())))
+            renderer.load_state_dict(min(ends, key=lambda end: end[0])[1])
 
     @torch.no_grad()
     def onward(self, flat: Tensor) -> Tensor:

@@ -219,7 +219,6 @@ def sort_layers(
     weight: Tensor,
     widths: Tensor,
     most: int = 150,
-    chained: bool = False,
 ) -> None:
     """Set the renderer's order by comparing neighbours in it, as a bubble sort does, until a pass changes nothing.
 
@@ -231,7 +230,6 @@ def sort_layers(
         weight: ``(h, w)`` weights of the pixels.
         widths: ``(P,)`` perturbations, as of :func:`~paig_control.vision.alignment.align`.
         most: so many frames are compared, those with the largest overlap.
-        chained: whether an unknown may move any of the sprites.
     """
     for last in reversed(range(1, renderer.objects)):
         before = renderer.order.tolist()
@@ -247,7 +245,7 @@ def sort_layers(
 
                 def missed(own: slice, told: Tensor = told) -> tuple[Tensor]:
                     images = frames[told[own]]
-                    moved, _ = align(renderer, pose_of, unknowns[told[own]], images, weight, widths, 2, chained=chained)
+                    moved, _ = align(renderer, pose_of, unknowns[told[own]], images, weight, widths, 2)
                     return ((weight * (_render(renderer, pose_of(moved)) - images).square()).sum((1, 2, 3)),)
 
                 errors += ranks.each(len(told), missed, 32)
