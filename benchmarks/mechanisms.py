@@ -51,10 +51,8 @@ def one_seed(name: str, folder: Path, seed: int) -> dict[str, Any]:
     """Film, train and evaluate; the figures of one row."""
     system, place = SYSTEMS[name], folder / f"{name}{seed}"
     common = (f"seed={seed}", "verbosity=0", "overwrite=true")
-    data, counts = (
-        place.with_suffix(".npz"),
-        (f"sequences={system.films}", f"steps={system.steps}", "test=10", "valid=2"),
-    )
+    data = place.with_suffix(".npz")
+    counts = (f"sequences={system.films}", f"steps={system.steps}", "test=10", f"test_steps={system.steps}", "valid=2")
     if read_summary(place) is None:
         command("collect", f"env={system.env}", *system.words, *counts, *common, f"out={data}")
         command("train", f"data={data}", f"physics={system.physics}", *system.training, *common, f"out={place}")

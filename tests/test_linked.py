@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paig_control.data.episodes import Sequences
 from paig_control.envs.painter import Rod, Sprite, paint
 from paig_control.errors import PaigError
+from paig_control.learning import recipe
+from paig_control.learning.settings import ModelSettings, RecipeSettings
 from paig_control.models import checkpoint
 from paig_control.models.paig import PAIG
 from paig_control.physics import build_physics
@@ -187,6 +190,22 @@ def test_frames_that_are_rare_count_more() -> None:
     often = often + 0.01 * torch.randn(often.shape, generator=torch.Generator().manual_seed(0))
     rare = rarity(often)
     assert rare[40:].median() > 3 * rare[:40].median()
+
+
+def test_bodies_of_a_tree_are_not_numbered_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other order would explain their motion, too, if only badly."""
+    monkeypatch.setattr(recipe, "likeliest", lambda *_: [1, 0])
+    monkeypatch.setattr(recipe, "numbering", lambda *_: ([0, 1], torch.ones(2)))
+    physics = build_physics("cartpole", 0.02)
+    data = Sequences(np.zeros((2, 5, SIZE, SIZE, 3), np.uint8), np.ones((2, 4, 1), np.float32))
+    data.frames[:, :, 3:9, 5:9] = np.arange(5, dtype=np.uint8)[None, :, None, None, None] * 50
+    trainer = recipe.Staged(RecipeSettings(), data, physics, ModelSettings(), 0, torch.device("cpu"), None, None)
+    renderer = SpriteRenderer((SIZE, SIZE), 2, 13)
+    with torch.no_grad():
+        renderer.mask[0] = 2.0
+    trainer.model = PAIG(physics, geometry(CART), Matching(2), renderer)
+    trainer._number()
+    assert float(renderer.mask.detach()[0].mean()) == pytest.approx(2.0)
 
 
 def test_a_model_of_joints_is_what_it_was_when_it_is_read_back(

@@ -18,6 +18,8 @@ from paig_control.physics.base import Physics
 
 BELIEVED = 0.1
 """Readings trusted less, in parts of the usual trust, do not say how large an error is usual."""
+FAR = 1e6
+"""No residual counts for more, px or rad."""
 AT_ONCE = 2**18
 """Numbers of all rollouts that a Jacobian is made of, at most, unless one film has more."""
 
@@ -55,7 +57,9 @@ class Matched:
         return torch.cat([best_start(p.physics, p.observed, p.actions, p.trust) for p, _ in self.some()])
 
     def _against(self, path: Tensor, shifts: Tensor) -> Tensor:
-        return self.physics.difference(self.observed + self.gauge.to(shifts) @ shifts, path).flatten(1)
+        """Residuals; where a rollout has left all bounds, it is far off, but not infinitely."""
+        apart = self.physics.difference(self.observed + self.gauge.to(shifts) @ shifts, path).flatten(1)
+        return torch.nan_to_num(apart, nan=FAR, posinf=FAR, neginf=-FAR).clamp(-FAR, FAR)
 
     @torch.no_grad()
     def residuals(self, start: Tensor, shifts: Tensor) -> Tensor:
@@ -105,6 +109,9 @@ class Matched:
         residual = self._against(line.positions, shifts)
         weight = (self.trust.flatten(1) / torch.sqrt(1 + (residual / scale) ** 2))[..., None]
         own, shared = line.by_state, torch.cat([line.by_constant, -self.gauge.to(start).flatten(1, 3)], -1)
+        wild = ~(own.isfinite().all(-1) & shared.isfinite().all(-1) & (residual.abs() < FAR)).all(-1)
+        own, shared = (part.masked_fill(wild[:, None, None], 0.0) for part in (own, shared))
+        residual = residual.masked_fill(wild[:, None], 0.0)  # films that have left all bounds pull at nothing
         matrix = damped(own.mT @ (weight * own), damping, 1e-12)
         mixed = own.mT @ (weight * shared)
         target = own.mT @ (weight * residual[..., None])
