@@ -69,12 +69,14 @@ def show(name: str, rows: list[dict[str, Any]]) -> None:
     """Print an environment's rows, and worst, median and best."""
     print(f"\n{name}: {SYSTEMS[name].env}, {SYSTEMS[name].films * SYSTEMS[name].steps} frames")
     for row in rows:
-        read = "  ".join(f"{one['rms']:.4f} {one['unit']}" for one in row["coordinates"])
+        read = "  ".join(f"{one['rms_in_sight']:.4f} {one['unit']}" for one in row["coordinates"])
         off = "  ".join(
             f"{key} {c['percent_off']:.2f} % ({c['std_off']:.1f} std)" for key, c in row["constants"].items()
         )
         print(f"  seed {row['seed']}  read within {read}; off by {off}; {row['cpu_seconds']:.0f} CPU-s")
-    figures = {f"body {n}": [row["coordinates"][n]["rms"] for row in rows] for n in range(len(rows[0]["coordinates"]))}
+    figures = {
+        f"body {n}": [row["coordinates"][n]["rms_in_sight"] for row in rows] for n in range(len(rows[0]["coordinates"]))
+    }
     figures |= {f"{key}, %": [row["constants"][key]["percent_off"] for row in rows] for key in rows[0]["constants"]}
     figures["CPU-seconds"] = [row["cpu_seconds"] for row in rows]
     for what, values in figures.items():

@@ -56,6 +56,7 @@ def test_films_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert [body for body, _ in each] == list(range(len(each)))
     assert {unit for _, unit in each} <= {"px", "rad"}
     assert max(one["rms"] for one in found["coordinates"]) >= found["positions"]["reading_rms"] - 1e-9
+    assert all(one["in_sight"] > 0.9 and one["rms_in_sight"] < 0.05 for one in found["coordinates"])
     assert found["augmentation"] is None
     assert found["adaptation"] is None
     assert 0 <= found["extrap_share_above"] <= 1

@@ -97,7 +97,9 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     }
     if measured.tracks is not None:
         figures["positions"] = evaluate_figures.positions(measured.tracks, found, measured.distance)
-        figures["coordinates"] = evaluate_figures.coordinates(measured.tracks, loaded.model.dynamics)
+        figures["coordinates"] = evaluate_figures.coordinates(
+            measured.tracks, loaded.model.dynamics, measured.reading.trust.numpy(force=True)
+        )
     if config.augment != "none":
         figures["augmentation"] = evaluate_figures.moved(config.augment, draws, films.cut, found)
     if adapted is not None:

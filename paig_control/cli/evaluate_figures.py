@@ -34,19 +34,34 @@ def per_step(found: Prediction) -> dict[str, Any]:
     }
 
 
-def coordinates(tracks: Tracks, dynamics: Dynamics) -> list[dict[str, Any]]:
-    """How far from the truth each body was read and predicted, in its own unit."""
-    return [
-        {
-            "body": body,
-            "coordinate": ", ".join(one.name for one in own),
-            "unit": own[0].unit,
-            "rms": float(np.sqrt(np.square(tracks.reading[..., body]).mean())),
-            "median": float(np.median(tracks.reading[..., body])),
-            "rms_predicted": float(np.sqrt(np.square(tracks.path[..., body]).mean())),
-        }
-        for body, own in enumerate(dynamics.coordinates)
-    ]
+def coordinates(tracks: Tracks, dynamics: Dynamics, trust: NDArray[np.float32]) -> list[dict[str, Any]]:
+    """How far from the truth each body was read and predicted, in its own unit.
+
+    Args:
+        tracks: positions against truth.
+        dynamics: whose coordinates they are.
+        trust: of the readings, ``(S, T, N, D)``; what is trusted by a tenth of the usual or less was not in sight.
+    """
+    rows = []
+    for body, own in enumerate(dynamics.coordinates):
+        sure = trust[:, :, body].min(-1)
+        seen = sure > 0.1 * np.median(sure)
+        rows.append(
+            {
+                "body": body,
+                "coordinate": ", ".join(one.name for one in own),
+                "unit": own[0].unit,
+                "rms": _rms(tracks.reading[..., body]),
+                "in_sight": float(seen.mean()),
+                "rms_in_sight": _rms(tracks.reading[..., body][seen]),
+                "rms_predicted": _rms(tracks.path[..., body]),
+            }
+        )
+    return rows
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.square(values).mean())) if values.size else float("nan")
 
 
 def positions(tracks: Tracks, found: Prediction, distance: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
@@ -135,8 +150,8 @@ def show(screen: Screen, figures: dict[str, Any]) -> None:
         screen.say(f"Films with an extrapolation loss above {figures['above']:g}: {figures['extrap_share_above']:.1%}")
     if figures["positions"] is not None:
         found = figures["positions"]
-        each = ", ".join(f"{one['rms']:.3g} {one['unit']}" for one in figures["coordinates"])
-        screen.say(f"Read {each} from the truth (rms); identity swaps: {found['identity_swaps']}")
+        each = ", ".join(f"{one['rms_in_sight']:.3g} {one['unit']}" for one in figures["coordinates"])
+        screen.say(f"Read {each} from the truth (rms, in sight); identity swaps: {found['identity_swaps']}")
     if figures["augmentation"] is not None:
         new = figures["augmentation"]
         screen.say(f"augment={new['kind']}: something left the picture in {new['cut_films']} films; without these:")
