@@ -221,8 +221,11 @@ class Mechanism(Physics):
 
     def _swung(self, state: State, actions: Tensor) -> State | None:
         """States under weight, friction and one motor, of bodies whose lengths are learned."""
-        tree, kinds = lumped(self.tree), [type(force) for force in self.forces.values()]
-        if tree is None or len(set(kinds)) < len(kinds) or not {*kinds} <= {Weight, Friction, Motor}:
+        tree = lumped(self.tree)
+        if tree is None:
+            return None
+        kinds = [type(force) for force in self.forces.values()]
+        if len(set(kinds)) < len(kinds) or not {*kinds} <= {Weight, Friction, Motor}:
             return None
         none = state.position.new_zeros(())
         pulls = {type(force): flat(force.value(force.constants[0].name)) for force in self.forces.values()}

@@ -140,7 +140,10 @@ def swing(
     room = np.empty((2 * count + 4, count, 2))
     lines = np.empty((8, count))
     x, v, a, torque = lines[0], lines[1], lines[2], lines[3]
-    at, speed, slope, bend = lines[4], lines[5], lines[6], lines[7]
+    slope, bend = lines[6], lines[7]
+    split = len(kicks) > 0
+    at, speed = (x, v) if split else (lines[4], lines[5])  # where forces are asked for
+    parts, share = len(kicks) if split else 1 if explicit else 4, h if explicit else h / 6
     for row in range(rows):
         own = row if len(moments) > 1 else 0
         for n in range(count):
@@ -151,38 +154,17 @@ def swing(
                 for k in range(width):
                     torque[n] += gains[own, n, k] * actions[row, step, k]
             for _ in range(substeps):
-                if len(kicks):
-                    for part in range(len(kicks)):
-                        for n in range(count):
-                            x[n] += drifts[part] * v[n]
-                        sway(
-                            on,
-                            turns,
-                            anchor,
-                            way,
-                            moments[own],
-                            inertias[own],
-                            others[own, 0],
-                            others[own, 1],
-                            torque,
-                            x,
-                            v,
-                            room,
-                            a,
-                        )
-                        for n in range(count):
-                            v[n] += kicks[part] * a[n]
-                    for n in range(count):
-                        x[n] += drifts[len(kicks)] * v[n]
-                    continue
                 for n in range(count):
                     slope[n], bend[n] = 0.0, 0.0
-                for part in range(1 if explicit else 4):
+                for part in range(parts):
                     by = 0.0 if part == 0 else h if part == 3 else h / 2
                     for n in range(count):
-                        at[n] = x[n] + by * (speed[n] if part else 0.0)
-                    for n in range(count):
-                        speed[n] = v[n] + by * (a[n] if part else 0.0)
+                        if split:
+                            x[n] += drifts[part] * v[n]
+                        else:
+                            at[n] = x[n] + by * (speed[n] if part else 0.0)
+                            speed[n] = v[n] + by * (a[n] if part else 0.0)
+                    gravity, rubbing = others[own, 0], others[own, 1]
                     sway(
                         on,
                         turns,
@@ -190,8 +172,8 @@ def swing(
                         way,
                         moments[own],
                         inertias[own],
-                        others[own, 0],
-                        others[own, 1],
+                        gravity,
+                        rubbing,
                         torque,
                         at,
                         speed,
@@ -200,11 +182,13 @@ def swing(
                     )
                     weight = 2.0 if part == 1 or part == 2 else 1.0
                     for n in range(count):
-                        slope[n] += weight * speed[n]
-                        bend[n] += weight * a[n]
-                share = h if explicit else h / 6
+                        if split:
+                            v[n] += kicks[part] * a[n]
+                        else:
+                            slope[n] += weight * speed[n]
+                            bend[n] += weight * a[n]
                 for n in range(count):
-                    x[n] += share * slope[n]
+                    x[n] += drifts[parts] * v[n] if split else share * slope[n]
                     v[n] += share * bend[n]
             for n in range(count):
                 positions[row, step, n], velocities[row, step, n] = x[n], v[n]

@@ -179,7 +179,7 @@ def _circle(frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         energy = _energy(frames, background)
         peak = float(energy.max())
         if peak < 1e-3:
-            raise PaigError("Nothing moves in these frames: all are alike. Record with actions, or from other starts.")
+            raise nothing_moves()
         energy = (energy - 0.1 * peak).clamp(min=0) + 1e-9 * energy
         total = energy.sum((1, 2)) + 1e-12
         centre = torch.stack([(energy * x).sum((1, 2)), (energy * y[:, None]).sum((1, 2))], -1) / total[:, None]
@@ -199,6 +199,11 @@ def _circle(frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         density = torch.exp(20 * (torch.cos(angle[:, None] - angle) - 1)).sum(1)
         background = weighted_median(frames, 1 / density)
     return background, centre, pivot, density
+
+
+def nothing_moves() -> PaigError:
+    """What to say of frames that are all alike."""
+    return PaigError("Nothing moves in these frames: all are alike. Record with actions, or from other starts.")
 
 
 def median(frames: Tensor) -> Tensor:

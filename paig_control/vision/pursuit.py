@@ -17,7 +17,7 @@ from torch.nn import functional
 from paig_control import ranks
 from paig_control.errors import PaigError
 from paig_control.vision.alignment import align, pixel_weight
-from paig_control.vision.discovery import Discovered, fit_sprites, median
+from paig_control.vision.discovery import Discovered, fit_sprites, median, nothing_moves
 from paig_control.vision.kinematics import Planar
 from paig_control.vision.matching import correlate, peak, spectra_of, window
 from paig_control.vision.renderer import SpriteRenderer
@@ -56,7 +56,7 @@ def discover_planar(
     background = median(frames)
     residual = frames - background
     if max(float(part.square().sum(1).max()) for part in residual.split(AT_ONCE)) < 1e-3:
-        raise PaigError("Nothing moves in these frames: all are alike. Record with actions, or from other starts.")
+        raise nothing_moves()
     side = _patch_side(residual)
     places, energies, matched = [], [], []
     for index in range(objects):

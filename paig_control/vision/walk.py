@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from paig_control.errors import PaigError
-from paig_control.vision.discovery import weighted_median
+from paig_control.vision.discovery import nothing_moves, weighted_median
 from paig_control.vision.linkage import Linked, turned
 from paig_control.vision.matching import top
 
@@ -64,7 +64,7 @@ def walk(frames: Tensor, joints: Sequence[tuple[str, int | None]], generator: to
     moved = frames - background
     usual = float(moved.square().sum(1).sqrt().flatten(1).quantile(0.995, 1).quantile(0.75))
     if usual < 0.03:
-        raise PaigError("Nothing moves in these frames: all are alike. Record with actions, or from other starts.")
+        raise nothing_moves()
     kinematics = Linked(joints).to(frames.device)
     coordinates = frames.new_zeros(len(frames), len(joints), 1)
     middle = frames.new_tensor([width / 2, height / 2])
