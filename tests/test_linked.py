@@ -36,12 +36,12 @@ SIZE = 40
 
 
 def geometry(joints: list[tuple[str, int | None]]) -> Linked:
-    """A cart in the lower half with a pole on its roof, or an arm of two links in the middle."""
+    """A cart in the lower half, nearer to the camera than the pole on its roof, or an arm of two links in the middle."""
     found = Linked(joints)
     with torch.no_grad():
         if joints == CART:
             found.anchor[:] = torch.tensor([[20.0, 27.3], [0.4, -1.0]])
-            found.offset[1], found.direction[0] = torch.tensor([0.0, -5.5]), 0.1
+            found.offset[1], found.direction[0], found.depth[0] = torch.tensor([0.0, -5.5]), 0.1, 0.05
         else:
             found.anchor[:] = torch.tensor([[20.2, 19.7], [0.0, -9.0]])
             found.offset[:] = torch.tensor([[0.0, -4.5], [0.0, -4.0]])
@@ -99,6 +99,7 @@ def test_discovery_finds_coordinates_and_joints(
     assert isinstance(kinematics, Linked)
     if joints == CART:
         assert float(kinematics.direction[0].detach()) == pytest.approx(0.1, abs=0.02)
+        assert float(kinematics.depth[0].detach()) == pytest.approx(0.05, abs=0.02)
     else:
         torch.testing.assert_close(kinematics.anchor[0].detach(), torch.tensor([20.2, 19.7]), atol=0.3, rtol=0)
         assert kinematics.seats().anchor[1].tolist() == pytest.approx([0.0, -9.0], abs=0.4)
@@ -155,10 +156,10 @@ def test_a_rail_and_a_hinge_stand_where_geometry_says() -> None:
     kinematics = geometry(CART)
     kinematics.requires_grad_(False)
     pose = kinematics.pose(torch.tensor([[5.0], [math.pi / 2]]))
-    cart = [20 + 5 * math.cos(0.1), 27.3 - 5 * math.sin(0.1)]
-    assert pose[0].tolist() == pytest.approx([*cart, 0.0], abs=1e-4)
+    cart, nearer = ([20 + far * math.cos(0.1), 27.3 - far * math.sin(0.1)] for far in (5.0, 1.05 * 5.0))
+    assert pose[0].tolist() == pytest.approx([*nearer, 0.0], abs=1e-4)
     assert pose[1].tolist() == pytest.approx([cart[0] + 0.4 - 5.5, cart[1] - 1.0, math.pi / 2], abs=1e-4)
-    other = kinematics.geometry + torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0])
+    other = kinematics.geometry + torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
     assert kinematics.pose(torch.tensor([[5.0], [0.0]]), other)[1, 0] == pytest.approx(cart[0] + 1.4, abs=1e-4)
 
 

@@ -26,6 +26,8 @@ class Linked(Kinematics):
         anchor: ``(N, 2)``, where joints sit: in the image, or in the picture of the body below, pixels.
         offset: ``(N, 2)``, from the joint to the picture's middle, in the body's own frame; nothing on a rail.
         direction: ``(N,)``, of rails, rad counter-clockwise from the right.
+        depth: ``(N,)``, by which part farther the picture of a body on a rail moves than the joints on it; what is nearer
+            to a camera seems to move farther.
         reach: ``(N,)``, from the joint to the key point, pixels.
         span: ``(2, N)``, between which coordinates lie in the films.
     """
@@ -38,7 +40,7 @@ class Linked(Kinematics):
         count = len(joints)
         self.joints = tuple(joints)
         self.anchor, self.offset = (nn.Parameter(torch.zeros(count, 2)) for _ in range(2))
-        self.direction = nn.Parameter(torch.zeros(count))
+        self.direction, self.depth = (nn.Parameter(torch.zeros(count)) for _ in range(2))
         self.reach: Tensor
         self.span: Tensor
         self.zero: Tensor
@@ -48,32 +50,45 @@ class Linked(Kinematics):
 
     @property
     def geometry(self) -> Tensor:
-        """All numbers of it that pictures can tell, ``(G,)``: of a rail its direction, of a hinge anchor and offset."""
-        parts = [
-            self.direction[n : n + 1] if kind == "rail" else torch.cat([self.anchor[n], self.offset[n]])
+        """All numbers of it that pictures can tell, ``(G,)``, a joint's :attr:`told` after another's."""
+        parts = (self.anchor, self.offset, self.direction[:, None], self.depth[:, None])
+        return torch.cat([torch.cat([part[n] for part in parts])[told] for n, told in enumerate(self.told)])
+
+    @property
+    def told(self) -> list[list[int]]:
+        """Which of anchor and offset (two numbers each), direction and depth pictures tell of each joint.
+
+        Of a hinge the first four, of a rail its direction, and its depth where other joints sit on it.
+        """
+        carrying = {on for _, on in self.joints}
+        return [
+            [0, 1, 2, 3] if kind == "hinge" else [4, 5] if n in carrying else [4]
             for n, (kind, _) in enumerate(self.joints)
         ]
-        return torch.cat(parts)
+
+    @property
+    def geometry_widths(self) -> Tensor:
+        """Perturbations of these numbers: a tenth of a pixel, a fiftieth of a radian or of all depth."""
+        usual = [0.1] * 4 + [0.02] * 2
+        return self.zero.new_tensor([usual[n] for told in self.told for n in told])
 
     @torch.no_grad()
     def build(self, geometry: Tensor) -> None:
         """Take such numbers over."""
-        anchor, offset, direction = self._parts(geometry)
-        for part, values in ((self.anchor, anchor), (self.offset, offset), (self.direction, direction)):
-            part.copy_(torch.stack(values))
+        parts = (self.anchor, self.offset, self.direction[:, None], self.depth[:, None])
+        for part, values in zip(parts, self._parts(geometry).split([2, 2, 1, 1], -1), strict=True):
+            part.copy_(values)
 
-    def _parts(self, geometry: Tensor | None) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """Anchors and offsets ``(*B, 2)`` and directions ``(*B)`` of all bodies, told or as they are."""
-        anchor, offset, direction = (list(part.unbind(0)) for part in (self.anchor, self.offset, self.direction))
-        first = 0
-        for n, (kind, _) in enumerate(self.joints if geometry is not None else ()):
-            assert geometry is not None
-            if kind == "rail":
-                direction[n] = geometry[..., first]
-            else:
-                anchor[n], offset[n] = geometry[..., first : first + 2], geometry[..., first + 2 : first + 4]
-            first += 1 if kind == "rail" else 4
-        return anchor, offset, direction
+    def _parts(self, geometry: Tensor | None) -> Tensor:
+        """Anchors, offsets, directions and depths of all bodies ``(*B, N, 6)``, told or as they are."""
+        held = torch.cat([self.anchor, self.offset, self.direction[:, None], self.depth[:, None]], -1)
+        if geometry is None:
+            return held
+        held, first = held.expand(*geometry.shape[:-1], *held.shape).clone(), 0
+        for n, told in enumerate(self.told):
+            held[..., n, told] = geometry[..., first : first + len(told)]
+            first += len(told)
+        return held
 
     def frames(self, position: Tensor, geometry: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Joints ``(*B, N, 2)`` and angles ``(*B, N)`` of all bodies, and where their pictures' middles are.
@@ -99,18 +114,18 @@ class Linked(Kinematics):
         value: Tensor,
         origins: Sequence[Tensor],
         angles: Sequence[Tensor],
-        parts: tuple[list[Tensor], list[Tensor], list[Tensor]],
+        parts: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Joint, angle and middle of a body at a coordinate ``(*B)``, those that carry it known."""
-        (anchor, offset, direction), (kind, on) = parts, self.joints[n]
+        (kind, on), (anchor, offset, rail) = self.joints[n], parts[..., n, :].split(2, -1)
         angle = torch.zeros_like(value) if on is None else angles[on]
-        origin = turned(angle, anchor[n]) + (0.0 if on is None else origins[on])
-        if kind == "rail":
-            way = angle + direction[n]
-            origin = origin + value[..., None] * torch.stack([torch.cos(way), -torch.sin(way)], -1)
-        else:
+        origin = turned(angle, anchor) + (0.0 if on is None else origins[on])
+        if kind == "hinge":
             angle = angle + value
-        return origin, angle, origin + turned(angle, offset[n])
+            return origin, angle, origin + turned(angle, offset)
+        way = angle + rail[..., 0]
+        moved = value[..., None] * torch.stack([torch.cos(way), -torch.sin(way)], -1)
+        return origin + moved, angle, origin + (1 + rail[..., 1:]) * moved
 
     def pose(self, position: Tensor, geometry: Tensor | None = None) -> Tensor:
         """Sprites sit on their joints and turn with them."""

@@ -215,9 +215,7 @@ class _Fit:
         good = (error <= TRUSTED * error.median()).double()
         for _ in range(steps):
             geometry = kinematics.geometry.detach()
-            widths = torch.cat(
-                [self.widths, *(geometry.new_tensor(w) for w in map(_geometry_widths, kinematics.joints))]
-            )
+            widths = torch.cat([self.widths, kinematics.geometry_widths])
 
             def pose_of(both: Tensor) -> Tensor:
                 return kinematics.pose(both[..., :count, None], both[..., count:])
@@ -245,8 +243,3 @@ class _Fit:
             flat = flat + torch.minimum(torch.maximum(own, -10 * self.widths), 10 * self.widths)
             kinematics.build(geometry + move.to(geometry))
         return flat
-
-
-def _geometry_widths(joint: tuple[str, int | None]) -> list[float]:
-    """Perturbations of a joint's numbers, see :attr:`~paig_control.vision.kinematics.Linked.geometry`."""
-    return [0.02] if joint[0] == "rail" else [0.1] * 4
