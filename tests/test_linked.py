@@ -36,7 +36,7 @@ SIZE = 40
 
 
 def geometry(joints: list[tuple[str, int | None]]) -> Linked:
-    """A cart in the lower half, nearer to the camera than the pole on its roof, or an arm of two links in the middle."""
+    """A cart in the lower half, nearer to the camera than the pole on it, or an arm of two links in the middle."""
     found = Linked(joints)
     with torch.no_grad():
         if joints == CART:

@@ -33,6 +33,15 @@ def scene(bodies: list[Body], **values: float) -> Mechanism:
     return found
 
 
+def separate(bodies: list[Body]) -> Mechanism:
+    """Friction of its own in each joint, and two motors of different strength."""
+    forces = {"weight": Weight(), "first": Motor([1]), "second": Motor([0])}
+    found = Mechanism(0.05, bodies, {**forces, "low": Friction([0]), "high": Friction([1])}).double()
+    pulls = {"first_actuation": 1.0, "second_actuation": -2.0, "low_friction": 0.3, "high_friction": 0.1}
+    found.set_values({"gravity": 3.0, **pulls})
+    return found
+
+
 def drawn(physics: Mechanism, *batch: int) -> tuple[State, Tensor]:
     given = torch.Generator().manual_seed(1)
     shape = (*batch, physics.objects, 1)
@@ -87,10 +96,14 @@ def test_without_friction_energy_is_kept(bodies: list[Body]) -> None:
 
 
 @pytest.mark.parametrize("integrator", ["euler-2", "rk4-1", "forward-2"])
-@pytest.mark.parametrize("bodies", [CART, ARM, THREE], ids=["cart", "arm", "three"])
-def test_machine_code_rolls_out_as_tensors_do(bodies: list[Body], integrator: str) -> None:
+@pytest.mark.parametrize(
+    "found",
+    [*(scene(bodies, gravity=3.0, actuation=-1.5, friction=0.2) for bodies in (CART, ARM, THREE)), separate(THREE)],
+    ids=["cart", "arm", "three", "separate"],
+)
+def test_machine_code_rolls_out_as_tensors_do(found: Mechanism, integrator: str) -> None:
     pytest.importorskip("numba")
-    found = scene(bodies, gravity=3.0, actuation=-1.5, friction=0.2)
+    found = copy.deepcopy(found)
     found.set_values({name: 0.2 for name in found.names if name.endswith("moment")})
     integrate_by(found, integrator)
     state, actions = drawn(found, 3, 4)
@@ -106,6 +119,21 @@ def test_machine_code_rolls_out_as_tensors_do(bodies: list[Body], integrator: st
     with torch.no_grad():
         assert found.rollout(single, actions.float()).velocity.dtype == torch.float32
         assert copy.deepcopy(found).rollout(state, actions).position.shape == (3, 4, 6, found.objects, 1)
+
+
+def test_friction_of_one_joint_holds_that_joint_alone() -> None:
+    told = [Body("rail"), Body("hinge", on=0, mass=0.3, length=2.0)]
+    rubbed, free = (Mechanism(0.05, told, forces).double() for forces in ({"pivot": Friction([1])}, {}))
+    rubbed.set_values({"friction": 0.5})
+    state, actions = drawn(rubbed, 20)
+    apart = rubbed.acceleration(state, actions[:, 0]) - free.acceleration(state, actions[:, 0])
+    angle = state.position[:, 1, 0]
+    matrix = torch.eye(2, dtype=torch.float64).repeat(20, 1, 1) * torch.tensor([1.3, 0.4], dtype=torch.float64)
+    matrix[:, 0, 1] = matrix[:, 1, 0] = -0.3 * torch.cos(angle)
+    pulled = (matrix @ apart)[..., 0]
+    torch.testing.assert_close(pulled[:, 0], torch.zeros(20, dtype=torch.float64), atol=1e-9, rtol=0)
+    torch.testing.assert_close(pulled[:, 1], -0.5 * state.velocity[:, 1, 0])
+    assert rubbed.describe()["forces"]["pivot"] == {"kind": "friction", "bodies": [1]}
 
 
 @pytest.mark.filterwarnings("ignore:.*already returned terminated")

@@ -25,6 +25,7 @@ class Description:
         actions: ``(n, A)``, what each of n separate actions does.
         dt: seconds between frames, or the attribute that says them, where no attribute ``dt`` does.
         mechanism: more constants, those of bodies on joints in pixels, from environment and picture's height and width.
+        names: of the bodies with joints that MuJoCo moves, where it is to be others than the engine's.
     """
 
     state_attribute: str | None = None
@@ -37,6 +38,7 @@ class Description:
     actions: Sequence[Sequence[float]] | None = None
     dt: float | str | None = None
     mechanism: Callable[[Any, tuple[int, int]], dict[str, float]] | None = None
+    names: Sequence[str] = ()
 
 
 KNOWN = {
@@ -53,9 +55,9 @@ KNOWN = {
         "state", [0, 2], [1, 3], actions=[[-1.0], [1.0]], dt="tau", mechanism=mechanisms.cartpole
     ),
     "Acrobot-v1": Description("state", [0, 1], [2, 3], actions=[[-1.0], [0.0], [1.0]], mechanism=mechanisms.acrobot),
-    "dm_control/cartpole-balance": Description(mechanism=mechanisms.simulated_cartpole),
-    "dm_control/cartpole-swingup": Description(mechanism=mechanisms.simulated_cartpole),
-    "dm_control/acrobot-swingup": Description(mechanism=mechanisms.simulated_acrobot),
+    "dm_control/cartpole-balance": Description(names=("cart", "pole")),
+    "dm_control/cartpole-swingup": Description(names=("cart", "pole")),
+    "dm_control/acrobot-swingup": Description(names=("upper", "lower")),
     "MountainCar-v0": Description("state", [0], [1], actions=[[-1.0], [0.0], [1.0]]),
     "MountainCarContinuous-v0": Description("state", [0], [1]),
 }

@@ -1,16 +1,12 @@
 """What is true of bodies on joints that others wrote, by the names and in the pixels of a learned mechanism.
 
 For evaluation alone, see :mod:`~paig_control.physics.lumped`: moments and inertias come from the environments' own
-attributes, or from the mass matrix, the weights and the motors of the engine that moves them.
+attributes; what an engine moves, :mod:`~paig_control.envs.engine` knows.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 Size = tuple[int, int]
 """Height and width of the pictures, pixels."""
@@ -42,77 +38,3 @@ def acrobot(world: Any, size: Size) -> dict[str, float]:
         "gravity": metre * 9.8,
         "actuation": metre / upper,
     }
-
-
-def simulated_cartpole(world: Any, size: Size) -> dict[str, float]:
-    """The same of dm_control's cartpole, by its engine."""
-    engine = _Engine(world)
-    total, moment, inertia = engine.mass(0.0, 0.0)[[0, 0, 1], [0, 1, 1]]
-    metre = engine.metre(size)
-    return {
-        "pole_moment": metre * abs(moment) / total,
-        "pole_length": metre * inertia / abs(moment),
-        "gravity": metre * engine.gravity,
-        "actuation": metre * engine.gain(0) / total,
-    }
-
-
-def simulated_acrobot(world: Any, size: Size) -> dict[str, float]:
-    """The same of dm_control's acrobot, by its engine."""
-    engine = _Engine(world)
-    straight, folded = engine.mass(0.0, 0.0), engine.mass(0.0, math.pi)
-    both, lower = np.abs(engine.weight(math.pi / 2, 0.0)) / engine.gravity
-    upper, metre = both - lower, engine.metre(size)
-    return {
-        "upper_length": metre * ((straight[0, 0] + folded[0, 0]) / 2 - straight[1, 1]) / upper,
-        "lower_moment": lower / upper,
-        "lower_length": metre * straight[1, 1] / lower,
-        "gravity": metre * engine.gravity,
-        "actuation": metre * engine.gain(1) / upper,
-        "friction": metre * engine.damping / upper,
-    }
-
-
-class _Engine:
-    """MuJoCo, asked on a copy of what it holds.
-
-    Args:
-        world: an environment of dm_control's suite.
-    """
-
-    def __init__(self, world: Any) -> None:
-        import mujoco
-
-        self._lib, self._model = mujoco, world.world.physics.model.ptr
-        self._data, self._view = mujoco.MjData(self._model), world.view
-        self.gravity = float(np.linalg.norm(self._model.opt.gravity))
-        self.damping = float(self._model.dof_damping[0])
-
-    def _set(self, *position: float, control: float = 0.0) -> Any:
-        self._data.qpos[:], self._data.qvel[:], self._data.ctrl[:] = position, 0.0, control
-        self._lib.mj_forward(self._model, self._data)
-        return self._data
-
-    def mass(self, *position: float) -> NDArray[np.float64]:
-        """The mass matrix."""
-        data, full = self._set(*position), np.zeros((len(position), len(position)))
-        for row, way in zip(full, np.eye(len(position)), strict=True):
-            self._lib.mj_mulM(self._model, data, row, way)
-        return full
-
-    def weight(self, *position: float) -> NDArray[np.float64]:
-        """What gravity does in each joint."""
-        return np.array(self._set(*position).qfrc_bias)
-
-    def gain(self, joint: int) -> float:
-        """What an action of one does in a joint."""
-        return float(self._set(0.0, 0.0, control=1.0).qfrc_actuator[joint])
-
-    def metre(self, size: Size) -> float:
-        """Pixels, where the first joint is."""
-        height, width, camera = self._view
-        data = self._set(0.0, 0.0)
-        number = self._model.camera(camera).id
-        away = (data.cam_xpos[number] - data.xanchor[0]) @ data.cam_xmat[number].reshape(3, 3)[:, 2]
-        seen = 2 * away * math.tan(math.radians(self._model.cam_fovy[number]) / 2)
-        return float(min(size[0] / height, size[1] / width) * height / seen)

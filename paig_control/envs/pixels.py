@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from paig_control.border import guarding
 from paig_control.border.action_set import ActionSet
 from paig_control.border.guarding import coloured
-from paig_control.envs import checks, inner, suite
+from paig_control.envs import checks, engine, inner, suite, world
 from paig_control.envs.base import Image, PixelEnv
 from paig_control.envs.checks import Array
 from paig_control.envs.goal_sampling import Tolerance
@@ -44,7 +44,8 @@ class Pixels(PixelEnv):
     environment that is not known they mean "nothing": it has pixels and actions, but no state and no goal.
 
     Args:
-        env_id: an id of Gymnasium's registry, or a task of dm_control's suite, ``dm_control/cartpole-swingup``.
+        env_id: an id of Gymnasium's registry, a task of dm_control's suite, ``dm_control/cartpole-swingup``, or a file
+            that describes a mechanism for MuJoCo, ``crane.xml``.
         size: pixels, one number or (height, width).
         env_kwargs: arguments of the inner environment.
         state_attribute: attribute that holds the state; ``"mujoco"`` for what that engine holds, which is found out
@@ -107,6 +108,7 @@ class Pixels(PixelEnv):
         self._attribute = known.state_attribute if state_attribute == "auto" else state_attribute
         self._constants = dict(known.constants if constants is None else constants)
         self._mechanism = known.mechanism if constants is None else None
+        self._names = known.names
         self._physics = copy.deepcopy(dict(known.physics if physics is None else physics))
         self._resets = copy.deepcopy(dict(known.reset_attributes if reset_attributes is None else reset_attributes))
         self._positions = _indices("positions", known.positions if positions is None else positions)
@@ -139,6 +141,8 @@ class Pixels(PixelEnv):
             env: gym.Env[Any, Any]
             if self.env_id.startswith(suite.PREFIX):
                 env = suite.Suite(self.env_id, **arguments)
+            elif self.env_id.endswith(world.SUFFIX):
+                env = world.World(self.env_id, **arguments)
             else:
                 if "mujoco" in str(getattr(gym.registry.get(self.env_id), "entry_point", "")):
                     suite.render_unseen()
@@ -219,6 +223,8 @@ class Pixels(PixelEnv):
         }
         if self._mechanism is not None:
             constants |= self._mechanism(self.inner.unwrapped, self.size)
+        elif self._attribute == MUJOCO and not self._constants:
+            constants |= engine.truth(*engine.filmed(self.inner), self.size, self._names)
         physics = dict(self._physics)
         if "dt" in physics:
             physics |= {"dt": self.dt, "substeps": self.skip * physics.get("substeps", 1)}
@@ -316,13 +322,13 @@ class Pixels(PixelEnv):
     def simulate(self, states: Array, actions: Array) -> Array:
         """States ``(B, 2, N, D)`` at the end of actions ``(B, T, A)``, one after the other on the second copy."""
         easel, attribute = self._copy(), self._attribute or ""
-        world, ends = easel.unwrapped, np.empty_like(states)
+        unwrapped, ends = easel.unwrapped, np.empty_like(states)
         plans = self._inward(actions, *actions.shape[:2])
         for index, (state, plan) in enumerate(zip(states, plans, strict=True)):
             self._put(easel, state)
             for sent in plan:
                 for _ in range(self.skip):
-                    guarding.send(world, self.env_id, sent)
+                    guarding.send(unwrapped, self.env_id, sent)
             held = self._inner_state(easel, attribute)
             ends[index] = held[self._positions], held[self._velocities]
         return ends

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paig_control.envs import checks
+from paig_control.envs.engine import Camera
 from paig_control.errors import PaigError, nearest
 
 PREFIX = "dm_control/"
@@ -73,7 +74,7 @@ class Suite(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
         offered = [f"{PREFIX}{one}-{other}" for one, other in suite.ALL_TASKS]
         if (domain, task) not in suite.ALL_TASKS:
             raise PaigError(f"dm_control has no task {env_id!r}; {nearest(env_id, offered)}")
-        self.view = (checks.whole("height", height), checks.whole("width", width), camera)
+        self.frame, self.camera = (checks.whole("height", height), checks.whole("width", width)), camera
         self.render_mode = render_mode
         self.world: Any = suite.load(domain, task, task_kwargs=task_kwargs)
         wanted = self.world.action_spec()
@@ -110,7 +111,17 @@ class Suite(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
 
     def render(self) -> Any:
         """What the camera sees, ``(height, width, 3)``."""
-        return self.world.physics.render(self.view[0], self.view[1], camera_id=self.view[2])
+        return self.world.physics.render(*self.frame, camera_id=self.camera)
+
+    @property
+    def model(self) -> Any:
+        """What the engine moves."""
+        return self.world.physics.model.ptr
+
+    @property
+    def view(self) -> Camera:
+        """How it is filmed."""
+        return Camera.fixed(self.model, self.data, self.camera)
 
     def _observed(self, found: Any) -> NDArray[np.float64]:
         return np.concatenate([np.ravel(part) for part in found.observation.values()])

@@ -18,7 +18,7 @@ from paig_control.physics.written import asked
 
 ADOPTED = "schema_own_"
 """How the names begin under which they are known; such names are not offered."""
-FOREIGN = re.compile(r"^dm_control/|^(?!paig/).*-v\d+$")
+FOREIGN = re.compile(r"^dm_control/|^(?!paig/).*-v\d+$|\.xml$")
 """Ids of environments that are not of this library."""
 
 

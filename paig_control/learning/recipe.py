@@ -316,9 +316,9 @@ class Staged(Trainer[RecipeSettings]):
         model.kinematics.settle(found.anywhere)
         missed, far, left = self._missed(few)
         troubles = []
-        if not found.rms < CLOSE * self.motion:
+        if not found.rms < CLOSE * max(self.motion, far):
             troubles.append(
-                f"The physics does not explain the motion: residual {found.rms:.3g} against steps of {self.motion:.3g}."
+                f"The physics does not explain the motion: residual {found.rms:.3g}, while things move by {far:.3g}."
             )
         elif not missed < CLOSE * max(self.motion, far):
             troubles.append(

@@ -84,6 +84,8 @@ def laws_of(scene: Mechanism) -> Laws | None:
         return None
     if any(type(force) not in KINDS and type(force) is not Walls for force in forces):
         return None
+    if any(isinstance(force, Friction) and not force.everywhere for force in forces):
+        return None
     pulls, count = [force for force in forces if not force.walls], scene.objects
     joined = np.ones((len(pulls), count, count), np.float32) - np.eye(count, dtype=np.float32)
     each = np.zeros((len(pulls), count, 3), np.float32)

@@ -184,15 +184,32 @@ class QuadraticDrag(Force):
 
 
 class Friction(Force):
-    """Friction in rails and hinges, against the coordinate's velocity and in proportion to it."""
+    """Friction in rails and hinges, against the coordinate's velocity and in proportion to it.
+
+    Args:
+        bodies: in whose joints it is; in all of them by default.
+    """
 
     constants = (Constant("friction", start=0.1),)
     on, joints, linear = "joints", ("rail", "hinge"), True
     uses_velocity = True
 
+    def __init__(self, bodies: Sequence[int] | None = None) -> None:
+        super().__init__()
+        self.bodies = bodies
+
+    def enter(self, scene: Mechanism, names: Mapping[str, str]) -> None:
+        """See :class:`Force`."""
+        super().enter(scene, names)
+        whom = chosen("bodies", self.bodies, len(scene.bodies))
+        self.everywhere = len(whom) == len(scene.bodies)
+        self.rubbed: Tensor
+        self.register_buffer("rubbed", spread(whom, len(scene.bodies)).sum(1, keepdim=True), persistent=False)
+
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """Against the coordinates' velocities."""
-        return -self.value("friction") * motion.velocity
+        pull = -self.value("friction") * motion.velocity
+        return pull if self.everywhere else pull * self.rubbed.to(pull)
 
 
 class Driven(Force):

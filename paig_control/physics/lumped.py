@@ -58,16 +58,14 @@ class Pulls(NamedTuple):
     """What acts in the joints.
 
     Attributes:
-        gravity: a number, or one for each problem.
-        friction: the same.
-        actuation: the same.
-        spread: ``(N, A)``, which joints each number of an action drives.
+        gravity: a number, or one for each problem, as the others.
+        friction: ``(*B, N)``, in each joint.
+        gains: ``(*B, N, A)``, what each number of an action does in each joint.
     """
 
     gravity: Tensor
     friction: Tensor
-    actuation: Tensor
-    spread: Tensor
+    gains: Tensor
 
 
 class Stepping(NamedTuple):
@@ -177,8 +175,7 @@ class Lumped(nn.Module):
         """States ``(*B, H, N, 1)`` under actions ``(*B, H, A)`` by compiled code; None where there is none for them."""
         one = state.position.new_zeros(())
         moment, inertia = self._inertia(one)
-        parts = [moment, inertia, pulls.gravity.to(one)[..., None], pulls.friction.to(one)[..., None]]
-        gains = pulls.actuation.to(one)[..., None, None] * pulls.spread.to(one)
+        parts, gains = [moment, inertia, pulls.gravity[..., None], pulls.friction], pulls.gains
         given = (*state, actions, *parts, gains)
         if any(x.device.type != "cpu" or (torch.is_grad_enabled() and x.requires_grad) for x in given):
             return None
@@ -187,8 +184,7 @@ class Lumped(nn.Module):
             return None
         batch, (horizon, width), count = actions.shape[:-2], actions.shape[-2:], len(self.bodies)
         each = batch if any(x.dim() > 1 for x in parts) or gains.dim() > 2 else ()
-        others = torch.cat(torch.broadcast_tensors(*parts[2:]), -1)
-        shared = [_rows(x, each, x.shape[-1:]) for x in (moment, inertia, others)]
+        shared = [_rows(x, each, x.shape[-1:]) for x in parts]
         shared.append(_rows(gains, each, gains.shape[-2:]))
         starts = [_rows(x[..., 0].expand(*batch, count), batch, (count,)) for x in state]
         places, speeds = (np.empty((len(starts[0]), horizon, count)) for _ in range(2))

@@ -220,25 +220,27 @@ class Mechanism(Physics):
         return super().rollout(state, actions) if quick is None else quick
 
     def _swung(self, state: State, actions: Tensor) -> State | None:
-        """States under weight, friction and one motor, of bodies whose lengths are learned."""
+        """States under weight, friction and motors, of bodies whose lengths are learned."""
         tree = lumped(self.tree)
-        if tree is None:
-            return None
-        kinds = [type(force) for force in self.forces.values()]
-        if len(set(kinds)) < len(kinds) or not {*kinds} <= {Weight, Friction, Motor}:
+        if tree is None or not {type(force) for force in self.forces.values()} <= {Weight, Friction, Motor}:
             return None
         none = state.position.new_zeros(())
-        pulls = {type(force): flat(force.value(force.constants[0].name)) for force in self.forces.values()}
-        spread = [force.spread for force in self.forces.values() if isinstance(force, Motor)]
+        gravity, friction, gains = none, none.expand(self.objects), [none.expand(self.objects, 0)]
+        for force in self.forces.values():
+            value = flat(force.value(force.constants[0].name)).to(none)[..., None]
+            if isinstance(force, Weight):
+                gravity = gravity + value[..., 0]
+            elif isinstance(force, Friction):
+                friction = friction + value * force.rubbed[:, 0].to(none)
+            elif isinstance(force, Motor):
+                gains.append(value[..., None] * force.spread.to(none))
+        each = torch.broadcast_shapes(*(gain.shape[:-1] for gain in gains))
         h = self.dt / self.substeps
         drifts, kicks = SCHEMES.get(self.scheme, ((), ()))
         return tree.rolled(
             state,
             actions,
-            Pulls(
-                *(pulls.get(kind, none) for kind in (Weight, Friction, Motor)),
-                *spread or [none.expand(self.objects, 0)],
-            ),
+            Pulls(gravity, friction, torch.cat([gain.expand(*each, -1) for gain in gains], -1)),
             Stepping(
                 ([part * h for part in drifts], [part * h for part in kicks]), h, self.substeps, self.scheme == FORWARD
             ),

@@ -27,7 +27,7 @@ def sway(
     moment: Floats,
     inertia: Floats,
     gravity: Any,
-    rubbing: Any,
+    rubbing: Floats,
     torque: Floats,
     x: Floats,
     v: Floats,
@@ -75,7 +75,7 @@ def sway(
             slope[n, n, 0] += math.cos(way[n])
             slope[n, n, 1] -= math.sin(way[n])
     for i in range(count):
-        a[i] = torque[i] - rubbing * v[i]
+        a[i] = torque[i] - rubbing[i] * v[i]
         for j in range(count):
             matrix[i, j] = 0.0
     for n in range(count):
@@ -116,7 +116,8 @@ def swing(
     way: Floats,
     moments: Floats,
     inertias: Floats,
-    others: Floats,
+    gravities: Floats,
+    rubbing: Floats,
     gains: Floats,
     drifts: Floats,
     kicks: Floats,
@@ -131,9 +132,8 @@ def swing(
 ) -> None:
     """Write the states ``(R, H, N)`` after each action ``(R, H, A)`` from starts ``(R, N)``.
 
-    Each row has moments and inertias ``(R or 1, N)``, gravity and friction ``(R or 1, 2)`` and gains
-    ``(R or 1, N, A)``. Without ``kicks`` the scheme is Euler's explicit one, or else Runge and Kutta's, with substeps
-    of ``h``.
+    Each row has moments, inertias and friction ``(R or 1, N)``, gravity ``(R or 1, 1)`` and gains ``(R or 1, N, A)``.
+    Without ``kicks`` the scheme is Euler's explicit one, or else Runge and Kutta's, with substeps of ``h``.
     """
     rows, horizon, width = actions.shape
     count = position.shape[1]
@@ -164,7 +164,6 @@ def swing(
                         else:
                             at[n] = x[n] + by * (speed[n] if part else 0.0)
                             speed[n] = v[n] + by * (a[n] if part else 0.0)
-                    gravity, rubbing = others[own, 0], others[own, 1]
                     sway(
                         on,
                         turns,
@@ -172,8 +171,8 @@ def swing(
                         way,
                         moments[own],
                         inertias[own],
-                        gravity,
-                        rubbing,
+                        gravities[own, 0],
+                        rubbing[own],
                         torque,
                         at,
                         speed,

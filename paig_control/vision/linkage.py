@@ -26,8 +26,8 @@ class Linked(Kinematics):
         anchor: ``(N, 2)``, where joints sit: in the image, or in the picture of the body below, pixels.
         offset: ``(N, 2)``, from the joint to the picture's middle, in the body's own frame; nothing on a rail.
         direction: ``(N,)``, of rails, rad counter-clockwise from the right.
-        depth: ``(N,)``, by which part farther the picture of a body on a rail moves than the joints on it; what is nearer
-            to a camera seems to move farther.
+        depth: ``(N,)``, by which part farther the picture of a body on a rail moves than the joints on it; what is
+            nearer to a camera seems to move farther.
         reach: ``(N,)``, from the joint to the key point, pixels.
         span: ``(2, N)``, between which coordinates lie in the films.
     """

@@ -1,0 +1,198 @@
+"""What is true of bodies on joints that MuJoCo moves, by the names and in the pixels of a learned mechanism.
+
+For evaluation alone. Of each body with a joint count its mass, its centre and its inertia about the joint, with all
+that hangs on it added where it hangs (the base parameters of :mod:`~paig_control.physics.lumped`); they are read off
+the engine's own model, as are gravity, motors and friction. What turns counts counter-clockwise, what slides to the
+right, as a camera sees it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from paig_control.envs.checks import Array
+
+FLAT = 1e-3
+"""Joints that lie so much out of the picture's plane, or less, lie in it."""
+
+
+class Camera(NamedTuple):
+    """Where a camera is, and how it looks.
+
+    Attributes:
+        place: ``(3,)``.
+        right: ``(3,)``, a unit long, as the next two.
+        up: ``(3,)``.
+        back: ``(3,)``, from what is seen to the camera.
+        slope: half the height of what is seen, in parts of its distance.
+    """
+
+    place: Array
+    right: Array
+    up: Array
+    back: Array
+    slope: float
+
+    def flat(self, way: Array) -> Array:
+        """A way ``(3,)`` as far as it lies in the picture's plane."""
+        return way - (way @ self.back) * self.back
+
+    @classmethod
+    def fixed(cls, model: Any, data: Any, camera: int | str) -> Camera:
+        """A camera of a model's, where it is."""
+        number = model.camera(camera).id
+        right, up, back = np.array(data.cam_xmat[number]).reshape(3, 3).T
+        slope = math.tan(math.radians(model.cam_fovy[number]) / 2)
+        return cls(np.array(data.cam_xpos[number]), right, up, back, slope)
+
+    @classmethod
+    def of_scene(cls, scene: Any) -> Camera:
+        """The camera by which an engine's scene was last drawn."""
+        one, other = scene.camera
+        place = (np.array(one.pos) + np.array(other.pos)) / 2
+        forward, up = np.array(one.forward, float), np.array(one.up, float)
+        return cls(place, np.cross(forward, up), up, -forward, float(one.frustum_top / one.frustum_near))
+
+
+class _Link(NamedTuple):
+    """A body with a joint, and what is fixed to it.
+
+    Attributes:
+        name: of it.
+        on: number of the link that carries it.
+        turns: whether its joint is a hinge.
+        way: 1 or -1, whether its coordinate counts as the camera sees it.
+        anchor: ``(3,)``, where the joint is.
+        mass: kg.
+        moment: ``(3,)``, mass times the way from the joint to its centre.
+        inertia: about the joint's axis.
+    """
+
+    name: str
+    on: int | None
+    turns: bool
+    way: float
+    anchor: Array
+    mass: float
+    moment: Array
+    inertia: float
+
+
+def filmed(env: gym.Env[Any, Any]) -> tuple[Any, Camera, tuple[int, int]]:
+    """What moves in an environment, by which camera it is seen, and height and width of what that renders."""
+    world: Any = env.unwrapped
+    if hasattr(world, "view"):
+        return world.model, world.view, world.frame
+    env.render()  # Gymnasium's own have a camera of their own, which stands where it was when it was last used
+    return world.model, Camera.of_scene(world.mujoco_renderer._get_viewer("rgb_array").scn), (world.height, world.width)
+
+
+def truth(
+    model: Any, camera: Camera, frame: tuple[int, int], size: tuple[int, int], names: Sequence[str] = ()
+) -> dict[str, float]:
+    """Constants by name of a model whose joints lie in the picture's plane, one a body; of others none.
+
+    Args:
+        model: MuJoCo's.
+        camera: that films it.
+        frame: height and width of what it renders, pixels.
+        size: of the pictures.
+        names: of the bodies with joints; by default the model's own.
+    """
+    import mujoco
+
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    gravity = np.array(model.opt.gravity)
+    links = _links(mujoco, model, data, camera, names)
+    if not links or abs(gravity @ camera.back) > FLAT * max(1e-9, float(np.linalg.norm(gravity))):
+        return {}
+    seen = next((link for link in links if link.turns), links[0])  # rails may be nearer to the camera
+    away = float((camera.place - seen.anchor) @ camera.back)
+    metre = min(size[0] / frame[0], size[1] / frame[1]) * frame[0] / (2 * away * camera.slope)
+    found, whole = {}, _hung(links, camera)
+    first = float(np.linalg.norm(whole[0].moment)) if links[0].turns else whole[0].mass
+    for number, link in enumerate(whole):
+        moment = float(np.linalg.norm(link.moment))
+        if number:
+            found[f"{link.name}_moment"] = moment / first * (1.0 if links[0].turns else metre)
+        if link.turns:
+            found[f"{link.name}_length"] = metre * link.inertia / moment
+    if np.any(gravity):
+        found["gravity"] = metre * float(np.linalg.norm(gravity))
+    drag = np.array([metre if links[0].turns else metre**2 if link.turns else 1.0 for link in links]) / first
+    pulls = {"friction": drag * model.dof_damping}
+    if model.nu:
+        pull = [each * link.way * (1.0 if link.turns else metre) for each, link in zip(drag, links, strict=True)]
+        pulls["actuation"] = pull * _gains(mujoco, model, data)
+    for name, each in pulls.items():
+        found |= {f"{link.name}_{name}": float(pull) for link, pull in zip(links, each, strict=True) if pull}
+        acting = each[each != 0]
+        if len(acting) and np.ptp(acting) < 1e-6 * abs(acting[0]) and (name == "actuation" or len(acting) == len(each)):
+            found[name] = float(acting[0])
+    return found
+
+
+def _links(mujoco: Any, model: Any, data: Any, camera: Camera, names: Sequence[str]) -> list[_Link]:
+    """All bodies with joints, what is fixed to them added; none where that is no mechanism in the picture's plane."""
+    hinge, kinds = int(mujoco.mjtJoint.mjJNT_HINGE), model.jnt_type.tolist()
+    bodies = model.jnt_bodyid.tolist()
+    turning = [kind == hinge for kind in kinds]
+    if len(set(bodies)) < len(bodies) or not {*kinds} <= {hinge, int(mujoco.mjtJoint.mjJNT_SLIDE)}:
+        return []
+    axes = data.xaxis @ np.stack([camera.right, camera.up, camera.back], 1)
+    if any(np.abs(axis[:2] if turns else axis[2:]).max() > FLAT for axis, turns in zip(axes, turning, strict=True)):
+        return []
+    if any(model.dof_armature[1:]):  # of a motor that turns along with the link below: no link has it
+        return []
+    owner: list[int | None] = []  # of each body the joint that moves it
+    for body, below in enumerate(model.body_parentid.tolist()):
+        owner.append(bodies.index(body) if body in bodies else None if body == 0 else owner[below])
+    found = []
+    for joint, body in enumerate(bodies):
+        anchor, axis = data.xanchor[joint], data.xaxis[joint]
+        mass, moment, inertia = 0.0, np.zeros(3), float(model.dof_armature[joint])
+        for other in (one for one, moved_by in enumerate(owner) if moved_by == joint):
+            arm = camera.flat(data.xipos[other] - anchor)
+            turned = data.ximat[other].reshape(3, 3).T @ axis
+            mass += float(model.body_mass[other])
+            moment = moment + model.body_mass[other] * arm
+            inertia += float(model.body_inertia[other] @ turned**2 + model.body_mass[other] * (arm @ arm))
+        if not turning[joint]:
+            mass += float(model.dof_armature[joint])
+        way = axes[joint, 2] if turning[joint] else axes[joint, 0] if abs(axes[joint, 0]) > FLAT else axes[joint, 1]
+        name = names[joint] if names else model.body(body).name or f"body{joint}"
+        on = owner[int(model.body_parentid[body])]
+        if on is not None and not turning[joint]:
+            return []
+        found.append(_Link(name, on, turning[joint], math.copysign(1.0, way), anchor, mass, moment, inertia))
+    return found
+
+
+def _hung(links: Sequence[_Link], camera: Camera) -> list[_Link]:
+    """Links with the mass of all that hangs on them, where it hangs."""
+    whole = list(links)
+    for number in reversed(range(len(links))):
+        link = whole[number]
+        if link.on is not None:
+            below = whole[link.on]
+            arm = camera.flat(link.anchor - below.anchor)
+            whole[link.on] = below._replace(
+                mass=below.mass + link.mass,
+                moment=below.moment + link.mass * arm,
+                inertia=below.inertia + link.mass * float(arm @ arm),
+            )
+    return whole
+
+
+def _gains(mujoco: Any, model: Any, data: Any) -> NDArray[np.float64]:
+    """What actions of one do in the joints."""
+    data.ctrl[:] = 1.0
+    mujoco.mj_forward(model, data)
+    return np.array(data.qfrc_actuator)

@@ -1,0 +1,189 @@
+"""Mechanisms that are written down for MuJoCo: how they are filmed, and what is true of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+import paig_control  # noqa: F401
+from paig_control.cli.main import main
+from paig_control.envs import suite
+from paig_control.errors import PaigError
+from paig_control.physics.forces import Friction, Motor, Weight
+from paig_control.physics.joints import Body
+from paig_control.physics.mechanism import Mechanism
+from paig_control.types import State
+
+CRANE = Path(__file__).parents[1] / "examples" / "crane.xml"
+CAMERA = '<camera name="side" pos="0 -5 0" xyaxes="1 0 0 0 0 1"/>'
+ROPE = f"""
+<mujoco>
+  <option timestep="0.002"/>
+  <worldbody>
+    {CAMERA}
+    <body name="cart">
+      <joint name="rail" type="slide" axis="-1 0 0" damping="0.4" armature="0.3"/>
+      <geom type="box" size="0.2 0.1 0.1" mass="2"/>
+      <body name="upper" pos="0.1 -0.3 -0.2" euler="0 10 0">
+        <joint type="hinge" axis="0 -1 0" damping="0.03"/>
+        <geom type="capsule" fromto="0 0 0 0 0 -0.5" size="0.03" mass="0.5"/>
+        <body pos="0.2 0 0"><geom type="sphere" size="0.1" mass="0.2"/></body>
+        <body name="lower" pos="0.05 -0.1 -0.5">
+          <joint name="knee" type="hinge" axis="0 1 0" damping="0.01"/>
+          <geom type="box" size="0.05 0.02 0.2" pos="0.1 0 -0.2" mass="0.7"/>
+        </body>
+      </body>
+    </body>
+  </worldbody>
+  <actuator><motor joint="rail" gear="3"/><motor joint="knee" gear="0.2"/></actuator>
+</mujoco>
+"""
+
+
+def world(path: Path | str, **kwargs: Any) -> Any:
+    suite.render_unseen()
+    pytest.importorskip("mujoco", reason="needs pip install 'paig-control[mujoco]'")
+    return gym.make("paig/Pixels-v0", env_id=str(path), **kwargs).unwrapped
+
+
+def rendering(path: Path | str, **kwargs: Any) -> Any:
+    made = world(path, **kwargs)
+    if not {"DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"} & set(os.environ):
+        pytest.skip(f"nothing to render with: {suite.UNSEEN}")
+    return made
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "rope.xml"
+    path.write_text(text)
+    return path
+
+
+def test_bodies_accelerate_as_the_constants_say_that_are_read_off_the_model(tmp_path: Path) -> None:
+    found = world(written(tmp_path, ROPE), size=64)
+    import mujoco
+
+    constants = found.truth["constants"]
+    metre = constants["gravity"] / 9.81
+    assert metre == pytest.approx(64 / (2 * 4.7 * np.tan(np.deg2rad(22.5))), rel=1e-6)  # where the first hinge is
+    assert "actuation" not in constants  # two motors, each of its own
+    assert "friction" not in constants
+    assert constants["cart_actuation"] < 0 < constants["cart_friction"]  # which pushes to the left
+    bodies = [
+        Body("rail", name="cart"),
+        *(Body("hinge", on=n, length=None, name=x) for n, x in enumerate(("up", "low"))),
+    ]
+    forces = {"weight": Weight(), "cart": Motor([0]), "lower": Motor([2])}
+    frictions = {"rail": Friction([0]), "upper": Friction([1]), "knee": Friction([2])}
+    learned = Mechanism(0.01, bodies, {**forces, **frictions}).double()
+    names = {"up_moment": "upper_moment", "up_length": "upper_length", "low_moment": "lower_moment"}
+    names |= {"low_length": "lower_length", "rail_friction": "cart_friction", "knee_friction": "lower_friction"}
+    learned.set_values({name: constants[names.get(name, name)] for name in learned.names})
+    model = found.inner.unwrapped.model
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    # where links point, from each hinge to the centre of what hangs on it, as the file has them
+    lower = data.xipos[-1] - data.xanchor[2]
+    upper = 0.5 * (data.xipos[2] - data.xanchor[1]) + 0.2 * (data.xipos[3] - data.xanchor[1])
+    upper = upper + 0.7 * (data.xanchor[2] - data.xanchor[1])
+    tilt = [np.arctan2(-way[0], way[2]) for way in (upper, lower)]  # counter-clockwise from straight up
+    arm = metre * (data.xanchor[2] - data.xanchor[1])
+    cos, sin = np.cos(tilt[0]), np.sin(tilt[0])
+    right, down = arm[0], -arm[2]
+    anchor = [right * cos - down * sin, right * sin + down * cos]  # turned back
+    learned.seat(torch.tensor([[0.0, 0.0], [0.0, 0.0], anchor], dtype=torch.float64), torch.zeros(3))
+    way, scale = np.array([-1.0, 1.0, -1.0]), np.array([metre, 1.0, 1.0])
+    zero = np.array([0.0, tilt[0], tilt[1] - tilt[0]])
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        data.qpos[:], data.qvel[:], data.ctrl[:] = rng.normal(size=3), rng.normal(size=3), rng.uniform(-1, 1, 2)
+        mujoco.mj_forward(model, data)
+        place, speed = zero + way * scale * data.qpos, way * scale * data.qvel
+        state = State(torch.from_numpy(place[:, None]), torch.from_numpy(speed[:, None]))
+        told = learned.acceleration(state, torch.from_numpy(data.ctrl.copy()))
+        np.testing.assert_allclose(told.detach().numpy()[:, 0], way * scale * data.qacc, rtol=1e-6, atol=1e-6)
+
+
+def test_nothing_is_said_to_be_true_of_what_does_not_lie_in_the_picture(tmp_path: Path) -> None:
+    aslant = ROPE.replace('xyaxes="1 0 0 0 0 1"', 'xyaxes="1 0 0 0 0.3 1"')
+    twice = ROPE.replace('<geom type="box" size="0.2', '<joint type="hinge" axis="0 1 0"/><geom type="box" size="0.2')
+    for text in (aslant, twice):
+        assert world(written(tmp_path, text)).truth["constants"] == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "kwargs", "message"),
+    [
+        ("<mujoco><worldbody>", {}, "MuJoCo refuses .*rope.xml"),
+        (f"<mujoco><worldbody>{CAMERA}</worldbody></mujoco>", {}, "has no joint, so nothing moves"),
+        (ROPE.replace(CAMERA, ""), {}, "has no camera: give it one"),
+        (ROPE, {"camera": "above"}, "has no camera 'above': expected a number below 1, or a name"),
+        (ROPE, {"interval": -1.0}, "interval = -1.0"),
+    ],
+)
+def test_files_that_are_no_mechanism_are_refused(
+    tmp_path: Path, text: str, kwargs: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(PaigError, match=message):
+        world(written(tmp_path, text), env_kwargs=kwargs)
+
+
+def test_a_file_or_an_engine_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PaigError, match=r"There is no file nowhere\.xml"):
+        world("nowhere.xml")
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    with pytest.raises(PaigError, match=r"pip install 'paig-control\[mujoco\]'"):
+        gym.make("paig/Pixels-v0", env_id=str(CRANE))
+
+
+def test_a_mechanism_is_filmed_from_random_starts_at_its_own_pace() -> None:
+    env = rendering(CRANE, size=32, env_kwargs={"interval": 0.04})
+    frame, info = env.reset(seed=1)
+    assert frame.shape == (32, 32, 3)
+    assert frame.std() > 1
+    assert env.dt == pytest.approx(0.04)
+    assert env.action_space.low.tolist() == [-1.0]
+    np.testing.assert_array_equal(env.reset(seed=1)[0], frame)
+    other = env.reset(seed=2)[1]["state"]
+    assert np.abs(other - info["state"])[0].min() > 1e-3
+    assert not other[1].any()
+    assert abs(other[0, 0, 0]) <= 0.8  # the inner half of the rail
+    after = env.step(np.array([1.0]))[4]["state"]
+    assert after[1, 0, 0] > 0
+    np.testing.assert_allclose(env.simulate(other[None], np.ones((1, 1, 1)))[0], after, atol=1e-9)
+    np.testing.assert_array_equal(env.draw(after), env.render_mode or env._frame())
+    env.close()
+
+
+def test_the_fifteen_lines_of_the_page_lead_to_constants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they stand, but for fewer and smaller frames."""
+    rendering(CRANE).close()
+    page = (Path(__file__).parents[1] / "docs" / "howto" / "mechanism.md").read_text()
+    lines = page.split("```text\n")[1].split("```")[0].splitlines()
+    assert len(lines) <= 15
+    monkeypatch.chdir(tmp_path)
+    Path("crane.xml").write_text(CRANE.read_text())
+    end = lines.index("END")
+    assert lines[0] == "cat > crane.yaml <<END"
+    Path("crane.yaml").write_text("\n".join(lines[1:end]))
+    fewer = {
+        "collect": "sequences=10 steps=45 test=2 test_steps=45 valid=1 env.kwargs.size=44",
+        "train": "recipe.discover.rounds=1 recipe.discover.steps=40 recipe.discover.frames=120",
+    }
+    for line in lines[end + 1 :]:
+        word, command, *rest = line.split()
+        assert word == "paig-control"
+        assert main([command, *rest, *fewer.get(command, "").split()]) == 0
+    found = json.loads(Path("runs/crane/summary.json").read_text())["constants"]
+    for name, within in {"gravity": 0.04, "actuation": 0.04, "load_length": 0.04, "load_moment": 0.04}.items():
+        assert found[name]["value"] == pytest.approx(found[name]["truth"], rel=within)
+        assert found[name]["std"] > 0
+    assert Path("runs/report/report.html").exists()
