@@ -209,6 +209,27 @@ def test_bodies_of_a_tree_are_not_numbered_anew(monkeypatch: pytest.MonkeyPatch)
     assert float(renderer.mask.detach()[0].mean()) == pytest.approx(2.0)
 
 
+def test_what_is_seen_of_a_cart_at_the_edge_is_trusted_less_and_nothing_of_one_beyond(
+    found: tuple[list[tuple[str, int | None]], Discovered, Tensor],
+) -> None:
+    joints, discovered, _ = found
+    if joints != CART:
+        return
+    model = PAIG(build_physics("cartpole", 0.02), discovered.kinematics, Matching(2), discovered.renderer)
+    model.weight.copy_(discovered.weight)
+    along = torch.tensor([0.0, 19.0, 20.0, 22.5])
+    with torch.no_grad():
+        middle = discovered.coordinates[:, 0].median()
+        zero = float(model.kinematics.pose(torch.tensor([[[middle], [0.0]]]))[0, 0, 0]) - float(middle)
+        seen = torch.stack([20 - zero + along, torch.full_like(along, 0.4)], 1)[..., None]
+        images = discovered.renderer(model.kinematics.pose(seen))
+        trust = model.polished(seen, images, 1).trust[:, 0, 0]
+    assert trust[0] > 0
+    assert trust[1] < 0.7 * trust[0]
+    assert trust[2] < 0.4 * trust[0]
+    assert float(trust[3]) == 0
+
+
 def test_a_model_of_joints_is_what_it_was_when_it_is_read_back(
     found: tuple[list[tuple[str, int | None]], Discovered, Tensor], tmp_path: Path
 ) -> None:

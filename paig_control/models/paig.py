@@ -158,7 +158,12 @@ class PAIG(nn.Module):
         )
         moved, trust = moved.reshape(seen.shape), trust.reshape(seen.shape)
         if shape[0] > 1:  # an object alone hides behind nothing
-            trust = trust * shown(self.renderer, self.kinematics.pose(moved), images, self.weight)[..., None]
+            pose = self.kinematics.pose(moved)
+            trust = trust * shown(self.renderer, pose, images, self.weight)[..., None]
+            if (
+                self.kinematics.chained
+            ):  # of what is at the edge another side may be seen, and one body leads to another
+                trust = trust * (2 * inside(self.renderer, pose) - 1).clamp(min=0)[..., None]
         return Reading(moved, trust)
 
     @torch.no_grad()
