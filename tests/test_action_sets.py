@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import gymnasium as gym
@@ -111,7 +112,7 @@ def test_a_pole_that_falls_early_is_filmed_on_where_it_may(monkeypatch: pytest.M
     with pytest.raises(PaigError, match="endless=true"):
         collect("paig/Pixels-v0", 1, 120, 0, valid=0, test=0, env_kwargs=kwargs)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("error")  # nor does Gymnasium warn of what was asked for
         films = collect("paig/Pixels-v0", 1, 120, 0, valid=0, test=0, env_kwargs={**kwargs, "endless": True})
     angle = films.arrays["train_truth_position"][0, :, 1, 0]
     assert np.abs(angle).max() > 1.0
@@ -134,5 +135,21 @@ def test_an_id_alone_names_an_environment(env_id: str) -> None:
     found = configure("collect", [f"env={env_id}", "env.kwargs.skip=2"]).env
     assert found.id == "paig/Pixels-v0"
     assert dict(found.kwargs) == {"env_id": env_id, "size": 64, "skip": 2}
+    assert (found.goal, list(found.goals.upright)) == ("upright", [0.0] * 4)
+    assert configure("collect", ["env=MountainCar-v0"]).env.goal is None
     with pytest.raises(PaigError, match="did you mean"):
         configure("collect", ["env=sprin"])
+
+
+def test_the_goal_of_a_known_environment_is_drawn_and_is_its_own() -> None:
+    for env_id, state in (("CartPole-v1", [0.0] * 4), ("Acrobot-v1", [math.pi, 0.0, 0.0, 0.0])):
+        env = gym.make("paig/Pixels-v0", env_id=env_id, size=24)
+        _, info = env.reset(seed=0)
+        assert info["goal_state"].ravel().tolist() == pytest.approx(state)
+        _, there = env.reset(seed=0, options={"state": info["goal_state"]})
+        assert there["success"]
+        np.testing.assert_array_equal(there["goal"], env.unwrapped.draw(there["state"]))
+        if env_id == "Acrobot-v1":  # it hangs down at its start
+            assert not info["success"]
+            assert (info["goal"] != env.unwrapped.draw(info["state"])).any()
+        env.close()

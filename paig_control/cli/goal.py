@@ -33,12 +33,8 @@ def draw(env: factories.Env, config: DictConfig) -> tuple[goal_files.Frame, goal
     Raises:
         PaigError: for an environment that cannot draw states, a state that does not fit, an unknown name.
     """
-    try:
-        shape = np.shape(env.get_wrapper_attr("goal_state"))
-        drawer = env.get_wrapper_attr("draw")
-    except AttributeError:
-        shape = ()
-    if not shape:
+    shape = np.shape(env.reset(seed=0)[1].get("state", [])) if env.has_wrapper_attr("draw") else (0,)
+    if not np.prod(shape):
         raise PaigError(
             f"{config.env.id} cannot draw a state: nothing is known of its states. Photograph the goal instead."
         )
@@ -46,10 +42,11 @@ def draw(env: factories.Env, config: DictConfig) -> tuple[goal_files.Frame, goal
     if values is None:
         name = config.goal or config.env.goal
         if name not in config.env.goals:
+            known = f"goal {name}; {nearest(str(name), map(str, config.env.goals))}"
             raise PaigError(
-                f"{config.env.id} has no goal {name}; {nearest(str(name), map(str, config.env.goals))} "
-                "Or give a state, for example state=[0,0]."
+                f"{config.env.kwargs.get('env_id', config.env.id)} has no {known if config.env.goals else 'goals.'} "
+                f"Give a state, for example state=[{','.join(['0'] * int(np.prod(shape)))}]."
             )
         values = config.env.goals[name]
     state = drawing.to_state(list(values), shape)
-    return drawer(state), state
+    return env.get_wrapper_attr("draw")(state), state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,9 @@ class Description:
     names: Sequence[str] = ()
 
 
+REST = [[[0.0], [0.0]], [[0.0], [0.0]]]
+"""Two coordinates at nought, at rest."""
+
 KNOWN = {
     "Pendulum-v1": Description(
         state_attribute="state",
@@ -52,12 +56,27 @@ KNOWN = {
         reset_attributes={"last_u": None},  # the torque's arrow
     ),
     "CartPole-v1": Description(
-        "state", [0, 2], [1, 3], actions=[[-1.0], [1.0]], dt="tau", mechanism=mechanisms.cartpole
+        "state",
+        [0, 2],
+        [1, 3],
+        goal_state=REST,
+        actions=[[-1.0], [1.0]],
+        dt="tau",
+        mechanism=mechanisms.cartpole,
     ),
-    "Acrobot-v1": Description("state", [0, 1], [2, 3], actions=[[-1.0], [0.0], [1.0]], mechanism=mechanisms.acrobot),
-    "dm_control/cartpole-balance": Description(names=("cart", "pole")),
-    "dm_control/cartpole-swingup": Description(names=("cart", "pole")),
-    "dm_control/acrobot-swingup": Description(names=("upper", "lower")),
+    "Acrobot-v1": Description(
+        "state",
+        [0, 1],
+        [2, 3],
+        goal_state=[[[math.pi], [0.0]], [[0.0], [0.0]]],
+        actions=[[-1.0], [0.0], [1.0]],
+        mechanism=mechanisms.acrobot,
+    ),
+    "dm_control/cartpole-balance": Description(goal_state=REST, names=("cart", "pole")),
+    "dm_control/cartpole-swingup": Description(goal_state=REST, names=("cart", "pole")),
+    "dm_control/acrobot-swingup": Description(goal_state=REST, names=("upper", "lower")),
+    "InvertedPendulum-v5": Description(goal_state=REST),
+    "InvertedDoublePendulum-v5": Description(goal_state=[[[0.0]] * 3] * 2),
     "MountainCar-v0": Description("state", [0], [1], actions=[[-1.0], [0.0], [1.0]]),
     "MountainCarContinuous-v0": Description("state", [0], [1]),
 }

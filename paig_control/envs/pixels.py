@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import pickle
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -95,6 +96,8 @@ class Pixels(PixelEnv):
     ) -> None:
         known = KNOWN.get(env_id, Description())
         self.endless = endless
+        if endless:
+            warnings.filterwarnings("ignore", ".*already returned terminated")  # as is wanted here
         self.skip = checks.whole("skip", skip, low=1, example=2)
         self._dt = known.dt if dt is None else checks.number("dt", dt, low=0.0)
         self.env_id, self._env_kwargs = env_id, copy.deepcopy(dict(env_kwargs or {}))
