@@ -29,6 +29,7 @@ from paig_control.data.collection import collect
 from paig_control.errors import PaigError
 from paig_control.evaluation.baselines import TrueWorld, optimal_agent, random_agent
 from paig_control.experiment.compose import configure
+from paig_control.goals.drawing import resolve
 from paig_control.physics import build_physics
 from paig_control.types import State
 
@@ -135,8 +136,6 @@ def test_an_id_alone_names_an_environment(env_id: str) -> None:
     found = configure("collect", [f"env={env_id}", "env.kwargs.skip=2"]).env
     assert found.id == "paig/Pixels-v0"
     assert dict(found.kwargs) == {"env_id": env_id, "size": 64, "skip": 2}
-    assert (found.goal, list(found.goals.upright)) == ("upright", [0.0] * 4)
-    assert configure("collect", ["env=MountainCar-v0"]).env.goal is None
     with pytest.raises(PaigError, match="did you mean"):
         configure("collect", ["env=sprin"])
 
@@ -144,7 +143,10 @@ def test_an_id_alone_names_an_environment(env_id: str) -> None:
 def test_the_goal_of_a_known_environment_is_drawn_and_is_its_own() -> None:
     for env_id, state in (("CartPole-v1", [0.0] * 4), ("Acrobot-v1", [math.pi, 0.0, 0.0, 0.0])):
         env = gym.make("paig/Pixels-v0", env_id=env_id, size=24)
+        goal = resolve(None, None, {}, env, (24, 24))
         _, info = env.reset(seed=0)
+        np.testing.assert_array_equal(goal.image, info["goal"])
+        assert goal.source == "the environment's own"
         assert info["goal_state"].ravel().tolist() == pytest.approx(state)
         _, there = env.reset(seed=0, options={"state": info["goal_state"]})
         assert there["success"]
@@ -153,3 +155,5 @@ def test_the_goal_of_a_known_environment_is_drawn_and_is_its_own() -> None:
             assert not info["success"]
             assert (info["goal"] != env.unwrapped.draw(info["state"])).any()
         env.close()
+    with pytest.raises(PaigError, match="There is no goal"):
+        resolve(None, None, {}, gym.make("paig/Pixels-v0", env_id="MountainCar-v0", size=24), (24, 24))

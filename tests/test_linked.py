@@ -163,6 +163,21 @@ def test_a_rail_and_a_hinge_stand_where_geometry_says() -> None:
     assert kinematics.pose(torch.tensor([[5.0], [0.0]]), other)[1, 0] == pytest.approx(cart[0] + 1.4, abs=1e-4)
 
 
+def test_a_skeleton_leads_from_joint_to_joint_and_to_the_last_ones_end() -> None:
+    position = torch.tensor([[[5.0], [math.pi / 2]]])
+    kinematics = geometry(CART).requires_grad_(False)
+    cart = torch.tensor([20 + 5 * math.cos(0.1), 27.3 - 5 * math.sin(0.1)])
+    hinge = cart + torch.tensor([0.4, -1.0])
+    expected = torch.stack([torch.stack([cart, hinge]), torch.stack([hinge, hinge - torch.tensor([11.0, 0.0])])])
+    torch.testing.assert_close(kinematics.skeleton(position), expected[None], atol=1e-4, rtol=0)
+    alone = Linked([("rail", None)]).requires_grad_(False)
+    assert alone.skeleton(torch.zeros(3, 1, 1)).shape == (3, 0, 2, 2)
+    assert build_kinematics("planar", 2).skeleton(torch.zeros(3, 2, 2)).shape == (3, 0, 2, 2)
+    turned = build_kinematics("rotary", 1)
+    line = turned.skeleton(torch.full((1, 1, 1), math.pi / 2)).detach()[0, 0]
+    torch.testing.assert_close(line[1] - line[0], torch.tensor([-1.0, 0.0]), atol=1e-6, rtol=0)
+
+
 def test_chained_slopes_are_those_of_whole_frames() -> None:
     renderer, kinematics = SpriteRenderer((SIZE, SIZE), 2, 13), geometry(ARM)
     given = torch.Generator().manual_seed(2)

@@ -40,13 +40,14 @@ def draw(env: factories.Env, config: DictConfig) -> tuple[goal_files.Frame, goal
         )
     values = config.state
     if values is None:
-        name = config.goal or config.env.goal
-        if name not in config.env.goals:
-            known = f"goal {name}; {nearest(str(name), map(str, config.env.goals))}"
+        name, named = config.goal or config.env.goal, config.env.goals
+        own: Any = env.get_wrapper_attr("goal_state") if env.has_wrapper_attr("goal_state") else None
+        if name not in named and (name is not None or own is None):
+            known = f"goal {name}; {nearest(str(name), map(str, named))}" if named else "goals."
             raise PaigError(
-                f"{config.env.kwargs.get('env_id', config.env.id)} has no {known if config.env.goals else 'goals.'} "
+                f"{config.env.kwargs.get('env_id', config.env.id)} has no {known} "
                 f"Give a state, for example state=[{','.join(['0'] * int(np.prod(shape)))}]."
             )
-        values = config.env.goals[name]
+        values = np.ravel(own).tolist() if name is None else named[name]
     state = drawing.to_state(list(values), shape)
     return env.get_wrapper_attr("draw")(state), state

@@ -8,20 +8,16 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
-from paig_control.envs.known import KNOWN
 from paig_control.experiment.records import Env
 from paig_control.naming import find
 from paig_control.physics.written import asked
 
 ADOPTED = "schema_own_"
 """How the names begin under which they are known; such names are not offered."""
-UPRIGHT = "upright"
-"""What the goal of an environment that is known is called; all of them are to stand straight up."""
 FOREIGN = re.compile(r"^dm_control/|^(?!paig/).*-v\d+$|\.xml$")
 """Ids of environments that are not of this library."""
 
@@ -75,12 +71,7 @@ def _env(value: str) -> Any:
     """An environment of a package's own, or anybody's that can render, by its id: that is filmed by a camera."""
     if ":" in value:
         return replace(Env(), id=value)
-    if not FOREIGN.search(value):
-        return None
-    known, usual = KNOWN.get(value), {"env_id": value, "size": 64}
-    if known is None or known.goal_state is None:
-        return replace(Env(), kwargs=usual)
-    return replace(Env(), kwargs=usual, goals={UPRIGHT: np.ravel(known.goal_state).tolist()}, goal=UPRIGHT)
+    return replace(Env(), kwargs={"env_id": value, "size": 64}) if FOREIGN.search(value) else None
 
 
 CONFIGS = {"physics": _physics, "planner": _planner, "objective": _objective, "env": _env}

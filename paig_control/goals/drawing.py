@@ -211,9 +211,9 @@ def resolve(
 ) -> Goal:
     """Find the goal that a user asks for.
 
-    A picture's path, or the name of one of the environment's goals: ``upright.png`` is the picture if there is one, and
-    otherwise the goal named ``upright``, drawn. A .npy file of one image or two. Two pictures' paths. Or coordinates:
-    all positions, with or without all velocities.
+    Without a wish the environment's default goal, or its own. A picture's path, or the name of one of its goals:
+    ``upright.png`` is the picture if there is one, and otherwise the goal named ``upright``, drawn. A .npy file of one
+    image or two. Two pictures' paths. Or coordinates: all positions, with or without all velocities.
 
     Args:
         wanted: as given by the user.
@@ -227,9 +227,12 @@ def resolve(
         PaigError: for a picture that cannot be read, a name that is not known, or coordinates that do not fit.
     """
     wanted = wanted or default
-    if wanted is None:
-        raise PaigError("There is no goal: give one with goal=PICTURE.png, or plan with objective=reward.")
     shape = _shape(env)
+    if wanted is None:
+        if not shape:
+            raise PaigError("There is no goal: give one with goal=PICTURE.png, or plan with objective=reward.")
+        own = env.get_wrapper_attr("goal_state")
+        return Goal(env.get_wrapper_attr("draw")(own), own, "the environment's own")
     if isinstance(wanted, str):
         return _read_or_drawn(wanted, named, env, size, shape)
     values = list(wanted) if isinstance(wanted, Sequence) else []

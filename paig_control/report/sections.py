@@ -23,7 +23,7 @@ from paig_control.report.films import side_by_side
 from paig_control.report.page import KINDS, Chapter, Image, Section, Table, Text
 from paig_control.report.sources import LOSSES, Folder, System, Trained
 from paig_control.report.style import Picture, film_strip, png
-from paig_control.report.training import learned_figure, sweep_figure
+from paig_control.report.training import learned_figure, skeleton_figure, sweep_figure
 
 NONE = "—"
 LARGEST = 50 * 10**6
@@ -138,7 +138,12 @@ def _rollouts(system: System) -> Blocks:
         + (f"frames {shown} to {length - 1} are extrapolation." if length > shown else "the films end there.")
     )
     strip = film_strip(_beside(system), inputs)
-    return [Image(f"{_slug(system.name)}-rollouts.png", png(strip), caption)]
+    blocks: Blocks = [Image(f"{_slug(system.name)}-rollouts.png", png(strip), caption)]
+    skeleton = skeleton_figure(system.chosen[0].model, found.data)
+    if skeleton is not None:
+        caption = "Joints, as they were read in frames of these films."
+        blocks.append(Image(f"{_slug(system.name)}-skeleton.png", png(skeleton), caption))
+    return blocks
 
 
 def _time(system: System) -> Blocks:

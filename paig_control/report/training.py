@@ -27,14 +27,42 @@ History = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 def save_training_pictures(run: Run, folder: Path, unseen: Sequences | None = None) -> list[Path]:
-    """Write ``learned.png``, ``curves.png`` and, given films that training did not see, ``rollout.png``."""
+    """Write ``learned.png``, ``curves.png`` and, given films that training did not see, ``rollout.png``.
+
+    Of bodies on joints ``skeleton.png`` as well.
+    """
     written = [folder / "learned.png", folder / "curves.png"]
     write(written[0], png(learned_figure(run.model)))
     write(written[1], png(curves_figure(run)))
     if unseen is not None:
         written.append(folder / "rollout.png")
         write(written[-1], png(rollout_strip(run.model, unseen)))
+        skeleton = skeleton_figure(run.model, unseen)
+        if skeleton is not None:
+            written.append(folder / "skeleton.png")
+            write(written[-1], png(skeleton))
     return written
+
+
+@torch.no_grad()
+def skeleton_figure(model: PAIG, data: Sequences, count: int = 6) -> Figure | None:
+    """Frames of several films with the joints that were found in them; None for bodies that move freely."""
+    films, length = data.frames.shape[:2]
+    number = np.arange(count)
+    frames = data.frames[number % films, number * (length - 1) // count]
+    lines = model.kinematics.skeleton(model.read(torch.from_numpy(frames)).position).cpu().numpy()
+    if not lines.shape[1]:
+        return None
+    figure = Figure(figsize=(2.2 * count, 2.3), layout="constrained")
+    for axis, frame, drawn in zip(figure.subplots(1, count), frames, lines, strict=True):
+        height, width = frame.shape[:2]
+        axis.imshow(frame, extent=(0, width, height, 0))
+        for line in drawn:
+            axis.plot(*line.T, color="white", linewidth=4, alpha=0.6, solid_capstyle="round")
+            axis.plot(*line.T, color=COLOURS[1], linewidth=1.6)
+            axis.plot(*line[0], "o", color="white", markeredgecolor=COLOURS[1], markersize=6)
+        axis.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+    return figure
 
 
 def learned_figure(model: PAIG) -> Figure:

@@ -65,6 +65,10 @@ class Kinematics(nn.Module):
         """Where joints sit, if there are any that the dynamics has to know of."""
         return None
 
+    def skeleton(self, position: Tensor) -> Tensor:
+        """Lines ``(*B, L, 2, 2)`` in pixels, from joint to joint or to a body's end; none of what moves freely."""
+        return position.new_zeros(*position.shape[:-2], 0, 2, 2)
+
     def anywhere(self, count: int, image_size: tuple[int, int], generator: torch.Generator) -> Tensor:
         """Random coordinates ``(count, N, D)`` all over a frame of this height and width."""
         raise NotImplementedError
@@ -121,6 +125,11 @@ class Rotary(Kinematics):
         """A point at ``reach`` from the pivot, in the direction of the angle."""
         angle = position - self.zero
         return self.pivot + self.reach * torch.cat([-torch.sin(angle), -torch.cos(angle)], -1)
+
+    def skeleton(self, position: Tensor) -> Tensor:
+        """From the pivot to the key point."""
+        tip = self.keypoints(position)
+        return torch.stack([self.pivot.expand_as(tip), tip], -2)
 
     def axle(self) -> Tensor:
         """The pivot."""

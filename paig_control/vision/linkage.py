@@ -137,6 +137,15 @@ class Linked(Kinematics):
         origin, angle, _ = self.frames(position)
         return origin + turned(angle, torch.stack([torch.zeros_like(self.reach), -self.reach], -1))
 
+    def skeleton(self, position: Tensor) -> Tensor:
+        """From each joint to those on its body; where a hinge carries none, as far beyond the picture's middle."""
+        origin, _, middle = self.frames(position)
+        lines = [(origin[..., on, :], origin[..., n, :]) for n, (_, on) in enumerate(self.joints) if on is not None]
+        carrying = {on for _, on in self.joints}
+        ends = [n for n, (kind, _) in enumerate(self.joints) if kind == "hinge" and n not in carrying]
+        lines += [(origin[..., n, :], 2 * middle[..., n, :] - origin[..., n, :]) for n in ends]
+        return torch.stack([torch.stack(line, -2) for line in lines], -3) if lines else super().skeleton(position)
+
     def coordinates(self, keypoints: Tensor) -> Tensor:
         """From the root to the leaves: how far along a rail, or in which direction from a hinge."""
         origins: list[Tensor] = []
