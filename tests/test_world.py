@@ -26,7 +26,7 @@ CRANE = Path(__file__).parents[1] / "examples" / "crane.xml"
 CAMERA = '<camera name="side" pos="0 -5 0" xyaxes="1 0 0 0 0 1"/>'
 ROPE = f"""
 <mujoco>
-  <option timestep="0.002"/>
+  <option timestep="0.002"><flag contact="disable"/></option>
   <worldbody>
     {CAMERA}
     <body name="cart">
@@ -117,6 +117,23 @@ def test_nothing_is_said_to_be_true_of_what_does_not_lie_in_the_picture(tmp_path
     twice = ROPE.replace('<geom type="box" size="0.2', '<joint type="hinge" axis="0 1 0"/><geom type="box" size="0.2')
     for text in (aslant, twice):
         assert world(written(tmp_path, text)).truth["constants"] == {}
+
+
+def test_what_cannot_be_learned_is_said_in_a_sentence(tmp_path: Path) -> None:
+    assert world(written(tmp_path, ROPE)).hindrance is None
+    assert world(CRANE).hindrance is None
+    box = '<geom type="box" size="0.2'
+    foot = '<body pos="3 0 0"><joint type="hinge" axis="0 1 0"/><geom type="sphere" size="0.1"/></body>'
+    for text, said in (
+        (ROPE.replace('xyaxes="1 0 0 0 0 1"', 'xyaxes="1 0 0 0 0.3 1"'), "aslant"),
+        (ROPE.replace('axis="0 -1 0"', 'axis="0 -1 0.2"'), "three dimensions"),
+        (ROPE.replace('<joint name="rail" type="slide" axis="-1 0 0"', '<joint name="rail" type="free"'), "three dim"),
+        (ROPE.replace(box, f'<joint type="hinge" axis="0 1 0"/>{box}'), "'cart' slides and turns at once"),
+        (ROPE.replace("disable", "enable").replace("<body name", f"{foot}<body name", 1), "contact cannot be learned"),
+    ):
+        text = text.replace('armature="0.3"/>', "/>").replace(' damping="0.4"', "") if "free" in text else text
+        assert said in str(world(written(tmp_path, text)).hindrance)
+    assert gym.make("paig/Pixels-v0", env_id="Pendulum-v1").unwrapped.hindrance is None
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def show(name: str, screen: Screen) -> None:
     ]
     screen.table("Coordinates", ["body", "name", "unit", "", "scale"], rows)
     for label, force in getattr(physics, "forces", {}).items():
-        actions = f" Driven by {force.acts} numbers of the action." if force.acts else ""
+        actions = f" Driven by {force.acts} number{'s' * (force.acts > 1)} of the action." if force.acts else ""
         screen.say(entry(label, f"{_head(type(force))}.{actions}"))
     if physics.names:
         screen.table("Constants", ["name", "unit", "search begins at", "between"], list(_constants(physics.constants)))

@@ -45,6 +45,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         "sequences": {split: shape[0] for split, shape in films.items()},
         "steps": {split: shape[1] for split, shape in films.items()},
         "image": list(films["train"][2:]),
+        "notes": [note for note in (episodes.meta.get("hindrance"),) if note],
     }
     summary = runs.summary(summary_path(path), command, config, figures)
     screen.table(
@@ -52,6 +53,8 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         ["split", "films", "frames of each", "frames"],
         [[split, str(s[0]), str(s[1]), str(s[0] * s[1])] for split, s in films.items()],
     )
+    for note in figures["notes"]:
+        screen.remark(note)
     return summary
 
 

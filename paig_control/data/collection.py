@@ -154,6 +154,7 @@ def _meta(lanes: Lanes, env_id: str, kwargs: dict[str, Any], seed: int, policy: 
         "seeds": {"seed": seed},
         "policy": policy if isinstance(policy, str) else getattr(policy, "__name__", type(policy).__name__),
         "truth": lanes.attribute("truth"),
+        "hindrance": lanes.attribute("hindrance"),
         "version": __version__,
     }
     plain: dict[str, Any] = json.loads(json.dumps(meta, default=_plain))

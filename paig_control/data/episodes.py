@@ -90,7 +90,8 @@ class Episodes:
         arrays: ``{split}_x`` and, where there are any, ``{split}_u``, ``{split}_truth_position`` and
             ``{split}_truth_velocity``; already checked.
         meta: ``env`` (id and kwargs), ``dt``, ``action_low``, ``action_high``, ``actions`` (the rows of a set of them),
-            ``seeds``, ``policy``, ``version`` and ``truth`` (constants and physics); empty for PAIG's own files.
+            ``seeds``, ``policy``, ``version``, ``truth`` (constants and physics) and ``hindrance``, why what moves
+            cannot be learned, if an engine says so; empty for PAIG's own files.
         notes: what had to be converted in loading, in words.
         copy: whether what is given is copied, so that whoever gave it may change it; without, it is this object's now.
     """

@@ -8,6 +8,7 @@ right, as a camera sees it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -84,6 +85,12 @@ class _Link(NamedTuple):
     inertia: float
 
 
+def moves(env: gym.Env[Any, Any]) -> bool:
+    """Whether MuJoCo moves an environment, and a camera is known by which it is seen."""
+    world = env.unwrapped
+    return hasattr(world, "model") and (hasattr(world, "view") or hasattr(world, "mujoco_renderer"))
+
+
 def filmed(env: gym.Env[Any, Any]) -> tuple[Any, Camera, tuple[int, int]]:
     """What moves in an environment, by which camera it is seen, and height and width of what that renders."""
     world: Any = env.unwrapped
@@ -137,6 +144,57 @@ def truth(
         if len(acting) and np.ptp(acting) < 1e-6 * abs(acting[0]) and (name == "actuation" or len(acting) == len(each)):
             found[name] = float(acting[0])
     return found
+
+
+def hindrance(model: Any, camera: Camera) -> str | None:
+    """Why nothing here learns what moves in a model, in a sentence; None where something may."""
+    import mujoco
+
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    hinge, slide = int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)
+    kinds, bodies = model.jnt_type.tolist(), model.jnt_bodyid.tolist()
+    turning = np.array([kind == hinge for kind in kinds])
+    axes = data.xaxis
+    normal = axes[turning][0] if turning.any() else np.linalg.svd(np.vstack([axes, np.zeros((3, 3))]))[2][-1]
+    normal = camera.back if len(axes) == 1 and not turning[0] else normal
+    flat = [
+        abs(axis @ normal) > 1 - FLAT if turns else abs(axis @ normal) < FLAT
+        for axis, turns in zip(axes, turning, strict=True)
+    ]
+    if not {*kinds} <= {hinge, slide} or not all(flat):
+        return "Its bodies move in three dimensions, and not in a plane: they can be filmed, but not be learned."
+    for body in sorted(set(bodies)):
+        own = [kind for kind, mine in zip(kinds, bodies, strict=True) if mine == body]
+        if len(own) > 1 and own != [slide, slide]:
+            return (
+                f"Its body {model.body(body).name!r} slides and turns at once, as what stands on the ground and is "
+                "pushed by contact: it can be filmed, but only bodies on one rail or hinge each are learned."
+            )
+    if _touching(mujoco, model):
+        return "Its bodies push one another where they touch: they can be filmed, but contact cannot be learned."
+    if abs(normal @ camera.back) < 1 - FLAT:
+        return (
+            "The camera looks at the plane of the joints aslant: choose one that looks straight at it, by "
+            "env.kwargs.env_kwargs.camera or, of Gymnasium's own, env.kwargs.env_kwargs.default_camera_config."
+        )
+    return None
+
+
+def _touching(mujoco: Any, model: Any) -> bool:
+    """Whether two bodies that move may touch, as the engine filters pairs of them."""
+    if model.opt.disableflags & int(mujoco.mjtDisableBit.mjDSBL_CONTACT):
+        return False
+    fixed, kind, affinity = model.body_weldid, model.geom_contype, model.geom_conaffinity
+    for one, other in itertools.combinations(range(model.ngeom), 2):
+        pair = [int(model.geom_bodyid[geom]) for geom in (one, other)]
+        first, second = (int(fixed[body]) for body in pair)
+        below = [int(fixed[model.body_parentid[body]]) for body in (first, second)]
+        apart = first == second or 0 in (first, second) or below[0] == second or below[1] == first
+        excluded = (min(pair) << 16) + max(pair) in model.exclude_signature
+        if not apart and not excluded and (kind[one] & affinity[other] or kind[other] & affinity[one]):
+            return True
+    return False
 
 
 def _links(mujoco: Any, model: Any, data: Any, camera: Camera, names: Sequence[str]) -> list[_Link]:

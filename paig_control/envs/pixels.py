@@ -233,6 +233,11 @@ class Pixels(PixelEnv):
             physics |= {"dt": self.dt, "substeps": self.skip * physics.get("substeps", 1)}
         return {"constants": constants, "physics": physics}
 
+    @property
+    def hindrance(self) -> str | None:
+        """Why nothing here learns what moves, in a sentence, where its engine says so."""
+        return engine.hindrance(*engine.filmed(self.inner)[:2]) if engine.moves(self.inner) else None
+
     def change(self, **constants: float) -> None:
         """See :class:`~paig_control.envs.base.PixelEnv`."""
         attributes = {name: value for name, value in self._constants.items() if isinstance(value, str)}
