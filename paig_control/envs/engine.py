@@ -91,6 +91,14 @@ def moves(env: gym.Env[Any, Any]) -> bool:
     return hasattr(world, "model") and (hasattr(world, "view") or hasattr(world, "mujoco_renderer"))
 
 
+def steady(env: gym.Env[Any, Any]) -> None:
+    """Have all copies of an environment filmed from one place: Gymnasium's camera looks where bodies are at first."""
+    world: Any = env.unwrapped
+    if hasattr(world, "mujoco_renderer"):
+        world.set_state(world.init_qpos, world.init_qvel)
+        world.render()
+
+
 def filmed(env: gym.Env[Any, Any]) -> tuple[Any, Camera, tuple[int, int]]:
     """What moves in an environment, by which camera it is seen, and height and width of what that renders."""
     world: Any = env.unwrapped

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -150,6 +149,7 @@ class Pixels(PixelEnv):
                 if "mujoco" in str(getattr(gym.registry.get(self.env_id), "entry_point", "")):
                     suite.render_unseen()
                 env = gym.make(self.env_id, render_mode="rgb_array", disable_env_checker=True, **arguments)
+                engine.steady(env)
         except PaigError:
             raise
         except (ImportError, gym.error.DependencyNotInstalled) as error:
@@ -162,7 +162,7 @@ class Pixels(PixelEnv):
                 raise PaigError(f"{self.env_id} cannot render images: {NO_IMAGES}") from error
             raise PaigError(f"{self.env_id} refuses its arguments env_kwargs={self._env_kwargs}: {error}") from error
         except Exception as error:
-            raise PaigError(f"{self.env_id} cannot be made ({type(error).__name__}: {error}).") from error
+            raise PaigError(f"{self.env_id} cannot be made ({type(error).__name__}: {error}).{suite.hint()}") from error
         modes = env.metadata.get("render_modes", [])
         if "rgb_array" not in modes:
             raise PaigError(f"{self.env_id} cannot render images, its render modes are {list(modes)}: {NO_IMAGES}")
@@ -316,8 +316,7 @@ class Pixels(PixelEnv):
         except (ImportError, gym.error.DependencyNotInstalled) as error:
             raise PaigError(f"{self.env_id} cannot render because a package is missing: {error}") from error
         except Exception as error:
-            hint = f" {suite.UNSEEN}" if "mujoco" in sys.modules else ""
-            raise PaigError(f"{self.env_id} cannot render ({type(error).__name__}: {error}).{hint}") from error
+            raise PaigError(f"{self.env_id} cannot render ({type(error).__name__}: {error}).{suite.hint()}") from error
         return area_average(widened(coloured(frame, f"{self.env_id} rendered"), self.size), self.size)
 
     def draw(self, state: Any) -> Image:

@@ -36,6 +36,11 @@ def render_unseen() -> None:
             os.environ["MUJOCO_GL"] = found
 
 
+def hint() -> str:
+    """How MuJoCo renders, where it is that which may have failed."""
+    return f" {UNSEEN}" if "mujoco" in sys.modules else ""
+
+
 class Suite(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
     """A task of the suite, rendered by one of its cameras.
 
