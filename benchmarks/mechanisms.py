@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import statistics
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,6 +96,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="seeds side by side, a core each (default 2)")
     parser.add_argument("--keep", type=Path, help="folder in which films and models stay, and are found again")
     options = parser.parse_args()
+    engines = [name for name in options.systems if SYSTEMS[name].env.startswith("dm_control/")]
+    if engines and find_spec("dm_control") is None:
+        parser.error(f"{' and '.join(engines)} need dm_control: pip install 'paig-control[dm_control]'.")
     results: dict[str, Any] = {"jobs": options.jobs}
     with side_by_side(options.jobs, options.keep) as (pool, folder):
         for name in options.systems:
