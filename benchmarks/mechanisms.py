@@ -98,7 +98,7 @@ def main() -> None:
     options = parser.parse_args()
     engines = [name for name in options.systems if SYSTEMS[name].env.startswith("dm_control/")]
     if engines and find_spec("dm_control") is None:
-        parser.error(f"{' and '.join(engines)} need dm_control: pip install 'paig-control[dm_control]'.")
+        parser.error(f"{' and '.join(engines)}: expected dm_control, pip install 'paig-control[dm_control]'.")
     results: dict[str, Any] = {"jobs": options.jobs}
     with side_by_side(options.jobs, options.keep) as (pool, folder):
         for name in options.systems:

@@ -28,7 +28,8 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         session = trial.session()
     finally:
         screen.remarks(trial.notes)
-    title, size = f"{config.env.id}   ·   {config.run}", (int(config.width), int(config.height))
+    world = config.env.kwargs.get("env_id", config.env.id)
+    title, size = f"{world}   ·   {config.run}", (int(config.width), int(config.height))
     try:
         if target is None:
             drawn, steps = live(session, title, size)
