@@ -76,6 +76,8 @@ def test_bodies_accelerate_as_the_constants_say_that_are_read_off_the_model(tmp_
     assert metre == pytest.approx(64 / (2 * 4.7 * np.tan(np.deg2rad(22.5))), rel=1e-6)  # where the first hinge is
     assert "actuation" not in constants  # two motors, each of its own
     assert "friction" not in constants
+    servo = ROPE.replace('<motor joint="rail" gear="3"/>', '<position joint="rail" kp="3"/>')
+    assert not [name for name in world(written(tmp_path, servo)).truth["constants"] if name.endswith("actuation")]
     assert constants["cart_actuation"] < 0 < constants["cart_friction"]  # which pushes to the left
     bodies = [
         Body("rail", name="cart"),
@@ -115,7 +117,11 @@ def test_bodies_accelerate_as_the_constants_say_that_are_read_off_the_model(tmp_
 def test_nothing_is_said_to_be_true_of_what_does_not_lie_in_the_picture(tmp_path: Path) -> None:
     aslant = ROPE.replace('xyaxes="1 0 0 0 0 1"', 'xyaxes="1 0 0 0 0.3 1"')
     twice = ROPE.replace('<geom type="box" size="0.2', '<joint type="hinge" axis="0 1 0"/><geom type="box" size="0.2')
-    for text in (aslant, twice):
+    wheel = ROPE.replace('fromto="0 0 0 0 0 -0.5" size="0.03" mass="0.5"', 'size="0.03 0.1" mass="0.5"')
+    wheel = wheel.replace('<body pos="0.2 0 0"><geom type="sphere" size="0.1" mass="0.2"/></body>', "")
+    start = wheel.index('<body name="lower"')
+    wheel = wheel[:start] + wheel[wheel.index("</body>", start) + 7 :].replace('<motor joint="knee" gear="0.2"/>', "")
+    for text in (aslant, twice, wheel):
         assert world(written(tmp_path, text)).truth["constants"] == {}
 
 

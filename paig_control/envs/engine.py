@@ -132,6 +132,8 @@ def truth(
     away = float((camera.place - seen.anchor) @ camera.back)
     metre = min(size[0] / frame[0], size[1] / frame[1]) * frame[0] / (2 * away * camera.slope)
     found, whole = {}, _hung(links, camera)
+    if any(link.turns and not np.linalg.norm(link.moment) > 1e-9 * link.mass for link in whole):
+        return {}  # a wheel, to which gravity does nothing
     first = float(np.linalg.norm(whole[0].moment)) if links[0].turns else whole[0].mass
     for number, link in enumerate(whole):
         moment = float(np.linalg.norm(link.moment))
@@ -143,7 +145,8 @@ def truth(
         found["gravity"] = metre * float(np.linalg.norm(gravity))
     drag = np.array([metre if links[0].turns else metre**2 if link.turns else 1.0 for link in links]) / first
     pulls = {"friction": drag * model.dof_damping}
-    if model.nu:
+    motors = model.nu and not model.actuator_biastype.any()
+    if motors and np.count_nonzero(_gains(mujoco, model, data)) == model.nu:  # a joint each
         pull = [each * link.way * (1.0 if link.turns else metre) for each, link in zip(drag, links, strict=True)]
         pulls["actuation"] = pull * _gains(mujoco, model, data)
     for name, each in pulls.items():
