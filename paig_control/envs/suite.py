@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from ctypes.util import find_library
+from importlib import import_module
 from typing import Any
 
 import gymnasium as gym
@@ -38,7 +39,25 @@ def render_unseen() -> None:
 
 def hint() -> str:
     """How MuJoCo renders, where it is that which may have failed."""
-    return f" {UNSEEN}" if "mujoco" in sys.modules else ""
+    return f" {UNSEEN}" if "mujoco" in sys.modules or "MUJOCO_GL" in os.environ else ""
+
+
+def engine_of(name: str, module: str) -> Any:
+    """The module that moves and renders an environment, imported so that it needs no screen.
+
+    Raises:
+        PaigError: where it cannot be imported.
+    """
+    render_unseen()
+    package = module.partition(".")[0]
+    try:
+        return import_module(module)
+    except ImportError as error:
+        said = f"({error}): pip install 'paig-control[{package}]'."
+        raise PaigError(f"{name} needs {package}, which cannot be imported {said}") from error
+    except Exception as error:  # whatever a library for rendering raises that is not there
+        said = f"({type(error).__name__}: {error}). {UNSEEN}"
+        raise PaigError(f"{name} needs {package}, which cannot be imported {said}") from error
 
 
 class Suite(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
@@ -67,14 +86,7 @@ class Suite(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
         task_kwargs: dict[str, Any] | None = None,
         render_mode: str = "rgb_array",
     ) -> None:
-        render_unseen()
-        try:
-            from dm_control import suite
-        except ImportError as error:
-            raise PaigError(
-                f"{env_id} needs dm_control, which cannot be imported ({error}): "
-                "pip install 'paig-control[dm_control]'."
-            ) from error
+        suite = engine_of(env_id, "dm_control.suite")
         domain, _, task = env_id.removeprefix(PREFIX).partition("-")
         offered = [f"{PREFIX}{one}-{other}" for one, other in suite.ALL_TASKS]
         if (domain, task) not in suite.ALL_TASKS:

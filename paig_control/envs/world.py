@@ -46,13 +46,7 @@ class World(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
         interval: float = 0.02,
         render_mode: str = "rgb_array",
     ) -> None:
-        suite.render_unseen()
-        try:
-            import mujoco
-        except ImportError as error:
-            raise PaigError(
-                f"{path} needs MuJoCo, which cannot be imported ({error}): pip install 'paig-control[mujoco]'."
-            ) from error
+        mujoco = suite.engine_of(path, "mujoco")
         if not Path(path).is_file():
             raise PaigError(f"There is no file {path}: expected a mechanism in MuJoCo's format MJCF.")
         try:
