@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from unseen import begun, needed
 
 import paig_control  # noqa: F401
 from paig_control.cli.main import main
@@ -48,20 +49,8 @@ ROPE = f"""
 
 
 def world(path: Path | str, **kwargs: Any) -> Any:
-    suite.render_unseen()
-    pytest.importorskip("mujoco", reason="needs pip install 'paig-control[mujoco]'")
+    needed("mujoco")
     return gym.make("paig/Pixels-v0", env_id=str(path), **kwargs).unwrapped
-
-
-def rendering(path: Path | str, **kwargs: Any) -> Any:
-    made = world(path, **kwargs)
-    try:
-        made.reset(seed=0)
-    except PaigError as error:
-        if suite.UNSEEN not in str(error):
-            raise
-        pytest.skip(str(error))
-    return made
 
 
 def written(folder: Path, text: str) -> Path:
@@ -181,8 +170,7 @@ def test_a_library_for_rendering_that_is_not_there_is_no_crash(monkeypatch: pyte
 
 
 def test_a_mechanism_is_filmed_from_random_starts_at_its_own_pace() -> None:
-    env = rendering(CRANE, size=32, env_kwargs={"interval": 0.04})
-    frame, info = env.reset(seed=1)
+    env, frame, info = begun("mujoco", str(CRANE), size=32, env_kwargs={"interval": 0.04})
     assert frame.shape == (32, 32, 3)
     assert frame.std() > 1
     assert env.dt == pytest.approx(0.04)
@@ -195,13 +183,13 @@ def test_a_mechanism_is_filmed_from_random_starts_at_its_own_pace() -> None:
     after = env.step(np.array([1.0]))[4]["state"]
     assert after[1, 0, 0] > 0
     np.testing.assert_allclose(env.simulate(other[None], np.ones((1, 1, 1)))[0], after, atol=1e-9)
-    np.testing.assert_array_equal(env.draw(after), env.render_mode or env._frame())
+    np.testing.assert_array_equal(env.draw(after), env._frame())
     env.close()
 
 
 def test_the_fifteen_lines_of_the_page_lead_to_constants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As they stand, but for fewer and smaller frames."""
-    rendering(CRANE).close()
+    begun("mujoco", str(CRANE))[0].close()
     page = (Path(__file__).parents[1] / "docs" / "howto" / "mechanism.md").read_text()
     lines = page.split("```text\n")[1].split("```")[0].splitlines()
     assert len(lines) <= 15

@@ -41,13 +41,13 @@ def draw(env: factories.Env, config: DictConfig) -> tuple[goal_files.Frame, goal
     values = config.state
     if values is None:
         name, named = config.goal or config.env.goal, config.env.goals
-        own: Any = env.get_wrapper_attr("goal_state") if env.has_wrapper_attr("goal_state") else None
+        own = drawing.own_state(env)
         if name not in named and (name is not None or own is None):
             known = f"goal {name}; {nearest(str(name), map(str, named))}" if named else "goals."
             raise PaigError(
                 f"{config.env.kwargs.get('env_id', config.env.id)} has no {known} "
                 f"Give a state, for example state=[{','.join(['0'] * int(np.prod(shape)))}]."
             )
-        values = np.ravel(own).tolist() if name is None else named[name]
+        values = named[name] if own is None or name is not None else own.ravel().tolist()
     state = drawing.to_state(list(values), shape)
     return env.get_wrapper_attr("draw")(state), state

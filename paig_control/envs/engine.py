@@ -85,12 +85,6 @@ class _Link(NamedTuple):
     inertia: float
 
 
-def moves(env: gym.Env[Any, Any]) -> bool:
-    """Whether MuJoCo moves an environment, and a camera is known by which it is seen."""
-    world = env.unwrapped
-    return hasattr(world, "model") and (hasattr(world, "view") or hasattr(world, "mujoco_renderer"))
-
-
 def steady(env: gym.Env[Any, Any]) -> None:
     """Have all copies of an environment filmed from one place: Gymnasium's camera looks where bodies are at first."""
     world: Any = env.unwrapped
@@ -99,12 +93,18 @@ def steady(env: gym.Env[Any, Any]) -> None:
         world.render()
 
 
-def filmed(env: gym.Env[Any, Any]) -> tuple[Any, Camera, tuple[int, int]]:
-    """What moves in an environment, by which camera it is seen, and height and width of what that renders."""
+def filmed(env: gym.Env[Any, Any]) -> tuple[Any, Camera, tuple[int, int]] | None:
+    """What MuJoCo moves in an environment, by which camera it is seen, and height and width of what that renders.
+
+    None where another engine moves it, or nothing is known of a camera.
+    """
     world: Any = env.unwrapped
+    if not hasattr(world, "model"):
+        return None
     if hasattr(world, "view"):
         return world.model, world.view, world.frame
-    env.render()  # Gymnasium's own have a camera of their own, which stands where it was when it was last used
+    if not hasattr(world, "mujoco_renderer"):
+        return None
     return world.model, Camera.of_scene(world.mujoco_renderer._get_viewer("rgb_array").scn), (world.height, world.width)
 
 

@@ -226,8 +226,8 @@ class Pixels(PixelEnv):
         }
         if self._mechanism is not None:
             constants |= self._mechanism(self.inner.unwrapped, self.size)
-        elif self._attribute == MUJOCO and not self._constants:
-            constants |= engine.truth(*engine.filmed(self.inner), self.size, self._names)
+        elif self._attribute == MUJOCO and not self._constants and (seen := engine.filmed(self.inner)) is not None:
+            constants |= engine.truth(*seen, self.size, self._names)
         physics = dict(self._physics)
         if "dt" in physics:
             physics |= {"dt": self.dt, "substeps": self.skip * physics.get("substeps", 1)}
@@ -236,7 +236,8 @@ class Pixels(PixelEnv):
     @property
     def hindrance(self) -> str | None:
         """Why nothing here learns what moves, in a sentence, where its engine says so."""
-        return engine.hindrance(*engine.filmed(self.inner)[:2]) if engine.moves(self.inner) else None
+        seen = engine.filmed(self.inner)
+        return None if seen is None else engine.hindrance(*seen[:2])
 
     def change(self, **constants: float) -> None:
         """See :class:`~paig_control.envs.base.PixelEnv`."""

@@ -227,12 +227,12 @@ def resolve(
         PaigError: for a picture that cannot be read, a name that is not known, or coordinates that do not fit.
     """
     wanted = wanted or default
-    shape = _shape(env)
+    own = own_state(env)
     if wanted is None:
-        if not shape:
+        if own is None:
             raise PaigError("There is no goal: give one with goal=PICTURE.png, or plan with objective=reward.")
-        own = env.get_wrapper_attr("goal_state")
         return Goal(env.get_wrapper_attr("draw")(own), own, "the environment's own")
+    shape = () if own is None else own.shape  # of the environment's states; empty if it is not known
     if isinstance(wanted, str):
         return _read_or_drawn(wanted, named, env, size, shape)
     values = list(wanted) if isinstance(wanted, Sequence) else []
@@ -256,12 +256,9 @@ def resolve(
     )
 
 
-def _shape(env: gym.Env[Any, Any]) -> tuple[int, ...]:
-    """Shape of the environment's states; empty if it is not known."""
-    try:
-        return tuple(np.shape(env.get_wrapper_attr("goal_state")))
-    except AttributeError:
-        return ()
+def own_state(env: gym.Env[Any, Any]) -> Array | None:
+    """The state that is an environment's own goal; None if it has none."""
+    return env.get_wrapper_attr("goal_state") if env.has_wrapper_attr("goal_state") else None
 
 
 def _picture(path: Path, size: tuple[int, int], shape: tuple[int, ...]) -> Goal:

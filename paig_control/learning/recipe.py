@@ -315,12 +315,12 @@ class Staged(Trainer[RecipeSettings]):
         model, few = self.trained, self._scouts()
         model.kinematics.settle(found.anywhere)
         missed, far, left = self._missed(few)
-        troubles = []
-        if not found.rms < CLOSE * max(self.motion, far):
+        troubles, near = [], CLOSE * max(self.motion, far)
+        if not found.rms < near:
             troubles.append(
                 f"The physics does not explain the motion: residual {found.rms:.3g}, while things move by {far:.3g}."
             )
-        elif not missed < CLOSE * max(self.motion, far):
+        elif not missed < near:
             troubles.append(
                 f"What is foreseen from {model.input_frames} frames does not come true: off by {missed:.3g}, while "
                 f"things move by {far:.3g}."

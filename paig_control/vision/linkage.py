@@ -51,8 +51,8 @@ class Linked(Kinematics):
     @property
     def geometry(self) -> Tensor:
         """All numbers of it that pictures can tell, ``(G,)``, a joint's :attr:`told` after another's."""
-        parts = (self.anchor, self.offset, self.direction[:, None], self.depth[:, None])
-        return torch.cat([torch.cat([part[n] for part in parts])[told] for n, told in enumerate(self.told)])
+        held = self._parts(None)
+        return torch.cat([held[n, told] for n, told in enumerate(self.told)])
 
     @property
     def told(self) -> list[list[int]]:
