@@ -44,6 +44,7 @@ SYSTEMS = {
     "cartpole": System("CartPole-v1", "cartpole"),
     "acrobot": System("Acrobot-v1", "acrobot"),
     "dm_cartpole": System("dm_control/cartpole-swingup", "cartpole", ("env.kwargs.skip=2",)),
+    "dm_point_mass": System("dm_control/point_mass-easy", "point_mass", ("env.kwargs.skip=2",)),
     "dm_acrobot": System("dm_control/acrobot-swingup", "acrobot", ("env.kwargs.skip=2",), ("physics.friction=true",)),
 }
 

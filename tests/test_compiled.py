@@ -71,6 +71,19 @@ def problem(physics: Physics, batch: int = 3, count: int = 21, horizon: int = 6)
     return state, 2 * torch.randn((batch, count, horizon, physics.action_size), generator=drawn)
 
 
+def test_implicit_drag_of_bodies_of_other_masses_is_left_to_tensors() -> None:
+    drags = {"bodies": [{"joint": "free", "mass": 2.0}], "forces": {"push": {}, "drag": {}}}
+    heavy, light = (scene_of({**drags, **other}, 0.1) for other in ({}, {"bodies": [{"joint": "free"}]}))
+    for physics in (heavy, light):
+        integrate_by(physics, "damped-1")
+        state, actions = problem(physics)
+        assert (physics.imagined(state, actions) is None) == (physics is heavy)
+        begin = State(*(x[:, None].expand(3, 21, 1, 2) for x in state))
+        mass, rate = float(physics.mass), physics.values()["damping"]
+        speed = (mass * begin.velocity + 0.1 * actions[:, :, :1]) / (mass + 0.1 * rate)  # actuation is one
+        torch.testing.assert_close(physics.step(begin, actions[:, :, 0]).velocity, speed, rtol=1e-5, atol=1e-5)
+
+
 def both(physics: Physics, state: State, actions: Tensor, repeat: int = 1) -> tuple[State, State]:
     with torch.inference_mode(), physics.frozen():
         found = physics.imagined(state, actions, repeat)
@@ -80,7 +93,7 @@ def both(physics: Physics, state: State, actions: Tensor, repeat: int = 1) -> tu
     return found, expected
 
 
-@pytest.mark.parametrize("integrator", ["euler-1", "euler-3", "pefrl-2", "rk4-2"])
+@pytest.mark.parametrize("integrator", ["euler-1", "euler-3", "damped-2", "pefrl-2", "rk4-2"])
 @pytest.mark.parametrize("name", SCENES)
 def test_every_known_scene_moves_as_by_tensors(name: str, integrator: str) -> None:
     physics = scene(name, integrator)

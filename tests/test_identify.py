@@ -14,6 +14,7 @@ from paig_control.estimation.identification import Estimate, Identified, identif
 from paig_control.estimation.settings import IdentifySettings
 from paig_control.estimation.state import trajectory
 from paig_control.physics.base import Physics, integrate_by
+from paig_control.physics.mechanism import scene_of
 from paig_control.physics.registry import build_physics
 from paig_control.types import State
 from paig_control.vision.kinematics import Rotary
@@ -61,6 +62,52 @@ def test_error_bars_are_as_wide_as_the_errors() -> None:
 def test_the_integrator_that_made_the_films_is_chosen(integrator: str) -> None:
     _, physics = fit(1, integrator=integrator)
     assert f"{physics.scheme}-{physics.substeps}" == integrator
+
+
+def dragged(seed: int, parts: int, rate: float = 3.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """A thing pushed about, in parts of 0.02 s whose drag is that of the velocity to which they lead, as MuJoCo's."""
+    rng = np.random.default_rng(seed)
+    actions = rng.uniform(-1, 1, (12, 39, 2)).repeat(3, 1)[:, :39]
+    place, speed, films = rng.uniform(20, 40, (12, 2)), rng.normal(0, 3, (12, 2)), []
+    for action in [*actions.swapaxes(0, 1), None]:
+        films.append(place)
+        for _ in range(parts if action is not None else 0):
+            speed = (speed + 0.02 * 35 * action) / (1 + 0.02 * rate)
+            place = place + 0.02 * speed
+    path = np.stack(films, 1)[:, :, None] + rng.normal(0, 0.002, (12, 40, 1, 2))
+    return torch.from_numpy(path), torch.from_numpy(actions)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_engines_that_make_drag_implicit_are_told_by_their_films(parts: int) -> None:
+    physics = scene_of({"forces": {"push": {}, "drag": {}}}, 0.02 * parts)
+    coordinates, actions = dragged(parts, parts)
+    constants = identify(physics, coordinates, actions).constants
+    assert physics.integrator == f"damped-{parts}"
+    assert constants["damping"].value == pytest.approx(3.0, rel=2e-3)
+    assert constants["actuation"].value == pytest.approx(35.0, rel=2e-3)
+
+
+def test_films_in_which_something_is_hit_are_left_out() -> None:
+    physics = scene_of({"forces": {"push": {}, "drag": {}}}, 0.04)
+    coordinates, actions = dragged(0, 2)
+    coordinates[::4, :, 0, 1] = coordinates[::4, :, 0, 1].minimum(coordinates[::4, 20, 0, 1, None])  # as at a wall
+    found = identify(physics, coordinates, actions)
+    assert found.broken == 3
+    for name, value in (("damping", 3.0), ("actuation", 35.0)):
+        assert found.constants[name].value == pytest.approx(value, rel=2e-3)
+        assert abs(found.constants[name].value - value) < 4 * found.constants[name].std
+    assert identify(physics, *dragged(1, 2)).broken == 0
+
+
+def test_where_films_hardly_tell_schemes_apart_motion_is_exact() -> None:
+    physics = scene_of({"forces": {"drag": {}}}, 0.04)
+    rng, times = np.random.default_rng(0), 0.04 * np.arange(40)[:, None, None]
+    decay = (1 - np.exp(-3.0 * times)) / 3.0
+    path = 30 + rng.normal(0, 20, (12, 1, 1, 2)) * decay + rng.normal(0, 0.002, (12, 40, 1, 2))
+    found = identify(physics, torch.from_numpy(path), torch.zeros(12, 39, 0)).constants
+    assert physics.scheme == "rk4"
+    assert found["damping"].value == pytest.approx(3.0, rel=2e-3)
 
 
 def test_outliers_bend_the_constants_little() -> None:

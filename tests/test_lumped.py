@@ -95,7 +95,7 @@ def test_without_friction_energy_is_kept(bodies: list[Body]) -> None:
     assert check_physics(found).conserved
 
 
-@pytest.mark.parametrize("integrator", ["euler-2", "rk4-1", "forward-2"])
+@pytest.mark.parametrize("integrator", ["euler-2", "damped-2", "rk4-1", "forward-2"])
 @pytest.mark.parametrize(
     "found",
     [*(scene(bodies, gravity=3.0, actuation=-1.5, friction=0.2) for bodies in (CART, ARM, THREE)), separate(THREE)],

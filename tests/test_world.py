@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,12 @@ from unseen import begun, needed
 
 import paig_control  # noqa: F401
 from paig_control.cli.main import main
+from paig_control.data.collection import collect
+from paig_control.data.episodes import Episodes
 from paig_control.envs import suite
 from paig_control.errors import PaigError
+from paig_control.machine import by_tensors
+from paig_control.physics.base import integrate_by
 from paig_control.physics.forces import Friction, Motor, Weight
 from paig_control.physics.joints import Body
 from paig_control.physics.mechanism import Mechanism
@@ -48,6 +54,14 @@ ROPE = f"""
 """
 
 
+@contextlib.contextmanager
+def by_scheme(physics: Mechanism, integrator: str) -> Iterator[None]:
+    before = physics.integrator
+    integrate_by(physics, integrator)
+    yield
+    integrate_by(physics, before)
+
+
 def world(path: Path | str, **kwargs: Any) -> Any:
     needed("mujoco")
     return gym.make("paig/Pixels-v0", env_id=str(path), **kwargs).unwrapped
@@ -77,7 +91,8 @@ def test_bodies_accelerate_as_the_constants_say_that_are_read_off_the_model(tmp_
     ]
     forces = {"weight": Weight(), "cart": Motor([0]), "lower": Motor([2])}
     frictions = {"rail": Friction([0]), "upper": Friction([1]), "knee": Friction([2])}
-    learned = Mechanism(0.01, bodies, {**forces, **frictions}).double()
+    learned = Mechanism(found.inner.unwrapped.model.opt.timestep, bodies, {**forces, **frictions}).double()
+    integrate_by(learned, "damped-1")  # MuJoCo's own scheme, unless a file chooses another
     names = {"up_moment": "upper_moment", "up_length": "upper_length", "low_moment": "lower_moment"}
     names |= {"low_length": "lower_length", "rail_friction": "cart_friction", "knee_friction": "lower_friction"}
     learned.set_values({name: constants[names.get(name, name)] for name in learned.names})
@@ -102,8 +117,59 @@ def test_bodies_accelerate_as_the_constants_say_that_are_read_off_the_model(tmp_
         mujoco.mj_forward(model, data)
         place, speed = zero + way * scale * data.qpos, way * scale * data.qvel
         state = State(torch.from_numpy(place[:, None]), torch.from_numpy(speed[:, None]))
-        told = learned.acceleration(state, torch.from_numpy(data.ctrl.copy()))
+        held = torch.from_numpy(data.ctrl.copy())
+        with by_scheme(learned, "rk4-1"):
+            told = learned.acceleration(state, held)
         np.testing.assert_allclose(told.detach().numpy()[:, 0], way * scale * data.qacc, rtol=1e-6, atol=1e-6)
+        mujoco.mj_step(model, data, 100)
+        for tensors in (contextlib.nullcontext(), by_tensors()):
+            with tensors, torch.no_grad():
+                ends = learned.rollout(state, held.expand(100, 2))
+            np.testing.assert_allclose(ends.position[-1, :, 0], zero + way * scale * data.qpos, rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(ends.velocity[-1, :, 0], way * scale * data.qvel, rtol=1e-6, atol=1e-6)
+
+
+PUCK = f"""
+<mujoco>
+  <option timestep="0.02" gravity="0 0 -9"><flag contact="disable"/></option>
+  <worldbody>
+    <camera name="above" pos="0 0 2" xyaxes="0 1 0 -1 0 0"/>
+    <body name="puck" pos="0 0 0.5">
+      <joint name="first" type="slide" axis="1 0 0" damping="0.6"/>
+      <joint name="second" type="slide" axis="0 1 0" damping="0.6"/>
+      <geom type="sphere" size="0.1" mass="0.3" rgba="1 0 0 1"/>
+    </body>
+  </worldbody>
+  <actuator><motor joint="first" gear="0.9"/><motor joint="second" gear="0.9"/></actuator>
+</mujoco>
+"""
+
+
+def test_what_slides_any_way_has_its_truth_in_pixels(tmp_path: Path) -> None:
+    kwargs: dict[str, Any] = {"env_id": str(written(tmp_path, PUCK)), "size": 48}
+    begun("mujoco", **kwargs)
+    films = collect("paig/Pixels-v0", 2, 8, valid=1, test=1, env_kwargs=kwargs)
+    assert films.meta["hindrance"] is None
+    truth, metre = films.truth("train"), 48 / (2 * 1.5 * np.tan(np.deg2rad(22.5)))
+    assert truth is not None and truth.position is not None and truth.velocity is not None
+    # the camera's right is the world's y, its up the world's -x
+    raw = films.arrays["train_truth_position"]
+    np.testing.assert_allclose(truth.position, metre * raw[..., ::-1], rtol=1e-9)
+    np.testing.assert_allclose(truth.velocity, metre * films.arrays["train_truth_velocity"][..., ::-1], rtol=1e-9)
+    for film, path in zip(films.arrays["train_x"], truth.position, strict=True):
+        red = (film[..., 0].astype(float) - film[..., 1:].mean(-1)).clip(0)
+        across, down = np.arange(48) + 0.5, (np.arange(48) + 0.5)[:, None]
+        centre = np.stack([(red * across).sum((1, 2)), (red * down).sum((1, 2))], 1) / red.sum((1, 2))[:, None]
+        np.testing.assert_allclose(centre - 24, path[:, 0], atol=0.5)
+    assert truth.constants == pytest.approx(
+        {"damping": 2.0}
+    )  # what one action does goes down, of the other to the right
+    straight = PUCK.replace('xyaxes="0 1 0 -1 0 0"', 'xyaxes="1 0 0 0 1 0"')
+    told = world(written(tmp_path, straight), size=48).truth["constants"]
+    assert told == pytest.approx({"damping": 2.0, "actuation": 3.0 * metre})
+    meta = {**films.meta, "truth": {**films.meta["truth"], "pixels": [[1.0, 0.0], [0.0, 1.0]]}}
+    with pytest.raises(PaigError, match=r"truth has pixels .* expected .* \(1, 2, 2\) finite"):
+        Episodes(films.arrays, meta)
 
 
 def test_nothing_is_said_to_be_true_of_what_does_not_lie_in_the_picture(tmp_path: Path) -> None:

@@ -242,13 +242,17 @@ class Guarded(gym.Wrapper[Image, Any, Any, Any]):
 
     @property
     def truth(self) -> dict[str, dict[str, Any]]:
-        """True ``constants`` and settings of the true ``physics``, empty where they are not known."""
+        """True ``constants`` and settings of the true ``physics``, empty where not known; ``pixels`` a unit if told."""
         told = attribute(self.env, "truth")
         parts = [told.get(part, {}) for part in TRUTH] if isinstance(told, Mapping) else []
         try:
             constants, physics = (dict(part) for part in parts)
             if all(math.isfinite(value) for value in constants.values()):
-                return {"constants": {name: float(value) for name, value in constants.items()}, "physics": physics}
+                unit = {"pixels": told["pixels"]} if "pixels" in told else {}
+                return {
+                    "constants": {name: float(value) for name, value in constants.items()},
+                    "physics": physics,
+                } | unit
         except (TypeError, ValueError):
             pass
         if told is not None:

@@ -181,7 +181,7 @@ def meta(value: Mapping[str, Any], checked: Mapping[str, NDArray[Any]]) -> None:
     if dt is not None and not (_finite(dt) and dt > 0):
         raise PaigError(f"meta has dt = {quoted(dt)}: expected the positive time between two frames, in seconds.")
     _env(value.get("env"))
-    _known(value.get("truth", {}))
+    _known(value.get("truth", {}), checked)
     bounds = {name: value.get(name) for name in ("action_low", "action_high")}
     for name, bound in bounds.items():
         if bound is not None and not (isinstance(bound, list | tuple) and bound and all(map(_finite, bound))):
@@ -215,8 +215,8 @@ def _env(env: Any) -> None:
         raise PaigError(f"meta has env = {quoted(env)}: expected {{'id': name, 'kwargs': {{...}}}}, or leave it out.")
 
 
-def _known(truth: Any) -> None:
-    """Refuse a truth that is not of our form, or whose constants are no numbers."""
+def _known(truth: Any, checked: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse a truth that is not of our form, or whose constants or units are no numbers."""
     if not isinstance(truth, Mapping) or not all(
         isinstance(truth.get(key, {}), Mapping) for key in ("constants", "physics")
     ):
@@ -226,9 +226,23 @@ def _known(truth: Any) -> None:
             raise PaigError(
                 f"meta's truth has the constant {quoted(name)} = {quoted(constant)}: expected a finite number."
             )
+    for name in (f"{split}_truth_position" for split in ("train", "valid", "test") if "pixels" in truth):
+        objects, dims = checked[name].shape[2:] if name in checked else (0, 0)
+        if objects and not _table(truth["pixels"], (objects, dims, dims)):
+            raise PaigError(
+                f"meta's truth has pixels = {quoted(truth['pixels'])}: expected what a unit of each of {dims} "
+                f"coordinates of {objects} objects is, ({objects}, {dims}, {dims}) finite numbers."
+            )
     objects = truth.get("physics", {}).get("objects")
     if objects is not None and not (_finite(objects) and objects == int(objects) > 0):
         raise PaigError(f"meta's truth has objects = {quoted(objects)}: expected how many the films show.")
+
+
+def _table(value: Any, shape: tuple[int, ...]) -> bool:
+    """Whether these are finite numbers of a shape, as JSON has them."""
+    if not shape:
+        return _finite(value)
+    return isinstance(value, list) and len(value) == shape[0] and all(_table(one, shape[1:]) for one in value)
 
 
 def _finite(value: Any) -> bool:

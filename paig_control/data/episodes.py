@@ -90,7 +90,8 @@ class Episodes:
         arrays: ``{split}_x`` and, where there are any, ``{split}_u``, ``{split}_truth_position`` and
             ``{split}_truth_velocity``; already checked.
         meta: ``env`` (id and kwargs), ``dt``, ``action_low``, ``action_high``, ``actions`` (the rows of a set of them),
-            ``seeds``, ``policy``, ``version``, ``truth`` (constants and physics) and ``hindrance``, why what moves
+            ``seeds``, ``policy``, ``version``, ``truth`` (constants, physics, and ``pixels``, ``(N, D, D)``, the way in
+            pixels to which a unit of true coordinates leads, if they are no pixels) and ``hindrance``, why what moves
             cannot be learned, if an engine says so; empty for PAIG's own files.
         notes: what had to be converted in loading, in words.
         copy: whether what is given is copied, so that whoever gave it may change it; without, it is this object's now.
@@ -160,13 +161,17 @@ class Episodes:
     def truth(self, split: str) -> Truth | None:
         """Return true states and constants, for evaluation only; ``None`` if the file has no truth."""
         self._require(split)
-        position = self.arrays.get(f"{split}_truth_position")
+        position, velocity = (self.arrays.get(f"{split}_truth_{what}") for what in ("position", "velocity"))
         known = self.meta.get("truth", {})
         if position is None and not known.get("constants"):
             return None
+        if position is not None and "pixels" in known:
+            unit = np.asarray(known["pixels"])
+            position = np.einsum("nij,stnj->stni", unit, position)
+            velocity = None if velocity is None else np.einsum("nij,stnj->stni", unit, velocity)
         return Truth(
             position,
-            self.arrays.get(f"{split}_truth_velocity"),
+            velocity,
             dict(known.get("constants", {})),
             dict(known.get("physics", {})),
         )

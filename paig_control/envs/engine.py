@@ -124,13 +124,15 @@ def truth(
 
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
+    if free(model):
+        return _pushed(mujoco, model, data, pixels(model, camera, frame, size))
     gravity = np.array(model.opt.gravity)
     links = _links(mujoco, model, data, camera, names)
     if not links or abs(gravity @ camera.back) > FLAT * max(1e-9, float(np.linalg.norm(gravity))):
         return {}
     seen = next((link for link in links if link.turns), links[0])  # rails may be nearer to the camera
     away = float((camera.place - seen.anchor) @ camera.back)
-    metre = min(size[0] / frame[0], size[1] / frame[1]) * frame[0] / (2 * away * camera.slope)
+    metre = _metre(away, camera, frame, size)
     found, whole = {}, _hung(links, camera)
     if any(link.turns and not np.linalg.norm(link.moment) > 1e-9 * link.mass for link in whole):
         return {}  # a wheel, to which gravity does nothing
@@ -146,14 +148,57 @@ def truth(
     drag = np.array([metre if links[0].turns else metre**2 if link.turns else 1.0 for link in links]) / first
     pulls = {"friction": drag * model.dof_damping}
     motors = model.nu and not model.actuator_biastype.any()
-    if motors and np.count_nonzero(_gains(mujoco, model, data)) == model.nu:  # a joint each
+    if motors and np.count_nonzero(_acts(mujoco, model, data, 1.0)) == model.nu:  # a joint each
         pull = [each * link.way * (1.0 if link.turns else metre) for each, link in zip(drag, links, strict=True)]
-        pulls["actuation"] = pull * _gains(mujoco, model, data)
+        pulls["actuation"] = pull * _acts(mujoco, model, data, 1.0)
     for name, each in pulls.items():
         found |= {f"{link.name}_{name}": float(pull) for link, pull in zip(links, each, strict=True) if pull}
         acting = each[each != 0]
         if len(acting) and np.ptp(acting) < 1e-6 * abs(acting[0]) and (name == "actuation" or len(acting) == len(each)):
             found[name] = float(acting[0])
+    return found
+
+
+def free(model: Any) -> bool:
+    """Whether all that moves are bodies that slide two ways."""
+    import mujoco
+
+    bodies = model.jnt_bodyid.tolist()
+    each = bodies[::2] == bodies[1::2] and len(set(bodies)) == len(bodies) / 2
+    return bool(bodies) and each and {*model.jnt_type.tolist()} == {int(mujoco.mjtJoint.mjJNT_SLIDE)}
+
+
+def pixels(model: Any, camera: Camera, frame: tuple[int, int], size: tuple[int, int]) -> Array:
+    """Of bodies that are :func:`free`, how far a unit of each of their two coordinates leads, px: ``(N, 2, 2)``.
+
+    Arguments are those of :func:`truth`; x counts to the right, y down.
+    """
+    import mujoco
+
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    away = (camera.place - data.xanchor[::2]) @ camera.back
+    ways = data.xaxis.reshape(-1, 2, 3) @ np.stack([camera.right, -camera.up], 1)
+    return np.asarray(_metre(away, camera, frame, size)[:, None, None] * ways.swapaxes(1, 2))
+
+
+def _metre(away: Any, camera: Camera, frame: tuple[int, int], size: tuple[int, int]) -> Any:
+    """Pixels that a metre is long, so far from the camera."""
+    return min(size[0] / frame[0], size[1] / frame[1]) * frame[0] / (2 * away * camera.slope)
+
+
+def _pushed(mujoco: Any, model: Any, data: Any, unit: Array) -> dict[str, float]:
+    """Constants of a free body: how strongly an action pushes it, px/s², along its own axis, and its damping."""
+    mass, found = float(model.body_mass[model.jnt_bodyid[0]]), {}
+    if len(unit) > 1 or any(model.dof_armature):
+        return found
+    rates = model.dof_damping / mass
+    if rates[0] == rates[1] > 0:
+        found["damping"] = float(rates[0])
+    if model.nu == 2 and not model.actuator_biastype.any():
+        ways = unit[0] @ np.stack([_acts(mujoco, model, data, one) for one in np.eye(2)], 1) / mass
+        if max(abs(ways[0, 1]), abs(ways[1, 0]), abs(abs(ways[1, 1]) - abs(ways[0, 0]))) < FLAT * abs(ways[0, 0]):
+            found["actuation"] = float(ways[0, 0])
     return found
 
 
@@ -177,7 +222,7 @@ def hindrance(model: Any, camera: Camera) -> str | None:
         return "Its bodies move in three dimensions, and not in a plane: they can be filmed, but not be learned."
     for body in sorted(set(bodies)):
         own = [kind for kind, mine in zip(kinds, bodies, strict=True) if mine == body]
-        if len(own) > 1 and own != [slide, slide]:
+        if len(own) > 1 and not free(model):
             return (
                 f"Its body {model.body(body).name!r} slides and turns at once, as what stands on the ground and is "
                 "pushed by contact: it can be filmed, but only bodies on one rail or hinge each are learned."
@@ -260,8 +305,8 @@ def _hung(links: Sequence[_Link], camera: Camera) -> list[_Link]:
     return whole
 
 
-def _gains(mujoco: Any, model: Any, data: Any) -> NDArray[np.float64]:
-    """What actions of one do in the joints."""
-    data.ctrl[:] = 1.0
+def _acts(mujoco: Any, model: Any, data: Any, action: Any) -> NDArray[np.float64]:
+    """What an action does in the joints."""
+    data.ctrl[:] = action
     mujoco.mj_forward(model, data)
     return np.array(data.qfrc_actuator)

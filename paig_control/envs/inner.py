@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from paig_control.envs import engine
 from paig_control.envs.checks import Array
 from paig_control.errors import PaigError
 
@@ -14,13 +15,21 @@ MUJOCO = "mujoco"
 """Not the name of an attribute: generalised positions and then velocities of the engine, ``data.qpos, data.qvel``."""
 
 
-def simulated(env: gym.Env[Any, Any]) -> int | None:
-    """How many joints an engine moves, if each of them has one position and one velocity; else None."""
+def simulated(env: gym.Env[Any, Any]) -> tuple[list[list[int]], list[list[int]]] | None:
+    """Where positions ``(N, D)`` and velocities are of bodies that an engine moves by N D joints.
+
+    D is two where each body slides two ways, and one where not; None where joints have not one number each.
+    """
     data = getattr(env.unwrapped, "data", None)
     parts = [getattr(data, name, None) for name in ("qpos", "qvel")]
     sizes = [np.size(part) for part in parts if isinstance(part, np.ndarray)]
     settable = callable(getattr(env.unwrapped, "set_state", None))
-    return sizes[0] if settable and len(sizes) == 2 and sizes[0] == sizes[1] and sizes[0] else None
+    if not settable or len(sizes) != 2 or sizes[0] != sizes[1] or not sizes[0]:
+        return None
+    model = getattr(env.unwrapped, "model", None)
+    both = 2 if hasattr(model, "jnt_bodyid") and engine.free(model) else 1
+    found = np.arange(2 * sizes[0]).reshape(2, -1, both).tolist()
+    return found[0], found[1]
 
 
 def read(env: gym.Env[Any, Any], name: str, attribute: str) -> Any:

@@ -103,10 +103,8 @@ class Pixels(PixelEnv):
         self.inner = self._make()
         self._set = self._separate(known.actions if actions is None else actions)
         self.action_space = self.inner.action_space if self._set is None else self._set
-        joints = simulated(self.inner)
-        if known.state_attribute is None and state_attribute == "auto" and joints is not None:
-            known = replace(known, state_attribute=MUJOCO, positions=[*range(joints)])
-            known = replace(known, velocities=[*range(joints, 2 * joints)])
+        if known.state_attribute is None and state_attribute == "auto" and (held := simulated(self.inner)) is not None:
+            known = replace(known, state_attribute=MUJOCO, positions=held[0], velocities=held[1])
         self._attribute = known.state_attribute if state_attribute == "auto" else state_attribute
         self._constants = dict(known.constants if constants is None else constants)
         self._mechanism = known.mechanism if constants is None else None
@@ -219,19 +217,21 @@ class Pixels(PixelEnv):
 
     @property
     def truth(self) -> dict[str, dict[str, Any]]:
-        """True ``constants`` and the settings of the true ``physics``; only evaluation may look."""
+        """True ``constants``, settings of the true ``physics`` and ``pixels`` a unit; only evaluation may look."""
         constants = {
             name: float(self._read(value)) if isinstance(value, str) else float(value)
             for name, value in self._constants.items()
         }
+        pixels = None
         if self._mechanism is not None:
             constants |= self._mechanism(self.inner.unwrapped, self.size)
         elif self._attribute == MUJOCO and not self._constants and (seen := engine.filmed(self.inner)) is not None:
             constants |= engine.truth(*seen, self.size, self._names)
+            pixels = engine.pixels(*seen, self.size) if self._positions.shape[1] == 2 else None
         physics = dict(self._physics)
         if "dt" in physics:
             physics |= {"dt": self.dt, "substeps": self.skip * physics.get("substeps", 1)}
-        return {"constants": constants, "physics": physics}
+        return {"constants": constants, "physics": physics, **({} if pixels is None else {"pixels": pixels.tolist()})}
 
     @property
     def hindrance(self) -> str | None:

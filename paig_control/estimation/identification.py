@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -25,7 +25,7 @@ from paig_control.estimation.least_squares import damped, descend
 from paig_control.estimation.matched import Matched
 from paig_control.estimation.settings import IdentifySettings
 from paig_control.estimation.state import believed, trajectory, unpack
-from paig_control.physics.base import CONVERGENT, FORWARD, RUNGE_KUTTA, Physics, integrate_by
+from paig_control.physics.base import CONVERGENT, DAMPED, FORWARD, RUNGE_KUTTA, Physics, integrate_by
 from paig_control.physics.dynamics import Constant
 from paig_control.types import State
 
@@ -37,6 +37,15 @@ LINKED = 50
 the same wherever the pole leans alike, of 0.0022 rad on Acrobot-v1 0.0006 rad."""
 JOINTED = (f"{RUNGE_KUTTA}-1", f"{FORWARD}-1")
 """Integrators that are tried too where bodies move on joints: what other people's environments advance them by."""
+BROKEN = 6.0
+"""Films whose residuals are so many times those of the usual film obey another law: something is hit, or leaves."""
+PARTS = 16
+"""A step of first order is thought to be made of so many parts a frame, at most."""
+ODDS = {**dict.fromkeys(CONVERGENT, 1.0), DAMPED: 1.01}
+"""What schemes' losses are multiplied by before they are compared: where films hardly tell them apart, exact motion is
+taken, then MuJoCo's own scheme, whose constants differ from those of explicit friction."""
+OTHERS = 1.02
+"""The same of all others."""
 SAME = 1e-6
 """Paths that are no further apart are the same: px or rad."""
 
@@ -87,6 +96,7 @@ class Identified:
         history: one row a step: horizon, loss and the constants' values.
         anywhere: ``(D,)``, whether all objects could stand elsewhere along this coordinate and move just the same, so
             that nothing tells the part of ``offset`` that they have in common.
+        broken: films that were left out in the end, because no constants that suit the others explain them.
     """
 
     constants: dict[str, Estimate]
@@ -94,6 +104,7 @@ class Identified:
     rms: float
     history: list[dict[str, float]]
     anywhere: Tensor
+    broken: int = 0
 
 
 class _Fit(NamedTuple):
@@ -103,6 +114,15 @@ class _Fit(NamedTuple):
     shifts: Tensor
     scale: float
     loss: float
+
+
+class _Tried(NamedTuple):
+    """An integrator, the free constants that it led to, where the scouts ended, and the way there."""
+
+    integrator: str
+    free: Tensor
+    fit: _Fit
+    history: list[dict[str, float]]
 
 
 def identify(
@@ -118,6 +138,7 @@ def identify(
 
     A part of the films, the scouts, walk through the growing horizons with each integrator in turn, and tell how much
     the constants owe to the chosen integrator's step; all films then go to the full horizon with what they found.
+    A scheme of first order is tried in smaller and smaller parts, too, and with implicit friction where there is some.
 
     Args:
         physics: its constants are where the search starts.
@@ -154,22 +175,26 @@ def identify(
 
     history: list[dict[str, float]] = []
     before = physics.free.detach().clone()
-    best: tuple[float, str, Tensor, _Fit, list[dict[str, float]]] | None = None
-    tried = [*settings.integrators, *(JOINTED if physics.kinematics == "tree" else ())]
-    for index, integrator in enumerate(tried):
+    names = [*settings.integrators, *(JOINTED if physics.kinematics == "tree" else ())]
+    tried: list[_Tried] = []
+    for index, integrator in enumerate(names):
         _set_free(physics, before)
         integrate_by(physics, integrator)
         horizons = _horizons(settings.first_horizon, length, settings.growth)
-        low, high = (0.6 * (index + end) / len(tried) for end in (0, 1))
+        low, high = (0.6 * (index + end) / len(names) for end in (0, 1))
         fit, history = _walk(whole, few, horizons, None, settings, between(low, high, integrator))
-        rms = whole.first(length, few).rms(fit.start, fit.shifts)
-        if best is None or rms < best[0]:
-            best = (rms, integrator, physics.free.detach().clone(), fit, history)
-    assert best is not None
-    _, integrator, free, fit, history = best
-    _set_free(physics, free)
-    integrate_by(physics, integrator)
-    owed = torch.zeros_like(free)
+        tried.append(_Tried(integrator, physics.free.detach().clone(), fit, history))
+    problem = whole.first(length, few)
+    rough = [one for one in tried if _finer(one.integrator, physics.rubs)]
+    while rough and (finer := _finer((coarse := _best(problem, rough)).integrator, physics.rubs)) is not None:
+        if finer in {one.integrator for one in rough}:
+            break
+        tell(0.6, finer)
+        integrate_by(physics, finer)
+        fit = _descend(problem, *coarse.fit[:2], _unknown(whole, length, settings), settings.iterations)
+        rough.append(_Tried(finer, physics.free.detach().clone(), fit, coarse.history))
+    _, _, fit, history = _best(problem, [*tried, *rough])
+    owed = torch.zeros_like(physics.free)
     if physics.scheme in CONVERGENT:
         tell(0.6, "integrator's step")
         owed = _owed_to_step(whole.first(length, few), fit, settings)
@@ -177,8 +202,36 @@ def identify(
         horizons = _horizons(settings.first_horizon, length, settings.growth**2)
         fit, more = _walk(whole, slice(None), horizons, fit.shifts, settings, between(0.6, 1.0, "all"))
         history += more
+    unknown, rms = _unknown(whole, length, settings), whole.rms(fit.start, fit.shifts)
+    each = whole.rms_each(fit.start, fit.shifts)
+    sound = (each <= BROKEN * each.nanmedian() + SAME).nonzero()[:, 0]
+    if len(sound) < batch:
+        whole = whole.first(length, sound)
+        fit = _descend(whole, fit.start[sound], fit.shifts, unknown, settings.iterations)
     _set_free(physics, physics.free.detach() - owed)
-    return _summarise(whole, fit, _unknown(whole, length, settings), history)
+    return replace(_summarise(whole, fit, unknown, history), rms=rms, broken=batch - len(sound))
+
+
+def _best(problem: Matched, tried: list[_Tried]) -> _Tried:
+    """The likeliest integrator, which the physics takes over with what it led to."""
+    scale = min(one.fit.scale for one in tried)
+
+    def worth(one: _Tried) -> float:
+        _set_free(problem.physics, one.free)
+        integrate_by(problem.physics, one.integrator)
+        return float(problem.loss(one.fit.start, one.fit.shifts, scale)) * ODDS.get(problem.physics.scheme, OTHERS)
+
+    best = min(tried, key=worth)
+    worth(best)
+    return best
+
+
+def _finer(integrator: str, rubs: bool) -> str | None:
+    """What is nearer than an integrator of first order to how an engine may step; None where nothing is."""
+    scheme, _, parts = integrator.rpartition("-")
+    if rubs and scheme == "euler":
+        return f"{DAMPED}-{parts}"
+    return f"{scheme}-{2 * int(parts)}" if scheme in ("euler", DAMPED) and 2 * int(parts) <= PARTS else None
 
 
 def scouts(batch: int, most: int) -> Tensor:
@@ -237,7 +290,7 @@ def _owed_to_step(problem: Matched, fit: _Fit, settings: IdentifySettings) -> Te
     unknown = _unknown(problem, problem.observed.shape[1], settings)
     found, parts = physics.free.detach().clone(), physics.substeps
     physics.substeps = 2 * parts
-    _descend(problem, fit.start, fit.shifts, unknown, settings.iterations, 1e-6)
+    _descend(problem, fit.start, fit.shifts, unknown, settings.iterations)
     owed = found - physics.free.detach()
     physics.substeps = parts
     _set_free(physics, found)
@@ -250,7 +303,7 @@ def _descend(
     shifts: Tensor,
     unknown: int,
     iterations: int,
-    tolerance: float,
+    tolerance: float = 1e-6,
     tell: Callable[[float], None] = lambda part: None,
 ) -> _Fit:
     """Go down on one horizon; the first ``unknown`` shared numbers move, the physics' constants among them, in place.

@@ -75,6 +75,11 @@ class Matched:
         squares = self.residuals(start, shifts).square() * self.trust.flatten(1)
         return float((squares.sum() / self.trust.sum()).sqrt())
 
+    def rms_each(self, start: Tensor, shifts: Tensor) -> Tensor:
+        """The same of each film, ``(B,)``."""
+        trust = self.trust.flatten(1)
+        return ((self.residuals(start, shifts).square() * trust).sum(1) / trust.sum(1)).sqrt()
+
     def scale(self, start: Tensor, shifts: Tensor) -> float:
         """Where the loss turns from square to absolute: three robust standard deviations."""
         usual = self.residuals(start, shifts)[self.trust.flatten(1) > BELIEVED]

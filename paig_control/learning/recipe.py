@@ -128,6 +128,7 @@ class Staged(Trainer[RecipeSettings]):
             self._number()
             found = self._identify(stage)
             self.carried = {"offset": found.offset, "rms": found.rms, "anywhere": found.anywhere, "motion": self.motion}
+            self.carried["broken"] = found.broken
         elif stage == "foresee":
             self._foresee()
         elif stage == "refine":
@@ -328,6 +329,11 @@ class Staged(Trainer[RecipeSettings]):
         if left > UNEXPLAINED:
             troubles.append(
                 f"What the objects leave unexplained in the pictures moves {100 * left:.0f} % as much as they do."
+            )
+        if found.broken:
+            self.notes.append(
+                f"{found.broken} films were left out where the constants are found: what moves in them obeys no law "
+                "that suits the others, as where something is hit or leaves the picture."
             )
         constants = found.constants
         if troubles:

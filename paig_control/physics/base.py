@@ -9,6 +9,8 @@ order and what PAIG and Gymnasium's Pendulum-v1 use; PEFRL, the position-extende
 Mryglod and Folk, Computer Physics Communications 146, 2002), is of fourth order, and at a few parts a frame as good as
 exact. Both are symplectic. PEFRL keeps its order only while forces do not depend on velocities; where they do, the
 classical scheme of Runge and Kutta takes its place. Euler's explicit scheme is what Gymnasium's CartPole-v1 uses.
+MuJoCo's own scheme is semi-implicit Euler in which friction is that of the velocities to which it leads (Todorov,
+Erez and Tassa, IROS 2012, and its documentation on numerical integration).
 """
 
 from __future__ import annotations
@@ -52,8 +54,11 @@ class Scheme(NamedTuple):
 
 _X, _L, _C = 0.1786178958448091, -0.2123418310626054, -0.06626458266981849
 
+DAMPED = "damped"
+"""Semi-implicit Euler, friction and drag implicit too."""
 SCHEMES = {
     "euler": Scheme((0.0, 1.0), (1.0,)),
+    DAMPED: Scheme((0.0, 1.0), (1.0,)),
     "pefrl": Scheme((_X, _C, 1 - 2 * (_C + _X), _C, _X), (0.5 - _L, _L, _L, 0.5 - _L)),
 }
 
@@ -96,6 +101,8 @@ class Physics(Dynamics):
     stateless = False
     uses_velocity: bool = False
     """Whether the acceleration depends on velocities: then integrators for that are taken."""
+    rubs: bool = False
+    """Whether friction or drag acts that a scheme may take implicitly."""
     pushed: tuple[int, ...] = ()
     """Objects on which forces in the plane act, two numbers of an action each."""
     handed: Tensor

@@ -123,7 +123,7 @@ def rolled(scene: Mechanism, laws: Laws, state: State, actions: Tensor, repeat: 
         repeat: steps.
     """
     single = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in (*state, actions))
-    single &= scene.scheme != FORWARD
+    single &= scene.scheme != FORWARD and (scene.eased is None or not scene.divides)
     batch = len(actions)
     numbers = scene.once(("numbers", batch), lambda: constants(scene, batch)) if single else None
     found = loops("physics") if numbers is not None else None
@@ -170,4 +170,6 @@ def constants(scene: Mechanism, batch: int) -> NDArray[np.float32] | None:
     for law, row in enumerate(rows):
         for place, x in enumerate(row):
             found[:, law, place] = array(x.reshape(-1)) if isinstance(x, Tensor) and x.numel() > 1 else float(x)
+    if scene.eased is not None:
+        found[..., 0] /= 1 + array(scene.eased.reshape(-1))[:, None]  # in each kind the force's strength
     return found

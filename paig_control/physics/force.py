@@ -99,6 +99,10 @@ class Force(nn.Module):
         """Energy ``(*B,)`` of which this force is the slope, of the same :meth:`value`; None where it has none."""
         return None
 
+    def rubbing(self) -> Tensor | None:
+        """What it does against each coordinate's velocity, and in proportion to that, as :meth:`value`; None if not so."""
+        return None
+
     def reflect(self, state: State) -> State:
         """Bring a state back between walls, after it has moved."""
         return state

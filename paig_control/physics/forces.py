@@ -170,6 +170,10 @@ class Drag(Force):
         """Against the velocity."""
         return -self.value("damping") * motion.speed
 
+    def rubbing(self) -> Tensor | None:
+        """Its constant, where bodies move freely."""
+        return self.value("damping") if self.scene.tree is None else None
+
 
 class QuadraticDrag(Force):
     """A force against each body's velocity that grows as its square."""
@@ -208,8 +212,12 @@ class Friction(Force):
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """Against the coordinates' velocities."""
-        pull = -self.value("friction") * motion.velocity
-        return pull if self.everywhere else pull * self.rubbed.to(pull)
+        return -self.rubbing() * motion.velocity
+
+    def rubbing(self) -> Tensor:
+        """Its constant, in the joints where it is."""
+        value = self.value("friction")
+        return value if self.everywhere else value * self.rubbed.to(value)
 
 
 class Driven(Force):

@@ -181,14 +181,20 @@ class Tree(nn.Module):
             out.append(come - omega[..., None].square() * centre)
         return torch.stack(out, -2)
 
-    def accelerate(self, state: State, places: Places, bodies: Tensor | None, joints: Tensor | None) -> Tensor:
-        """Acceleration ``(*B, N, 1)`` under forces ``(*B, N, 2)`` on bodies and ``(*B, N, 1)`` in joints."""
+    def accelerate(
+        self, state: State, places: Places, bodies: Tensor | None, joints: Tensor | None, eased: Tensor | None = None
+    ) -> Tensor:
+        """Acceleration ``(*B, N, 1)`` under forces ``(*B, N, 2)`` on bodies and ``(*B, N, 1)`` in joints.
+
+        ``eased``, ``(*B, N, 1)``, is what implicit friction adds to the inertia.
+        """
         slope, mass = places.slope, self.mass.to(places.slope)
         matrix = torch.einsum("...nip,...njp,n->...ij", slope, slope, mass) + self.turning.to(slope)
         pull = -mass[:, None] * self.drift(*state)
         pull = pull if bodies is None else pull + bodies
         total = torch.einsum("...nip,...np->...i", slope, pull)
         total = total if joints is None else total + joints[..., 0]
+        matrix = matrix if eased is None else matrix + eased.to(matrix) * torch.eye(len(self.bodies)).to(matrix)
         solved: Tensor = torch.linalg.solve(matrix, total.unsqueeze(-1))
         return solved
 

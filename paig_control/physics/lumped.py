@@ -76,12 +76,14 @@ class Stepping(NamedTuple):
         step: s.
         substeps: a frame.
         explicit: without kicks, whether by Euler's explicit scheme, and not by Runge and Kutta's.
+        eased: for how many seconds friction adds to inertia.
     """
 
     parts: tuple[Sequence[float], Sequence[float]]
     step: float
     substeps: int
     explicit: bool
+    eased: float
 
 
 class Lumped(nn.Module):
@@ -150,8 +152,10 @@ class Lumped(nn.Module):
         """A constant that broadcasts against ``(*B)``."""
         return flat(self.__dict__["_constant"](name))
 
-    def accelerate(self, state: State, places: Swung, bodies: Tensor | None, joints: Tensor | None) -> Tensor:
-        """Acceleration ``(*B, N, 1)`` under forces ``(*B, N, 1)`` in joints."""
+    def accelerate(
+        self, state: State, places: Swung, bodies: Tensor | None, joints: Tensor | None, eased: Tensor | None = None
+    ) -> Tensor:
+        """Acceleration ``(*B, N, 1)`` under forces ``(*B, N, 1)`` in joints; ``eased`` as in a tree of told lengths."""
         v, moment = state.velocity[..., 0], self._inertia(places.along).moment
         spin, below = (v @ way.to(v).T for way in (self.turns, self.under))
         drift = -torch.einsum("nm,...mc->...nc", self.carried.to(v), below.square()[..., None] * places.arms)
@@ -159,7 +163,9 @@ class Lumped(nn.Module):
         thrust = (spin.square() * moment)[..., None] * places.along
         total = torch.einsum("...nkc,...nc->...k", places.slope, thrust) - torque @ self.turns.to(v)
         total = total if joints is None else total + joints[..., 0]
-        solved: Tensor = torch.linalg.solve(self._matrix(places), total.unsqueeze(-1))
+        matrix = self._matrix(places)
+        matrix = matrix if eased is None else matrix + eased.to(matrix) * torch.eye(len(self.bodies)).to(matrix)
+        solved: Tensor = torch.linalg.solve(matrix, total.unsqueeze(-1))
         return solved
 
     def _matrix(self, places: Swung) -> Tensor:

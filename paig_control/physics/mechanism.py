@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from paig_control.errors import PaigError, quoted
 from paig_control.naming import known, made
-from paig_control.physics.base import FORWARD, SCHEMES, Physics
+from paig_control.physics.base import DAMPED, FORWARD, SCHEMES, Physics
 from paig_control.physics.compiled import Laws, laws_of, rolled
 from paig_control.physics.force import Force
 from paig_control.physics.forces import Friction, Motor, Push, Weight, find_force, kind_of
@@ -90,6 +90,7 @@ class Mechanism(Physics):
     Attributes:
         tree: of rails and hinges; None for bodies that move freely.
         turning: whether it is one hinge, and nothing acts but in it.
+        divides: whether what acts on free bodies is divided by their masses.
         ease: what forces are multiplied by, one over the inertia of a rod that turns; else 1.
         handed: ``(2,)``, of free bodies: -1 for an axis along which the camera mirrors.
 
@@ -135,7 +136,7 @@ class Mechanism(Physics):
         self.turning = self.rod is not None and all(force.on == "joints" for force in forces.values())
         if self.rod is not None and self.turning:
             self.ease = 3.0 / (self.rod.mass * length**2)
-        self._divides = self.tree is None and not bool((mass == 1).all())
+        self.divides = self.tree is None and not bool((mass == 1).all())
         self.forces: dict[str, Force] = dict(forces)
         self.terms = nn.ModuleList(forces.values())
         for label, force in forces.items():
@@ -151,6 +152,7 @@ class Mechanism(Physics):
             for force, end in zip(forces.values(), ends, strict=True)
             if not force.walls
         ]
+        self.rubs = any(force.rubbing() is not None for force in forces.values())
         self._walls = [force for force in forces.values() if force.walls]
         self.walls = bool(self._walls)
         coupled = self.rod is None and any(body.joint == "hinge" for body in self.bodies)  # Coriolis terms
@@ -176,11 +178,21 @@ class Mechanism(Physics):
             else:
                 joints = found if joints is None else joints + found
         if self.tree is not None and not self.turning:
-            return self.tree.accelerate(state, motion.places, bodies, joints)
+            return self.tree.accelerate(state, motion.places, bodies, joints, self.eased)
         total = bodies if joints is None else joints if bodies is None else bodies + joints
         if total is None:
             return torch.zeros_like(state.position)
-        return total / self.mass.to(total)[:, None] if self._divides else total
+        if self.eased is not None:
+            return total / (self.eased + self.mass.to(total)[:, None] if self.divides else self.eased + 1)
+        return total / self.mass.to(total)[:, None] if self.divides else total
+
+    @property
+    def eased(self) -> Tensor | None:
+        """What implicit friction adds to each body's inertia, ``(*B, N, D)`` or less; None by other schemes."""
+        if self.scheme != DAMPED:
+            return None
+        parts = [part for force in self.forces.values() if (part := force.rubbing()) is not None]
+        return self.dt / self.substeps * torch.stack(torch.broadcast_tensors(*parts)).sum(0) if parts else None
 
     def seat(self, anchor: Tensor, direction: Tensor, reach: Tensor | None = None) -> None:
         """See :meth:`~paig_control.physics.dynamics.Dynamics.seat`."""
@@ -242,7 +254,11 @@ class Mechanism(Physics):
             actions,
             Pulls(gravity, friction, torch.cat([gain.expand(*each, -1) for gain in gains], -1)),
             Stepping(
-                ([part * h for part in drifts], [part * h for part in kicks]), h, self.substeps, self.scheme == FORWARD
+                ([part * h for part in drifts], [part * h for part in kicks]),
+                h,
+                self.substeps,
+                self.scheme == FORWARD,
+                h if self.scheme == DAMPED else 0.0,
             ),
         )
 

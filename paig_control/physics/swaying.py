@@ -28,6 +28,7 @@ def sway(
     inertia: Floats,
     gravity: Any,
     rubbing: Floats,
+    eased: Any,
     torque: Floats,
     x: Floats,
     v: Floats,
@@ -77,7 +78,7 @@ def sway(
     for i in range(count):
         a[i] = torque[i] - rubbing[i] * v[i]
         for j in range(count):
-            matrix[i, j] = 0.0
+            matrix[i, j] = eased * rubbing[i] if i == j else 0.0
     for n in range(count):
         for i in range(count):
             lean_i = slope[n, i, 0] * across[n, 0] + slope[n, i, 1] * across[n, 1]
@@ -124,6 +125,7 @@ def swing(
     h: Any,
     substeps: int,
     explicit: Any,
+    eased: Any,
     position: Floats,
     velocity: Floats,
     actions: Floats,
@@ -173,6 +175,7 @@ def swing(
                         inertias[own],
                         gravities[own, 0],
                         rubbing[own],
+                        eased,
                         torque,
                         at,
                         speed,
