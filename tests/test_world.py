@@ -129,7 +129,7 @@ def test_bodies_accelerate_as_the_constants_say_that_are_read_off_the_model(tmp_
             np.testing.assert_allclose(ends.velocity[-1, :, 0], way * scale * data.qvel, rtol=1e-6, atol=1e-6)
 
 
-PUCK = f"""
+PUCK = """
 <mujoco>
   <option timestep="0.02" gravity="0 0 -9"><flag contact="disable"/></option>
   <worldbody>
@@ -151,7 +151,9 @@ def test_what_slides_any_way_has_its_truth_in_pixels(tmp_path: Path) -> None:
     films = collect("paig/Pixels-v0", 2, 8, valid=1, test=1, env_kwargs=kwargs)
     assert films.meta["hindrance"] is None
     truth, metre = films.truth("train"), 48 / (2 * 1.5 * np.tan(np.deg2rad(22.5)))
-    assert truth is not None and truth.position is not None and truth.velocity is not None
+    assert truth is not None
+    assert truth.position is not None
+    assert truth.velocity is not None
     # the camera's right is the world's y, its up the world's -x
     raw = films.arrays["train_truth_position"]
     np.testing.assert_allclose(truth.position, metre * raw[..., ::-1], rtol=1e-9)
@@ -161,9 +163,7 @@ def test_what_slides_any_way_has_its_truth_in_pixels(tmp_path: Path) -> None:
         across, down = np.arange(48) + 0.5, (np.arange(48) + 0.5)[:, None]
         centre = np.stack([(red * across).sum((1, 2)), (red * down).sum((1, 2))], 1) / red.sum((1, 2))[:, None]
         np.testing.assert_allclose(centre - 24, path[:, 0], atol=0.5)
-    assert truth.constants == pytest.approx(
-        {"damping": 2.0}
-    )  # what one action does goes down, of the other to the right
+    assert truth.constants == pytest.approx({"damping": 2.0})  # the first action pushes down, the second right
     straight = PUCK.replace('xyaxes="0 1 0 -1 0 0"', 'xyaxes="1 0 0 0 1 0"')
     told = world(written(tmp_path, straight), size=48).truth["constants"]
     assert told == pytest.approx({"damping": 2.0, "actuation": 3.0 * metre})

@@ -248,11 +248,9 @@ class Guarded(gym.Wrapper[Image, Any, Any, Any]):
         try:
             constants, physics = (dict(part) for part in parts)
             if all(math.isfinite(value) for value in constants.values()):
+                constants = {name: float(value) for name, value in constants.items()}
                 unit = {"pixels": told["pixels"]} if "pixels" in told else {}
-                return {
-                    "constants": {name: float(value) for name, value in constants.items()},
-                    "physics": physics,
-                } | unit
+                return {"constants": constants, "physics": physics, **unit}
         except (TypeError, ValueError):
             pass
         if told is not None:

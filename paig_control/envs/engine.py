@@ -189,7 +189,7 @@ def _metre(away: Any, camera: Camera, frame: tuple[int, int], size: tuple[int, i
 
 def _pushed(mujoco: Any, model: Any, data: Any, unit: Array) -> dict[str, float]:
     """Constants of a free body: how strongly an action pushes it, px/s², along its own axis, and its damping."""
-    mass, found = float(model.body_mass[model.jnt_bodyid[0]]), {}
+    mass, found = float(model.body_mass[model.jnt_bodyid[0]]), dict[str, float]()
     if len(unit) > 1 or any(model.dof_armature):
         return found
     rates = model.dof_damping / mass

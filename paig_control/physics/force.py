@@ -100,7 +100,7 @@ class Force(nn.Module):
         return None
 
     def rubbing(self) -> Tensor | None:
-        """What it does against each coordinate's velocity, and in proportion to that, as :meth:`value`; None if not so."""
+        """What it does against each coordinate's velocity, in proportion to that, as :meth:`value`; None if not so."""
         return None
 
     def reflect(self, state: State) -> State:
