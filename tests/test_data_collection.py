@@ -63,6 +63,22 @@ def test_films_never_join_two_episodes(num_envs, truncates):
         assert (frames[..., 2] >= length - 1).all()
 
 
+@pytest.mark.parametrize("num_envs", [1, 4])
+def test_episodes_that_end_early_are_kept_with_their_length(num_envs):
+    kwargs = {"longest": 15}
+    episodes = collect("counters/Counter-v0", 20, 12, valid=0, test=0, num_envs=num_envs, env_kwargs=kwargs)
+    lengths, films = episodes.arrays["train_lengths"], episodes.arrays["train_x"][:, :, 0, 0]
+    assert {*lengths.tolist()} == {8, 9, 10, 11, 12}
+    np.testing.assert_array_equal(lengths, np.minimum(films[:, 0, 2] + 1, 12))  # the last frame is that of the end
+    for film, actions, length in zip(films, episodes.arrays["train_u"], lengths, strict=True):
+        np.testing.assert_array_equal(film[:length, 1], np.arange(length))
+        assert not film[length:].any()
+        assert actions[: length - 1].all()
+        assert not actions[length - 1 :].any()
+    assert episodes.meta["left_out"]["train"] > 0
+    assert (episodes.split("train").frames[..., 0, 0, 2] > 0).all()
+
+
 def test_an_episode_that_ends_with_the_last_frame_is_kept():
     frames = collect("counters/Counter-v0", 20, 5, valid=0, test=0).split("train").frames
     assert (frames[:, 0, 0, 0, 2] == 4).any()
@@ -175,7 +191,7 @@ def test_progress_counts_up_to_all_films():
         ({"env_kwargs": {"gravty": 1.0}}, "did you mean gravity"),
         ({"env_id": "counters/Counter-v0", "env_kwargs": {"color": 1}}, "refuses its arguments"),
         ({"env_id": "counters/Counter-v0", "env_kwargs": {"bound": np.inf}}, "unbounded"),
-        ({"env_id": "counters/Counter-v0", "steps": 12}, "ended before 12 frames"),
+        ({"env_id": "counters/Counter-v0", "steps": 12, "env_kwargs": {"longest": 5}}, "ended before 8 frames"),
         ({"sequences": 0}, "sequences = 0: expected a whole number"),
         ({"steps": 1}, "steps = 1: expected the number of frames of a film, at least 2"),
         ({"test_steps": 1.5}, "test_steps = 1.5"),

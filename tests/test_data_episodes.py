@@ -125,6 +125,32 @@ def test_grey_films_are_copied_to_three_channels(tmp_path, kind):
     np.testing.assert_array_equal(frames, arrays()["valid_x"][..., :1].repeat(3, -1))
 
 
+def test_films_that_end_when_they_will_are_taken_as_windows_of_one_length(tmp_path):
+    lengths, rng = np.array([5, 20, 13, 2, 17]), np.random.default_rng(0)
+    films = rng.integers(0, 256, (5, 20, 8, 10, 3)).astype(np.uint8)
+    actions, truth = rng.normal(size=(5, 19, 1)).astype(np.float32), rng.normal(size=(5, 20, 1, 1))
+    for n, length in enumerate(lengths):
+        actions[n, length - 1 :], truth[n, length:] = np.nan, np.nan  # as others fill what was not filmed
+    given = {"train_x": films, "train_u": actions, "train_truth_position": truth, "train_lengths": lengths}
+    data = load(write(tmp_path / "a.npz", given))
+    part, known = data.split("train"), data.truth("train")
+    count, length = part.frames.shape[:2]
+    assert (count, length) == (5, 8)  # 40 of the 57 frames; fewer frames a window would tell less, more leave out more
+    assert data.notes == ("train_x has 5 films of 2 to 20 frames: taken as 5 of 8.",)
+    for frames, acted, where in zip(part.frames, part.actions, known.position, strict=True):
+        film = int(np.argmax([(films[n, :, None] == frames).all((2, 3, 4)).any() for n in range(5)]))
+        start = int(np.argmax((films[film] == frames[0]).all((1, 2, 3))))
+        assert start + length <= lengths[film]
+        np.testing.assert_array_equal(frames, films[film, start : start + length])
+        np.testing.assert_array_equal(acted, actions[film, start : start + length - 1])
+        np.testing.assert_array_equal(where, truth[film, start : start + length])
+    whole = Episodes(
+        {**given, "train_u": np.zeros((5, 19, 1)), "train_lengths": np.full(5, 20)}
+        | {"train_truth_position": np.ones((5, 20, 1, 1))}
+    )
+    assert (whole.split("train").frames.shape, whole.notes) == (films.shape, ())
+
+
 def put(array, index, value):
     array = np.array(array, dtype=np.float64)
     array[index] = value
@@ -164,6 +190,10 @@ SOUND = arrays()
         ({"test_truth_velocity": SOUND["test_truth_velocity"].repeat(2, 2)}, "differ in shape"),
         ({"test_truth_velocity": put(SOUND["test_truth_velocity"], 0, np.nan)}, "NaN or infinity"),
         ({"test_x": None}, "has no test_x beside it"),
+        ({"train_lengths": np.array([5, 5])}, r"of shape \(2,\): expected whole numbers \(3,\)"),
+        ({"train_lengths": np.array([5, 1, 5])}, "has 1 at 1: expected from 2 to 5 frames"),
+        ({"test_lengths": np.array([9, 5])}, "has 9 at 0: expected from 2 to 8 frames"),
+        ({"train_lengths": np.array([5.0, 4.0, 5.0])}, "expected whole numbers"),
     ],
 )
 def test_arrays_that_do_not_fit_are_named_with_their_file(tmp_path, changes, words):

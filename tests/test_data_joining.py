@@ -41,6 +41,14 @@ def test_films_come_one_after_another(folder: Path, mapped: int, monkeypatch: py
     assert turned.split("train").identity != both.split("train").identity
 
 
+def test_films_of_unequal_length_go_with_others(folder: Path) -> None:
+    short = Episodes({**filmed(1).arrays, "train_lengths": np.array([6, 3, 4])}, filmed(1).meta)
+    short.save(folder / "b.npz")
+    both = load(folder)
+    assert both.arrays["train_lengths"].tolist() == [6, 6, 6, 6, 3, 4]
+    assert "test_lengths" not in both.arrays
+
+
 @pytest.mark.parametrize(
     ("other", "said"),
     [

@@ -17,6 +17,7 @@ class Walker(gym.Env):
 
     Args:
         shortest: steps of the shortest episode.
+        longest: steps than which all episodes are shorter.
         fault: of the episodes whose first place is in the left half.
         folder: for a file from each process that dies or waits.
         deaths: so many processes die.
@@ -26,12 +27,13 @@ class Walker(gym.Env):
     observation_space = gym.spaces.Box(0, 255, (6, 8, 3), np.uint8)
     action_space = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
 
-    def __init__(self, shortest=2, fault=None, folder=None, deaths=1):
-        self.shortest, self.fault, self.folder, self.deaths = shortest, fault, folder, deaths
+    def __init__(self, shortest=2, longest=12, fault=None, folder=None, deaths=1):
+        self.shortest, self.longest = shortest, longest
+        self.fault, self.folder, self.deaths = fault, folder, deaths
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.place, self.left = self.np_random.uniform(0, 8), int(self.np_random.integers(self.shortest, 12))
+        self.place, self.left = self.np_random.uniform(0, 8), int(self.np_random.integers(self.shortest, self.longest))
         if self.fault and self.place < 4:
             getattr(self, self.fault)()
         return self.look(), {}

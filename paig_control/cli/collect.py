@@ -11,6 +11,8 @@ from paig_control import runs
 from paig_control.border import files
 from paig_control.cli.output import Screen
 from paig_control.data.collection import collect
+from paig_control.data.episodes import Episodes
+from paig_control.data.windows import SHORTEST
 from paig_control.errors import PaigError
 from paig_control.experiment import factories
 
@@ -45,7 +47,7 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
         "sequences": {split: shape[0] for split, shape in films.items()},
         "steps": {split: shape[1] for split, shape in films.items()},
         "image": list(films["train"][2:]),
-        "notes": [note for note in (episodes.meta.get("hindrance"),) if note],
+        "notes": _notes(episodes),
     }
     summary = runs.summary(summary_path(path), command, config, figures)
     screen.table(
@@ -56,6 +58,17 @@ def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     for note in figures["notes"]:
         screen.remark(note)
     return summary
+
+
+def _notes(episodes: Episodes) -> list[str]:
+    """What somebody should know of films before they are learned from."""
+    hindrance, lost = episodes.meta.get("hindrance"), sum(episodes.meta.get("left_out", {}).values())
+    notes = [*episodes.notes, *([hindrance] if hindrance else [])]
+    if lost:
+        notes.append(f"{lost} episodes that ended before {SHORTEST} frames were left out, and others taken for them.")
+    if lost or any(name.endswith("_lengths") for name in episodes.arrays):
+        notes.append("Where it is only the task that ends early, env.kwargs.endless=true films on.")
+    return notes
 
 
 def summary_path(path: Path) -> Path:

@@ -15,7 +15,7 @@ from paig_control.errors import PaigError, quoted
 
 MOST_ACTION = 1e15
 """Actions beyond it overflow single precision where they are squared and added up."""
-_NAME = re.compile(r"(train|valid|test)_(x|u|truth_position|truth_velocity)|meta")
+_NAME = re.compile(r"(train|valid|test)_(x|u|lengths|truth_position|truth_velocity)|meta")
 
 
 def wanted(name: str) -> bool:
@@ -53,6 +53,10 @@ def arrays(given: dict[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], lis
             continue
         frames = _frames(f"{split}_x", given[f"{split}_x"], notes)
         checked[f"{split}_x"] = frames
+        if f"{split}_lengths" in given:
+            lengths = _lengths(f"{split}_lengths", given[f"{split}_lengths"], frames)
+            checked[f"{split}_lengths"] = lengths
+            given = given | _blanked(split, given, lengths)
         if f"{split}_u" in given:
             checked[f"{split}_u"] = _actions(f"{split}_u", given[f"{split}_u"], frames)
         _truth(split, given, checked)
@@ -131,6 +135,34 @@ def _actions(name: str, value: NDArray[Any], frames: NDArray[np.uint8]) -> NDArr
             "precision still squares. Give them in units in which they are near 1."
         )
     return np.ascontiguousarray(value, dtype=np.float32)
+
+
+def _lengths(name: str, value: NDArray[Any], frames: NDArray[np.uint8]) -> NDArray[np.int64]:
+    sequences, time = frames.shape[:2]
+    value = np.asarray(value)
+    if value.dtype.kind not in "ui" or value.shape != (sequences,):
+        raise PaigError(
+            f"{name} is {value.dtype} of shape {value.shape}: expected whole numbers ({sequences},), how many of the "
+            f"{time} frames of each film were filmed."
+        )
+    wrong = np.flatnonzero((value < 2) | (value > time))
+    if len(wrong):
+        raise PaigError(
+            f"{name} has {value[wrong[0]]} at {wrong[0]}: expected from 2 to {time} frames, of which the films have "
+            "room. Leave shorter films out."
+        )
+    return value.astype(np.int64)
+
+
+def _blanked(split: str, given: Mapping[str, NDArray[Any]], lengths: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Actions and truth of a split, nothing after the ends of its films, whatever they are filled with."""
+    found = {}
+    for what, shorter in (("u", 1), ("truth_position", 0), ("truth_velocity", 0)):
+        value = np.asarray(given.get(f"{split}_{what}", 0))
+        if value.ndim > 2 and len(value) == len(lengths) and value.dtype.kind in "uif":
+            after = np.arange(value.shape[1]) >= (lengths - shorter)[:, None]
+            found[f"{split}_{what}"] = np.where(after[(..., *[None] * (value.ndim - 2))], 0, value)
+    return found
 
 
 def _truth(split: str, given: Mapping[str, NDArray[Any]], checked: dict[str, NDArray[Any]]) -> None:

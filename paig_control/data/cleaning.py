@@ -18,16 +18,13 @@ from numpy.typing import NDArray
 
 from paig_control.data.episodes import Sequences
 from paig_control.data.unpacking import passed
+from paig_control.data.windows import Windows, best_length
 from paig_control.errors import PaigError
 
 SPARE = 4
 """Windows have so many frames more than those from which the state is inferred, at least."""
-WINDOWS = 6
-"""Films that are cut give at least so many windows, where they are long enough: the error bars come from them."""
 LONG = 30
 """One film alone is cut into windows of at most so many frames."""
-KEPT = 0.6
-"""The part of the usable frames that windows of one length should keep, at least."""
 ABRUPT = 0.3
 """A change of the picture by so much of the film's usual change is full motion."""
 WHOLE = 0.8
@@ -104,7 +101,7 @@ def usable(data: Sequences, input_frames: int) -> tuple[Sequences, list[str]]:
     said = f"Left out of {count} films as padding: {' and '.join(left_out)}. " if left_out else ""
     least = input_frames + SPARE
     lengths = np.array([part.stop - part.start for part in parts])
-    length = _length(lengths, least, frames if count > 1 else min(frames, LONG))
+    length = best_length(lengths, least, frames if count > 1 else min(frames, LONG))
     windows = [
         (part.film, start)
         for part in parts
@@ -117,7 +114,7 @@ def usable(data: Sequences, input_frames: int) -> tuple[Sequences, list[str]]:
         )
     said += "One film alone gives no error bars: it" if count == 1 else "What is left"
     notes.insert(0, f"{said} was cut into {len(windows)} films of {length} frames.")
-    return _cut(data, windows, length), notes
+    return _cut(data, Windows(windows, length)), notes
 
 
 def _parts(films: NDArray[np.uint8]) -> tuple[list[_Part], int]:
@@ -198,20 +195,6 @@ def _period(alike: NDArray[np.bool_]) -> int:
     return next((p for p, share in again if share > 0.75), 0)
 
 
-def _length(lengths: NDArray[np.int_], least: int, most: int) -> int:
-    """Length of the windows that tell most, their number times their length squared; 0 where there are no two."""
-    choices = np.arange(least, max(least, min(most, int(lengths.max()))) + 1)
-    counts = (lengths[:, None] // choices).sum(0)
-    enough = counts >= min(WINDOWS, int(counts[0]))
-    kept = counts * choices / lengths.sum()
-    good = enough & (kept >= min(KEPT, float(kept[enough].max())))
-    best = int(np.argmax(np.where(good, counts * choices**2, -1)))
-    return int(choices[best]) if counts[best] >= 2 else 0
-
-
-def _cut(data: Sequences, windows: list[tuple[int, int]], length: int) -> Sequences:
-    frames = np.stack([data.frames[film, start : start + length] for film, start in windows])
-    actions = data.actions
-    if actions is not None:
-        actions = np.stack([actions[film, start : start + length - 1] for film, start in windows])
-    return dataclasses.replace(data, frames=frames, actions=actions)
+def _cut(data: Sequences, windows: Windows) -> Sequences:
+    actions = None if data.actions is None else windows.cut(data.actions, 1)
+    return dataclasses.replace(data, frames=windows.cut(data.frames), actions=actions)

@@ -2,8 +2,8 @@
 
 Every episode has its own seeds for its start and for its actions, derived from the one seed by its split
 and its number. So the same seed gives the same file bit for bit, however many environments run side by side;
-splits never share an episode; and a film never runs over the end of an episode, because an environment that
-ends early only loses its film, which the next number replaces.
+splits never share an episode; and a film never runs over the end of an episode: one that ends early is kept as
+it is, with its length, and where hardly anything is left, the next number replaces it.
 
 An environment whose starts keep clear of the border (``clear_steps``) keeps clear for as long as its film lasts, as
 PAIG's do: long test films therefore begin with slower starts than short training films.
@@ -12,7 +12,9 @@ PAIG's do: long test films therefore begin with slower starts than short trainin
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,7 +56,7 @@ def collect(
     Args:
         env_id: of a pixel environment (uint8 observations (h, w, 3) or in grey, finite Box actions, of any size).
         sequences: training films.
-        steps: frames of each training and validation film.
+        steps: frames of each training and validation film, fewer where its episode ends.
         seed: from which all episodes' seeds are derived.
         policy: what acts.
         valid: validation films; a sixth of ``sequences`` by default, at least 4.
@@ -67,8 +69,8 @@ def collect(
         progress: called as films are kept.
 
     Raises:
-        PaigError: for an environment that does not fit or whose episodes end before ``steps`` frames; with ``workers``,
-            for what cannot be sent to another process, and for films that end one process after the other.
+        PaigError: for an environment that does not fit or whose episodes all end at once; with ``workers``, for what
+            cannot be sent to another process, and for films that end one process after the other.
     """
     counts = {
         "train": sequences,
@@ -85,7 +87,7 @@ def collect(
     by_length = isinstance(lanes.attribute("clear_steps"), int) and "clear_steps" not in kwargs
     own = num_envs is None and lanes.count > 1
     arrays: dict[str, NDArray[Any]] = {}
-    done = 0
+    done, lost = 0, Counter[str]()
     try:
         lanes.check_length(max(lengths[split] for split in SPLITS if counts[split]))
         with Crew(workers) as crew:
@@ -104,7 +106,7 @@ def collect(
                     job = Job(env_id, given, policy, length, seed, number, *size)
                     made = crew.films(job, count, f"{split} films of {lanes.name}")
                 kept: list[Film] = []
-                for film in unbroken(made, lanes.name, length):
+                for film in unbroken(made, lanes.name, length, partial(lost.update, [split])):
                     kept.append(film)
                     done += 1
                     if len(kept) == min(count, BLANK):
@@ -113,8 +115,8 @@ def collect(
                         progress(done, sum(counts.values()))
                     if len(kept) == count:
                         break
-                arrays |= {f"{split}_{key}": value for key, value in _stack(kept).items()}
-        meta = _meta(lanes, env_id, kwargs, seed, policy)
+                arrays |= {f"{split}_{key}": value for key, value in _stack(kept, length).items()}
+        meta = _meta(lanes, env_id, kwargs, seed, policy) | ({"left_out": dict(lost)} if lost else {})
     finally:
         lanes.close()
     return Episodes(arrays, meta, copy=False)
@@ -128,18 +130,29 @@ def _check_visible(kept: list[Film], name: str) -> None:
         )
 
 
-def _stack(kept: list[Film]) -> dict[str, NDArray[Any]]:
+def _stack(kept: list[Film], length: int) -> dict[str, NDArray[Any]]:
+    """Films as arrays of ``length`` frames, with nothing after the last one of each."""
     stacked: dict[str, NDArray[Any]] = {
-        "x": np.stack([film.frames for film in kept]),
-        "u": np.stack([film.actions for film in kept]),
+        "x": _filled([film.frames for film in kept], length),
+        "u": _filled([film.actions for film in kept], length - 1),
     }
+    lengths = np.array([len(film.frames) for film in kept])
+    if (lengths < length).any():
+        stacked["lengths"] = lengths
     if not stacked["u"].size:
         del stacked["u"]  # nothing acts, as in PAIG's own films
     states = [film.states for film in kept if film.states is not None]
-    if len(states) == len(kept) and len({state.shape for state in states}) == 1:
-        truth = np.stack(states)
+    if len(states) == len(kept) and len({state.shape[1:] for state in states}) == 1:
+        truth = _filled(states, length)
         stacked |= {"truth_position": truth[:, :, 0], "truth_velocity": truth[:, :, 1]}
     return stacked
+
+
+def _filled(films: list[NDArray[Any]], length: int) -> NDArray[Any]:
+    found = np.zeros((len(films), length, *films[0].shape[1:]), films[0].dtype)
+    for place, film in zip(found, films, strict=True):
+        place[: len(film)] = film
+    return found
 
 
 def _meta(lanes: Lanes, env_id: str, kwargs: dict[str, Any], seed: int, policy: Policy) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from paig_control.border.files import whole
 from paig_control.data import checks
 from paig_control.data.joining import join, places
 from paig_control.data.unpacking import let_go, passed, unpack
+from paig_control.data.windows import Windows
 from paig_control.errors import PaigError
 
 SPLITS = ("train", "valid", "test")
@@ -87,12 +88,14 @@ class Episodes:
     """A data file: arrays by their name in the file, and what is known about them.
 
     Attributes:
-        arrays: ``{split}_x`` and, where there are any, ``{split}_u``, ``{split}_truth_position`` and
-            ``{split}_truth_velocity``; already checked.
+        arrays: ``{split}_x`` and, where there are any, ``{split}_u``, ``{split}_truth_position``,
+            ``{split}_truth_velocity`` and, for films that end when they will, ``{split}_lengths`` ``(S,)``: how many of
+            each one's frames were filmed, what follows counts for nothing; already checked.
         meta: ``env`` (id and kwargs), ``dt``, ``action_low``, ``action_high``, ``actions`` (the rows of a set of them),
             ``seeds``, ``policy``, ``version``, ``truth`` (constants, physics, and ``pixels``, ``(N, D, D)``, the way in
             pixels to which a unit of true coordinates leads, if they are no pixels) and ``hindrance``, why what moves
-            cannot be learned, if an engine says so; empty for PAIG's own files.
+            cannot be learned, if an engine says so; ``left_out``, by split, episodes of which hardly a frame was
+            filmed; empty for PAIG's own files.
         notes: what had to be converted in loading, in words.
         copy: whether what is given is copied, so that whoever gave it may change it; without, it is this object's now.
     """
@@ -112,6 +115,13 @@ class Episodes:
             checked |= kept
             object.__setattr__(self, "meta", deepcopy(dict(self.meta)))
         object.__setattr__(self, "arrays", checked)
+        for split in self.splits:
+            if (windows := self._windows(split)) is not None:
+                lengths = checked[f"{split}_lengths"]
+                notes.append(
+                    f"{split}_x has {len(lengths)} films of {lengths.min()} to {lengths.max()} frames: taken as "
+                    f"{len(windows.pieces)} of {windows.length}."
+                )
         object.__setattr__(self, "notes", (*self.notes, *notes))
 
     @property
@@ -142,29 +152,46 @@ class Episodes:
         for array in self.arrays.values():
             let_go(array)
 
+    def _windows(self, split: str) -> Windows | None:
+        """How films of unequal length are cut; None where they are all of one."""
+        lengths = self.arrays.get(f"{split}_lengths")
+        whole = lengths is None or bool((lengths == self.arrays[f"{split}_x"].shape[1]).all())
+        return None if lengths is None or whole else Windows.of(lengths)
+
     def _require(self, split: str) -> None:
         if split not in self.splits:
             raise PaigError(f"The data has no split {split!r}: it has {', '.join(self.splits)}.")
 
     def split(self, split: str) -> Sequences:
-        """Frames and actions of ``"train"``, ``"valid"`` or ``"test"``, without any truth."""
+        """Frames and actions of ``"train"``, ``"valid"`` or ``"test"``, without any truth.
+
+        Films of unequal length come as windows of one; what is left over at their ends is left out.
+        """
         self._require(split)
+        frames, actions, windows = self.arrays[f"{split}_x"], self.arrays.get(f"{split}_u"), self._windows(split)
+        if windows is not None:
+            frames, actions = windows.cut(frames), None if actions is None else windows.cut(actions, 1)
         low, high = (self.meta.get(name) for name in ("action_low", "action_high"))
         return Sequences(
-            frames=self.arrays[f"{split}_x"],
-            actions=self.arrays.get(f"{split}_u"),
+            frames=frames,
+            actions=actions,
             dt=self.meta.get("dt"),
             action_low=None if low is None else np.asarray(low, dtype=np.float32),
             action_high=None if high is None else np.asarray(high, dtype=np.float32),
         )
 
     def truth(self, split: str) -> Truth | None:
-        """Return true states and constants, for evaluation only; ``None`` if the file has no truth."""
+        """Return true states and constants, for evaluation only; ``None`` if the file has no truth.
+
+        Of films of unequal length those of the windows of :meth:`split`.
+        """
         self._require(split)
         position, velocity = (self.arrays.get(f"{split}_truth_{what}") for what in ("position", "velocity"))
         known = self.meta.get("truth", {})
         if position is None and not known.get("constants"):
             return None
+        if position is not None and (windows := self._windows(split)) is not None:
+            position, velocity = windows.cut(position), None if velocity is None else windows.cut(velocity)
         if position is not None and "pixels" in known:
             unit = np.asarray(known["pixels"])
             position = np.einsum("nij,stnj->stni", unit, position)

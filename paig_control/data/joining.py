@@ -51,6 +51,7 @@ def join(paths: Sequence[Path], given: Sequence[tuple[Arrays, Mapping[str, Any]]
     Raises:
         PaigError: that names a file that does not belong to the first one, and in what it differs.
     """
+    given = [(_with_lengths(arrays, given), meta) for arrays, meta in given]
     first = given[0]
     for path, other in zip(paths[1:], given[1:], strict=True):
         for what, (one, two) in _compared(first, other).items():
@@ -65,6 +66,13 @@ def join(paths: Sequence[Path], given: Sequence[tuple[Arrays, Mapping[str, Any]]
         values = [one.get(name) for _, one in given]
         meta[name] = values[0] if all(value == values[0] for value in values) else values
     return arrays, meta
+
+
+def _with_lengths(arrays: Arrays, all_: Sequence[tuple[Arrays, Mapping[str, Any]]]) -> Arrays:
+    """Arrays of a file, with the lengths of its films where another file says those of its own."""
+    said = {name for other, _ in all_ for name in other if name.endswith("_lengths")} - arrays.keys()
+    films = {name: arrays.get(name.replace("_lengths", "_x")) for name in said}
+    return {**arrays, **{name: np.full(len(x), x.shape[1]) for name, x in films.items() if x is not None}}
 
 
 def _compared(one: tuple[Arrays, Mapping[str, Any]], two: tuple[Arrays, Mapping[str, Any]]) -> dict[str, Any]:

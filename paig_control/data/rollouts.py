@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from paig_control.border.action_set import rows_of
 from paig_control.border.guarding import fit
 from paig_control.border.lanes import Lanes
+from paig_control.data.windows import SHORTEST
 from paig_control.errors import PaigError
 
 Policy = Literal["random", "zero"] | Callable[[NDArray[np.uint8]], Any]
@@ -31,7 +32,7 @@ class Film:
     """One episode's piece.
 
     Attributes:
-        frames: ``(T, h, w, 3)``, uint8.
+        frames: ``(T, h, w, 3)``, uint8, up to the last of the episode, if that ended early.
         actions: ``(T - 1, A)``, float32.
         states: ``(T, 2, N, D)``, float64, if the environment tells them.
     """
@@ -51,9 +52,9 @@ def sources(seed: int, split: int, first: int = 0) -> Iterator[tuple[int, np.ran
 def films(
     lanes: Lanes, policy: Policy, length: int, seeds: Iterator[tuple[int, np.random.SeedSequence]]
 ) -> Iterator[Film | None]:
-    """Yield films of exactly ``length`` frames, in the order of their seeds, each from within one episode.
+    """Yield films of ``length`` frames, in the order of their seeds, each from within one episode.
 
-    ``None`` stands for a film that was lost, because its episode ended before.
+    A film whose episode ends before is shorter; where that leaves less than ``SHORTEST`` frames, it is lost: ``None``.
 
     Args:
         lanes: to film.
@@ -66,7 +67,7 @@ def films(
         frame, state = lanes.reset(list(starts))
         drawn = _draw(lanes, own, length - 1) if policy == "random" else None
         frames, states, actions = [frame], [state], []
-        whole = np.ones(lanes.count, dtype=bool)
+        whole, filmed = np.ones(lanes.count, dtype=bool), np.full(lanes.count, length)
         for step in range(length - 1):
             action = drawn[:, step] if drawn is not None else _act(policy, lanes, frames, whole)
             sent = fit(action, lanes.space, lanes.count)
@@ -74,26 +75,27 @@ def films(
             frames.append(frame)
             states.append(state)
             actions.append(sent.astype(np.float32))
-            if step < length - 2:
-                whole &= ~ended
+            filmed[whole & ended] = step + 2
+            whole &= ~ended
             if not whole.any():
                 break
         shown, acted = np.stack(frames, axis=1), np.stack(actions, axis=1)
-        for lane in range(lanes.count):
-            if not whole[lane]:
+        for lane, own in enumerate(filmed.tolist()):
+            if own < min(length, SHORTEST):
                 yield None
                 continue
-            known = [one for row in states if (one := row[lane]) is not None]
-            yield Film(shown[lane], acted[lane], np.stack(known) if len(known) == length else None)
+            known = [one for row in states[:own] if (one := row[lane]) is not None]
+            yield Film(shown[lane, :own], acted[lane, : own - 1], np.stack(known) if len(known) == own else None)
 
 
-def unbroken(made: Iterator[Film | None], name: str, length: int) -> Iterator[Film]:
+def unbroken(made: Iterator[Film | None], name: str, length: int, miss: Callable[[], None]) -> Iterator[Film]:
     """Leave out the films that were lost.
 
     Args:
         made: films, ``None`` for one that was lost.
         name: of the environment.
         length: frames of a film.
+        miss: called for each that is left out.
 
     Raises:
         PaigError: after too many of them in a row.
@@ -103,11 +105,13 @@ def unbroken(made: Iterator[Film | None], name: str, length: int) -> Iterator[Fi
         lost = lost + 1 if film is None else 0
         if film is not None:
             yield film
-        elif lost >= PATIENCE:
+            continue
+        miss()
+        if lost >= PATIENCE:
             raise PaigError(
-                f"{PATIENCE} episodes of {name} in a row ended before {length} frames were filmed: ask for fewer "
-                "steps (and test_steps), for another policy, or of paig/Pixels-v0 for endless=true, which films on "
-                "after an end that only the task means."
+                f"{PATIENCE} episodes of {name} in a row ended before {min(length, SHORTEST)} frames were filmed, the "
+                "least of which a film consists: ask for another policy, or of paig/Pixels-v0 for endless=true, which "
+                "films on after an end that only the task means."
             )
 
 
