@@ -118,6 +118,8 @@ def test_machine_code_rolls_out_as_tensors_do(found: Mechanism, integrator: str)
     single = State(*(x.float() for x in state))
     with torch.no_grad():
         assert found.rollout(single, actions.float()).velocity.dtype == torch.float32
+        with by_tensors():
+            assert found.rollout(single, actions.float()).velocity.dtype == torch.float32
         assert copy.deepcopy(found).rollout(state, actions).position.shape == (3, 4, 6, found.objects, 1)
 
 

@@ -212,7 +212,7 @@ class Friction(Force):
 
     def forward(self, motion: Motion, action: Tensor) -> Tensor:
         """Against the coordinates' velocities."""
-        return -self.rubbing() * motion.velocity
+        return -self.rubbing().to(motion.velocity) * motion.velocity
 
     def rubbing(self) -> Tensor:
         """Its constant, in the joints where it is."""
