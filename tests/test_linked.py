@@ -118,6 +118,35 @@ def test_closed_eyes_read_other_frames_alike(
     assert (off[1].abs() < 0.2).float().mean() > 0.9
 
 
+def test_what_stands_in_a_film_is_looked_past(
+    found: tuple[list[tuple[str, int | None]], Discovered, Tensor],
+) -> None:
+    joints, discovered, _ = found
+    physics = build_physics("cartpole" if joints == CART else "acrobot", 0.02)
+    kinematics, renderer = discovered.kinematics, discovered.renderer
+    model = PAIG(physics, kinematics, Matching(2), renderer)
+    model.weight.copy_(discovered.weight)
+    frames, position = films(joints, 24, seed=5)
+    place = torch.arange(SIZE) + 0.5
+    disc = (place - 24.0).square() + (place[:, None] - 12.0).square() < 4.5**2
+    covered = torch.where(disc, torch.tensor([0.8, 0.2, 0.3])[:, None, None], frames)
+    films_ = torch.stack([frames, covered]).movedim(2, -1).mul(255).round().byte()
+    free, past = model.read(films_).position
+    standing = model.standing(films_[1], past)
+    assert standing is not None
+    assert bool(standing[disc].all())
+    assert standing.float().mean() < 2 * disc.float().mean()
+    assert model.standing(films_[0], free) is None
+    off = [one.abs().median() for one in apart(joints, past, position)]
+    clear = [one.abs().median() for one in apart(joints, free, position)]
+    assert off[0] < clear[0] + (0.05 if joints == CART else 0.01)
+    assert off[1] < clear[1] + 0.01
+    worst = apart(joints, past, position)[1].abs()
+    separate = apart(joints, model.read(films_[1]).position, position)[1].abs()  # frames by themselves
+    assert (worst > 0.2).float().mean() <= (separate > 0.2).float().mean()
+    assert model.read(films_[:, :4]).position.shape == (2, 4, 2, 1)
+
+
 def test_a_rail_on_which_nothing_slides_and_a_hinge_about_which_nothing_turns_are_refused() -> None:
     generator = torch.Generator().manual_seed(0)
     still = torch.full((30, 3, SIZE, SIZE), 0.9)

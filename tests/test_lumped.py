@@ -87,6 +87,28 @@ def test_what_counts_moves_them_as_their_masses_and_lengths_do(
     assert untold(found) == []
 
 
+def test_without_gravity_links_count_in_parts_of_the_first_ones_inertia() -> None:
+    upper, lower, m1, m2 = 12.0, 9.0, 0.7, 0.4
+    told = [Body("hinge", length=upper, mass=m1), Body("hinge", on=0, anchor=(0.0, -upper), length=lower, mass=m2)]
+    first = m1 * upper**2 / 3 + m2 * upper**2
+    forces = {"upper": Motor([0]), "lower": Motor([1]), "friction": Friction()}
+    known = Mechanism(0.05, told, forces).double()
+    known.set_values({"upper_actuation": 20.0, "lower_actuation": -9.0, "friction": 5.0})
+    found = build_physics("reacher", 0.05).double()
+    found.seat(torch.tensor([[3.0, 4.0], [0.0, -upper]]), torch.zeros(2), torch.tensor([6.0, 4.5]))
+    assert found.values()["lower_moment"] == pytest.approx(0.3 / 12)
+    counts = {"lower_moment": m2 * lower / 2 / first, "lower_length": lower * 2 / 3}
+    counts |= {"upper_actuation": 20 / first, "lower_actuation": -9 / first, "friction": 5 / first}
+    found.set_values(counts)
+    assert set(found.names) == set(counts)
+    state, actions = drawn(known, 20)
+    expected = known.acceleration(state, actions[:, 0])
+    torch.testing.assert_close(found.acceleration(state, actions[:, 0]), expected, rtol=1e-9, atol=1e-9)
+    assert untold(found) == []
+    units = {one.name: one.unit for one in found.constants}
+    assert (units["lower_moment"], units["friction"], units["upper_actuation"]) == ("1/px", "1/s", "1/s²")
+
+
 @pytest.mark.parametrize("bodies", [CART, ARM, THREE], ids=["cart", "arm", "three"])
 def test_without_friction_energy_is_kept(bodies: list[Body]) -> None:
     found = Mechanism(0.05, bodies, {"weight": Weight()}).double()
@@ -98,13 +120,18 @@ def test_without_friction_energy_is_kept(bodies: list[Body]) -> None:
 @pytest.mark.parametrize("integrator", ["euler-2", "damped-2", "rk4-1", "forward-2"])
 @pytest.mark.parametrize(
     "found",
-    [*(scene(bodies, gravity=3.0, actuation=-1.5, friction=0.2) for bodies in (CART, ARM, THREE)), separate(THREE)],
-    ids=["cart", "arm", "three", "separate"],
+    [
+        *(scene(bodies, gravity=3.0, actuation=-1.5, friction=0.2) for bodies in (CART, ARM, THREE)),
+        separate(THREE),
+        build_physics("reacher", 0.05).double(),
+    ],
+    ids=["cart", "arm", "three", "separate", "weightless"],
 )
 def test_machine_code_rolls_out_as_tensors_do(found: Mechanism, integrator: str) -> None:
     pytest.importorskip("numba")
     found = copy.deepcopy(found)
-    found.set_values({name: 0.2 for name in found.names if name.endswith("moment")})
+    moments = [one for one in found.constants if one.name.endswith("moment")]
+    found.set_values({one.name: 0.02 if one.unit == "1/px" else 0.2 for one in moments})
     integrate_by(found, integrator)
     state, actions = drawn(found, 3, 4)
     each = found.free.detach() + 0.1 * torch.randn(3, 4, len(found.names), generator=torch.Generator().manual_seed(2))

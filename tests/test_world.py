@@ -22,6 +22,7 @@ from paig_control.data.episodes import Episodes
 from paig_control.envs import suite
 from paig_control.errors import PaigError
 from paig_control.machine import by_tensors
+from paig_control.physics import build_physics
 from paig_control.physics.base import integrate_by
 from paig_control.physics.forces import Friction, Motor, Weight
 from paig_control.physics.joints import Body
@@ -127,6 +128,51 @@ def test_bodies_accelerate_as_the_constants_say_that_are_read_off_the_model(tmp_
                 ends = learned.rollout(state, held.expand(100, 2))
             np.testing.assert_allclose(ends.position[-1, :, 0], zero + way * scale * data.qpos, rtol=1e-6, atol=1e-6)
             np.testing.assert_allclose(ends.velocity[-1, :, 0], way * scale * data.qvel, rtol=1e-6, atol=1e-6)
+
+
+TABLE = """
+<mujoco>
+  <option timestep="0.01" gravity="0 0 -9"><flag contact="disable"/></option>
+  <worldbody>
+    <camera name="above" pos="0 0 1" xyaxes="1 0 0 0 1 0"/>
+    <body name="upper" pos="0.02 0 0">
+      <joint name="first" type="hinge" axis="0 0 1" damping="0.02" armature="0.001"/>
+      <geom type="capsule" fromto="0 0 0 0.12 0.02 0" size="0.01" mass="0.2"/>
+      <body name="lower" pos="0.12 0.02 0.01">
+        <joint name="second" type="hinge" axis="0 0 -1" damping="0.02"/>
+        <geom type="box" size="0.05 0.01 0.01" pos="0.04 0.01 0" mass="0.15"/>
+      </body>
+    </body>
+  </worldbody>
+  <actuator><motor joint="first" gear="0.05"/><motor joint="second" gear="0.03"/></actuator>
+</mujoco>
+"""
+
+
+def test_what_is_seen_from_above_counts_in_parts_of_the_first_inertia(tmp_path: Path) -> None:
+    found = world(written(tmp_path, TABLE), size=64)
+    import mujoco
+
+    assert found.hindrance is None
+    learned = build_physics("reacher", 0.01).double()
+    learned.set_values({name: found.truth["constants"][name] for name in learned.names})
+    data = mujoco.MjData(found.inner.unwrapped.model)
+    mujoco.mj_forward(found.inner.unwrapped.model, data)
+    metre = 64 / (2 * np.tan(np.deg2rad(22.5)))
+    arm, lower = data.xanchor[1] - data.xanchor[0], data.xipos[2] - data.xanchor[1]
+    tilt = [np.arctan2(-way[0], way[1]) for way in (data.xipos[1] - data.xanchor[0], lower)]
+    cos, sin = np.cos(tilt[0]), np.sin(tilt[0])
+    right, down = metre * arm[0], -metre * arm[1]
+    anchor = [right * cos - down * sin, right * sin + down * cos]
+    learned.seat(torch.tensor([[0.0, 0.0], anchor], dtype=torch.float64), torch.zeros(2))
+    zero, way = np.array([tilt[0], tilt[1] - tilt[0]]), np.array([1.0, -1.0])
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        data.qpos[:], data.qvel[:], data.ctrl[:] = rng.normal(size=2), rng.normal(size=2), rng.uniform(-1, 1, 2)
+        mujoco.mj_forward(found.inner.unwrapped.model, data)
+        state = State(*(torch.from_numpy(x[:, None]) for x in (zero + way * data.qpos, way * data.qvel)))
+        told = learned.acceleration(state, torch.from_numpy(data.ctrl.copy()))
+        np.testing.assert_allclose(told.detach().numpy()[:, 0], way * data.qacc, rtol=1e-6, atol=1e-6)
 
 
 PUCK = """

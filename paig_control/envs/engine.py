@@ -128,7 +128,9 @@ def truth(
         return _pushed(mujoco, model, data, pixels(model, camera, frame, size))
     gravity = np.array(model.opt.gravity)
     links = _links(mujoco, model, data, camera, names)
-    if not links or abs(gravity @ camera.back) > FLAT * max(1e-9, float(np.linalg.norm(gravity))):
+    down, weight = float(np.linalg.norm(camera.flat(gravity))), float(np.linalg.norm(gravity))
+    weighed = down > FLAT * weight
+    if not links or (weighed and abs(gravity @ camera.back) > FLAT * weight):
         return {}
     seen = next((link for link in links if link.turns), links[0])  # rails may be nearer to the camera
     away = float((camera.place - seen.anchor) @ camera.back)
@@ -136,15 +138,17 @@ def truth(
     found, whole = {}, _hung(links, camera)
     if any(link.turns and not np.linalg.norm(link.moment) > 1e-9 * link.mass for link in whole):
         return {}  # a wheel, to which gravity does nothing
+    spun = links[0].turns and not weighed  # then the first inertia is one, else the first moment or mass
     first = float(np.linalg.norm(whole[0].moment)) if links[0].turns else whole[0].mass
+    first = metre * whole[0].inertia if spun else first
     for number, link in enumerate(whole):
         moment = float(np.linalg.norm(link.moment))
         if number:
             found[f"{link.name}_moment"] = moment / first * (1.0 if links[0].turns else metre)
-        if link.turns:
+        if link.turns and (number or not spun):
             found[f"{link.name}_length"] = metre * link.inertia / moment
-    if np.any(gravity):
-        found["gravity"] = metre * float(np.linalg.norm(gravity))
+    if weighed:
+        found["gravity"] = metre * down
     drag = np.array([metre if links[0].turns else metre**2 if link.turns else 1.0 for link in links]) / first
     pulls = {"friction": drag * model.dof_damping}
     motors = model.nu and not model.actuator_biastype.any()

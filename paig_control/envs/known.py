@@ -75,6 +75,8 @@ KNOWN = {
     "dm_control/cartpole-balance": Description(goal_state=REST, names=("cart", "pole")),
     "dm_control/cartpole-swingup": Description(goal_state=REST, names=("cart", "pole")),
     "dm_control/acrobot-swingup": Description(goal_state=REST, names=("upper", "lower")),
+    "dm_control/reacher-easy": Description(names=("upper", "lower")),
+    "dm_control/reacher-hard": Description(names=("upper", "lower")),
     "dm_control/point_mass-easy": Description(goal_state=[[[0.0, 0.0]]] * 2),
     "InvertedPendulum-v5": Description(goal_state=REST),
     "InvertedDoublePendulum-v5": Description(goal_state=[[[0.0]] * 3] * 2),

@@ -328,7 +328,8 @@ class Staged(Trainer[RecipeSettings]):
             )
         if left > UNEXPLAINED:
             troubles.append(
-                f"What the objects leave unexplained in the pictures moves {100 * left:.0f} % as much as they do."
+                f"What the objects leave unexplained in the pictures moves {100 * left:.0f} % as much as they do"
+                f"{': if the films show more links, name all their joints.' if model.kinematics.chained else '.'}"
             )
         if found.broken:
             self.notes.append(
@@ -364,18 +365,29 @@ class Staged(Trainer[RecipeSettings]):
             return float(((error * trust).sum((1, 2, 3)) / trust.sum((1, 2, 3))).sqrt().nanmedian())
 
         pose = model.kinematics.pose(reading.position).flatten(0, 1)
-        flat = torch.cat([*self.some(films)]).flatten(0, 1)
+        flat = torch.cat([*self.some(films)])
+        standing = [model.standing(film, place) for film, place in zip(flat, reading.position, strict=True)]
+        flat = flat.flatten(0, 1)
+
+        def bare(rows: slice) -> torch.Tensor:
+            """Images of frames, with nothing where something stands that is none of the bodies."""
+            images, length = to_images(flat[rows]), self.films.shape[1]
+            for image, row in zip(images, range(len(flat))[rows], strict=True):
+                place = standing[row // length]
+                if place is not None:
+                    image.copy_(torch.where(place, model.renderer.scene(), image))
+            return images
 
         def look(own: slice) -> tuple[torch.Tensor, torch.Tensor]:
             told, found = [], []
-            for few, at in zip(flat[own].split(AT_ONCE), pose[own].split(AT_ONCE), strict=True):
-                images = to_images(few)
+            for rows in ranks.blocks(own, AT_ONCE):
+                images, at = bare(rows), pose[rows]
                 found.append(found_at(model.renderer, at, images, model.weight))
                 told.append(model.kinematics.pose(model.see(images)))
             return torch.cat(found), torch.cat(told)
 
         found, told = ranks.each(len(pose), look, AT_ONCE)
-        left = unexplained_part(model.renderer, told, found, lambda rows: to_images(flat[rows]), model.weight)
+        left = unexplained_part(model.renderer, told, found, bare, model.weight)
         return usual(path), usual(last.expand_as(path)), left
 
     def _judge(self) -> Conclusion:

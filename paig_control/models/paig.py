@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from paig_control.errors import PaigError
 from paig_control.models.estimators import Estimator, LeastSquares
@@ -27,6 +28,10 @@ WIDTH = 0.1
 """Step by which the renderer is differentiated, in scales of each coordinate."""
 AT_ONCE = 64
 """Frames that are images at the same time, when many are read: an image takes four times the memory of its frame."""
+LONG, GLANCES = 8, 12
+"""Frames of a film in which something may be seen to stand, at least, and at how many of them that is looked."""
+STANDING = 0.03
+"""Squared error of a pixel, summed over channels, that nearly unexplained stands there all the time."""
 MUCH = 0.8
 """What leaves less than such a part of another error unexplained is much better."""
 
@@ -120,7 +125,8 @@ class PAIG(nn.Module):
     def read(self, frames: Tensor, steps: int | None = None) -> Reading:
         """Coordinates and their trust ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the eyes', polished.
 
-        They are polished in so many steps, by default the model's own number.
+        They are polished in so many steps, by default the model's own number. Frames ``(S, T, h, w, 3)`` are films, in
+        which bodies on joints are found past what stands in them.
 
         Raises:
             PaigError: for frames of another size or type.
@@ -132,14 +138,53 @@ class PAIG(nn.Module):
                 f"Frames of {frames.shape[-3]} x {frames.shape[-2]} pixels: the model was trained on "
                 f"{height} x {width}, so record or resize them to that."
             )
-        some = frames.reshape(-1, *frames.shape[-3:]).split(AT_ONCE)
-        images = (to_images(part.to(self.device)) for part in some)
-        found = [self.polished(self.see(part), part, steps) for part in images]
-        whole = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return Reading(*(part.reshape(*frames.shape[:-3], *part.shape[1:]) for part in whole))
+        found = self._looked(frames.reshape(-1, *frames.shape[-3:]), steps)
+        if frames.dim() > 4:
+            length = frames.shape[-4]
+            for number, film in enumerate(frames.reshape(-1, *frames.shape[-4:])):
+                own = slice(number * length, (number + 1) * length)
+                standing = self.standing(film, found.position[own])
+                if standing is not None:
+                    for part, past in zip(found, self._looked(film, steps, standing), strict=True):
+                        part[own] = past
+        return Reading(*(part.reshape(*frames.shape[:-3], *part.shape[1:]) for part in found))
 
-    def polished(self, seen: Tensor, images: Tensor, steps: int | None = None) -> Reading:
-        """Coordinates ``(M, N, D)`` corrected until the rendered frame is the seen one, and their trust."""
+    def _looked(self, frames: Tensor, steps: int | None, standing: Tensor | None = None) -> Reading:
+        """Coordinates in frames ``(M, h, w, 3)``, past what stands in them at some pixels ``(h, w)``."""
+        found = []
+        for part in frames.split(AT_ONCE):
+            images = to_images(part.to(self.device))
+            if standing is None:
+                found.append(self.polished(self.see(images), images, steps))
+            else:
+                bare = torch.where(standing, self.renderer.scene(), images)
+                found.append(self.polished(self.see(bare), images, steps, self.weight * ~standing))
+        return Reading(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+    @torch.no_grad()
+    def standing(self, film: Tensor, position: Tensor) -> Tensor | None:
+        """Pixels ``(h, w)`` at which something stands all through a film that is none of the bodies, as a goal may.
+
+        Of bodies on joints, in films long enough to tell it from what moves; None where there is nothing.
+
+        Args:
+            film: ``(T, h, w, 3)``, uint8.
+            position: as read in it, ``(T, N, D)``.
+        """
+        if not self.kinematics.chained or len(film) < LONG:
+            return None
+        some = torch.linspace(0, len(film) - 1, min(len(film), GLANCES)).round().long()
+        drawn = self.renderer(self.kinematics.pose(position[some]))
+        left = (drawn - to_images(film[some].to(self.device))).square().sum(1).median(0).values
+        found = functional.max_pool2d((left > STANDING).float()[None], 3, 1, 1)[0] > 0
+        return found if bool(found.any()) else None
+
+    def polished(self, seen: Tensor, images: Tensor, steps: int | None = None, weight: Tensor | None = None) -> Reading:
+        """Coordinates ``(M, N, D)`` corrected until the rendered frame is the seen one, and their trust.
+
+        Pixels count by ``weight`` ``(h, w)``, by default the model's own.
+        """
+        weight = self.weight if weight is None else weight
         steps = self.polish if steps is None else steps
         if not steps:
             return Reading(seen, torch.ones_like(seen))
@@ -151,7 +196,7 @@ class PAIG(nn.Module):
             lambda v: self.kinematics.pose(v.unflatten(-1, shape)),
             flat,
             images,
-            self.weight,
+            weight,
             widths,
             steps,
             chained=self.kinematics.chained,
@@ -159,7 +204,7 @@ class PAIG(nn.Module):
         moved, trust = moved.reshape(seen.shape), trust.reshape(seen.shape)
         if shape[0] > 1:  # an object alone hides behind nothing
             pose = self.kinematics.pose(moved)
-            trust = trust * shown(self.renderer, pose, images, self.weight)[..., None]
+            trust = trust * shown(self.renderer, pose, images, weight)[..., None]
             if (
                 self.kinematics.chained
             ):  # of what is at the edge another side may be seen, and one body leads to another

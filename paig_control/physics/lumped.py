@@ -5,7 +5,9 @@ inertia about the hinge count, with the masses of all that hangs on it added whe
 its mass, again with what hangs on it. These are the base parameters of Gautier and Khalil (IEEE Trans. Robotics and
 Automation 6, 1990). Their common factor cannot be told either, so the first body's moment, or its mass on a rail, is
 one: then there are of every link a ``length``, inertia over moment, which is that of a point on a thread that swings
-alike, and of each but the first a ``moment``. Lengths between joints are the picture's, in pixels.
+alike, and of each but the first a ``moment``. Where gravity does nothing, as to what is seen from above, the first
+hinge's moment does not show: then its inertia is one, and it has no length. Lengths between joints are the picture's,
+in pixels.
 """
 
 from __future__ import annotations
@@ -92,13 +94,15 @@ class Lumped(nn.Module):
     Args:
         bodies: already checked.
         constant: the scene's constants by name.
+        weighed: whether gravity acts.
 
     Attributes:
         anchor: ``(N, 2)``, where each joint sits on the link below it, pixels, in that link's own frame.
     """
 
-    def __init__(self, bodies: Sequence[Body], constant: Callable[[str], Tensor]) -> None:
+    def __init__(self, bodies: Sequence[Body], constant: Callable[[str], Tensor], weighed: bool) -> None:
         super().__init__()
+        self.weighed = weighed
         self.bodies, count = tuple(bodies), len(bodies)
         self.__dict__["_constant"] = constant
         self.names = names_of(bodies)
@@ -144,7 +148,7 @@ class Lumped(nn.Module):
                 moments.append(self._value(f"{name}_moment"))
                 lengths.append(0 * one)
             if body.joint == "hinge":
-                lengths[-1] = self._value(f"{name}_length")
+                lengths[-1] = self._value(f"{name}_length") if number or self.weighed else one
         moment, length = (torch.stack(torch.broadcast_tensors(*parts), -1).to(at) for parts in (moments, lengths))
         return Inertia(moment, moment * length)
 
@@ -260,18 +264,18 @@ def is_lumped(bodies: Sequence[Body]) -> bool:
     return True
 
 
-def inertia_of(bodies: Sequence[Body]) -> list[Constant]:
+def inertia_of(bodies: Sequence[Body], weighed: bool) -> list[Constant]:
     """What is to be learned of bodies whose lengths are not told."""
-    found = []
+    found, unit = [], "px" if bodies[0].joint == "rail" else "" if weighed else "1/px"
     for number, (name, body) in enumerate(zip(names_of(bodies), bodies, strict=True)):
         if number:
-            found.append(Constant(f"{name}_moment", "px" if bodies[0].joint == "rail" else ""))
-        if body.joint == "hinge":
+            found.append(Constant(f"{name}_moment", unit))
+        if body.joint == "hinge" and (number or weighed):
             found.append(Constant(f"{name}_length", "px", start=10.0))
     return found
 
 
-def begun(bodies: Sequence[Body], reach: Sequence[float]) -> dict[str, float]:
+def begun(bodies: Sequence[Body], reach: Sequence[float], weighed: bool) -> dict[str, float]:
     """Where a search for what :func:`inertia_of` names may begin; bodies' middles are so far from their joints.
 
     The mass matrix has to be positive definite there, and steps that lead out of where it is are refused.
@@ -279,8 +283,9 @@ def begun(bodies: Sequence[Body], reach: Sequence[float]) -> dict[str, float]:
     found = {}
     for number, (name, body, middle) in enumerate(zip(names_of(bodies), bodies, reach, strict=True)):
         if number:
-            found[f"{name}_moment"] = 0.1 * middle if bodies[0].joint == "rail" else 0.3
-        if body.joint == "hinge":
+            part = 0.3 if weighed else 0.3 / (2 * reach[0])
+            found[f"{name}_moment"] = 0.1 * middle if bodies[0].joint == "rail" else part
+        if body.joint == "hinge" and (number or weighed):
             found[f"{name}_length"] = 2 * middle
     return found
 

@@ -29,6 +29,8 @@ from paig_control.types import State
 
 UNITS = {"gravity": "px/s²", "actuation": "px/s²"}
 """Of constants where lengths are the picture's."""
+SPUN = {"actuation": "1/s²", "friction": "1/s"}
+"""Of constants where the first hinge's inertia is one."""
 
 
 class Motion:
@@ -101,19 +103,20 @@ class Mechanism(Physics):
     def __init__(self, dt: float, bodies: int | Sequence[Body], forces: Mapping[str, Force], substeps: int = 5) -> None:
         self.bodies = tuple([Body()] * bodies if isinstance(bodies, int) else bodies)
         _check(self.bodies, forces)
-        learned = is_lumped(self.bodies)
+        learned, weighed = is_lumped(self.bodies), any(isinstance(force, Weight) for force in forces.values())
+        units = SPUN if self.bodies[0].joint == "hinge" and not weighed else UNITS
         for label, force in forces.items() if learned else ():
             if force.on == "bodies":
                 raise PaigError(f"The force {label} acts on bodies as they lie on their joints: tell their lengths.")
         names = _names(forces)
         constants = [
             dataclasses.replace(
-                one, name=names[label][one.name], unit=UNITS.get(one.name, one.unit) if learned else one.unit
+                one, name=names[label][one.name], unit=units.get(one.name, one.unit) if learned else one.unit
             )
             for label, force in forces.items()
             for one in force.constants
         ]
-        constants = [*(inertia_of(self.bodies) if learned else ()), *constants]
+        constants = [*(inertia_of(self.bodies, weighed) if learned else ()), *constants]
         super().__init__(dt, substeps, [JOINTS[body.joint] for body in self.bodies], 0, constants)
         mass = torch.tensor([body.mass for body in self.bodies], dtype=torch.float64)
         self.mass: Tensor
@@ -129,7 +132,7 @@ class Mechanism(Physics):
             self.register_buffer("handed", torch.ones(2))
         else:
             self.kinematics, self.joints = "tree", tuple((body.joint, body.on) for body in self.bodies)
-            self.tree = Lumped(self.bodies, self.constant) if learned else Tree(self.bodies)
+            self.tree = Lumped(self.bodies, self.constant, weighed) if learned else Tree(self.bodies)
             if len(self.bodies) == 1 and self.bodies[0].joint == "hinge":
                 self.kinematics, self.rod = "rotary", self.bodies[0]
                 self.lever = self.rod.mass * length / 2
@@ -200,7 +203,7 @@ class Mechanism(Physics):
         if tree is not None:
             tree.anchor.copy_(anchor)
             tree.direction.copy_(direction)
-            self.set_values({} if reach is None else begun(self.bodies, reach.tolist()))
+            self.set_values({} if reach is None else begun(self.bodies, reach.tolist(), tree.weighed))
 
     def limit(self, velocity: Tensor) -> Tensor:
         """Clip velocities where bodies have a highest speed."""

@@ -22,7 +22,7 @@ from paig_control.vision.alignment import align, chained_normal, pixel_weight
 from paig_control.vision.discovery import Discovered, fit_sprites
 from paig_control.vision.linkage import Linked
 from paig_control.vision.renderer import SpriteRenderer
-from paig_control.vision.visibility import UNEXPLAINED, found_at, unexplained_part
+from paig_control.vision.visibility import found_at
 from paig_control.vision.walk import walk
 
 MOST = 400
@@ -87,7 +87,6 @@ def discover_linked(
         pose = fit.pose(flat)
         seen = found_at(renderer, pose, frames, fit.weight)
         _check_seen(seen)
-        share = unexplained_part(renderer, pose, seen, frames.__getitem__, torch.ones_like(fit.weight))
         shown = [flat[seen[:, n], n] for n in range(len(joints))]
         kinematics.reach.copy_(kinematics.offset.norm(dim=-1).clamp(min=1.0))
         for n, (kind, _) in enumerate(joints):
@@ -95,14 +94,8 @@ def discover_linked(
                 room = renderer.window / 2  # so far beyond, parts of it may still be seen
                 kinematics.span[:, n] = torch.stack([shown[n].min() - room, shown[n].max() + room])
         coordinates = flat[..., None] + kinematics.raise_up()
-    notes: tuple[str, ...] = ()
-    if share > UNEXPLAINED:
-        notes = (
-            f"What the {len(joints)} bodies leave unexplained moves {100 * share:.0f} % as much as they do: if the "
-            "films show more links, name all their joints.",
-        )
     tell(1.0, "done")
-    return Discovered(coordinates, kinematics, renderer, fit.weight, seen, notes)
+    return Discovered(coordinates, kinematics, renderer, fit.weight, seen)
 
 
 def _check_seen(seen: Tensor) -> None:
