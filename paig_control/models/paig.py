@@ -113,9 +113,12 @@ class PAIG(nn.Module):
         """
         return self.dynamics.laws()
 
-    def see(self, images: Tensor) -> Tensor:
-        """Coordinates ``(M, N, D)`` by the eyes alone, differentiable if they learn, from images ``(M, 3, h, w)``."""
-        return self.localizer.see(images, self)
+    def see(self, images: Tensor, standing: Tensor | None = None) -> Tensor:
+        """Coordinates ``(M, N, D)`` by the eyes alone, differentiable if they learn, from images ``(M, 3, h, w)``.
+
+        At pixels ``standing`` ``(h, w)`` something else is seen, which is looked past.
+        """
+        return self.localizer.see(images, self, standing)
 
     def locate(self, frames: Tensor) -> Tensor:
         """Coordinates ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the positions that :meth:`read` gives."""
@@ -154,11 +157,8 @@ class PAIG(nn.Module):
         found = []
         for part in frames.split(AT_ONCE):
             images = to_images(part.to(self.device))
-            if standing is None:
-                found.append(self.polished(self.see(images), images, steps))
-            else:
-                bare = torch.where(standing, self.renderer.scene(), images)
-                found.append(self.polished(self.see(bare), images, steps, self.weight * ~standing))
+            weight = None if standing is None else self.weight * ~standing
+            found.append(self.polished(self.see(images, standing), images, steps, weight))
         return Reading(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
     @torch.no_grad()

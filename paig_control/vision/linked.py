@@ -35,6 +35,10 @@ BAD = 2.0
 """Frames whose error is so many times the usual, or more, are tried again."""
 TRUSTED = 3.0
 """Frames whose error is so many times the usual, or less, say where joints are."""
+UNCOVERED = 0.98
+"""Of a pixel so much of the background is seen, or more, where no body is."""
+SMEARED = 0.03
+"""A background that differs by so much from what is usually seen, or less, is the better one: bodies' rims are in it."""
 MOST_LEFT = 0.8
 """Of what is missing from the joints' places, such a part at most is taken to be left by a round."""
 
@@ -85,6 +89,7 @@ def discover_linked(
     flat = fit.align(flat)
     with torch.no_grad():
         pose = fit.pose(flat)
+        _uncover(renderer, pose, frames)
         seen = found_at(renderer, pose, frames, fit.weight)
         _check_seen(seen)
         shown = [flat[seen[:, n], n] for n in range(len(joints))]
@@ -96,6 +101,25 @@ def discover_linked(
         coordinates = flat[..., None] + kinematics.raise_up()
     tell(1.0, "done")
     return Discovered(coordinates, kinematics, renderer, fit.weight, seen)
+
+
+def _uncover(renderer: SpriteRenderer, pose: Tensor, frames: Tensor) -> None:
+    """Take the median of what is seen where no body is for the background, where the two differ clearly.
+
+    What stands elsewhere in each film has left its mean there.
+    """
+    ground = renderer.background.clone()
+    bare = []
+    for at, part in zip(pose.split(AT_ONCE), frames.split(AT_ONCE), strict=True):
+        drawn = []
+        for level in (-20.0, 20.0):
+            renderer.background.fill_(level)
+            drawn.append(renderer(at))
+        bare.append(torch.where(drawn[1] - drawn[0] > UNCOVERED, part, torch.nan))
+    seen = torch.cat(bare).nanmedian(0).values.clamp(0.02, 0.98)
+    renderer.background.copy_(ground)
+    off = ((seen - torch.sigmoid(ground)).abs() > SMEARED).any(0) & seen.isfinite().all(0)
+    renderer.background.copy_(torch.where(off, torch.logit(seen), ground))
 
 
 def _check_seen(seen: Tensor) -> None:

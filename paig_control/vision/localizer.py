@@ -47,8 +47,13 @@ class Eyes(nn.Module):
         """Whether there is anything in them to be learned."""
         return any(True for _ in self.parameters())
 
-    def see(self, images: Tensor, scene: Scene) -> Tensor:
-        """Coordinates ``(M, N, D)`` of the objects in images ``(M, 3, h, w)`` in [0, 1]."""
+    def see(self, images: Tensor, scene: Scene, standing: Tensor | None = None) -> Tensor:
+        """Coordinates ``(M, N, D)`` of the objects in images ``(M, 3, h, w)`` in [0, 1].
+
+        At pixels ``standing`` ``(h, w)`` something else stands before them.
+        """
+        if standing is not None:
+            images = torch.where(standing, scene.renderer.scene(), images)
         return scene.kinematics.coordinates(self(images))
 
     def renumber(self, order: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ and bodies on joints with views of poses everywhere (:mod:`~paig_control.vision.
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -54,9 +54,11 @@ class Matching(Eyes):
         return {}
 
     @torch.no_grad()
-    def see(self, images: Tensor, scene: Scene) -> Tensor:
-        """Coordinates ``(M, N, D)`` of the best match in images ``(M, 3, h, w)``."""
+    def see(self, images: Tensor, scene: Scene, standing: Tensor | None = None) -> Tensor:
+        """Coordinates ``(M, N, D)`` of the best match in images ``(M, 3, h, w)``, past what stands in them."""
         drawn = self._of(scene)
+        if standing is not None:
+            drawn = cast(Posed, drawn).past(standing)  # of bodies on joints alone it is asked
         return torch.cat([drawn.search(part) for part in images.split(CHUNK)])
 
     def _of(self, scene: Scene) -> Search:

@@ -60,6 +60,14 @@ class Posed(NamedTuple):
         energy = (views * raster.flatten(1)).sum(1) / 2
         return cls(renderer, kinematics, weight, coordinates, views, energy)
 
+    def past(self, standing: Tensor) -> Posed:
+        """The same views, pixels ``(h, w)`` left out at which something else stands."""
+        weight = self.weight * ~standing
+        coarse, before = (_coarse(one[None, None]).expand(1, 3, -1, -1).flatten() for one in (weight, self.weight))
+        kept = coarse / before.clamp(min=1e-12)
+        energy = self.views.square() @ (kept / before.clamp(min=1e-12)) / 2
+        return self._replace(weight=weight, views=self.views * kept, energy=energy)
+
     def search(self, images: Tensor) -> Tensor:
         """The best coordinates ``(M, N, 1)`` for images ``(M, 3, h, w)``."""
         cost = self.energy - _coarse(images).flatten(1) @ self.views.T
