@@ -15,17 +15,30 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from paig_control.errors import PaigError
-from paig_control.estimation.least_squares import damped, descend
+from paig_control.estimation.descents import (
+    SAME,
+    Fit,
+    Tried,
+    best_of,
+    better_half,
+    descend_on,
+    finer_than,
+    gathered,
+    horizons_of,
+    owed_to_step,
+    set_free,
+    unknown_in,
+    walk,
+)
 from paig_control.estimation.matched import Matched
 from paig_control.estimation.settings import IdentifySettings
 from paig_control.estimation.state import believed, trajectory, unpack
-from paig_control.physics.base import CONVERGENT, DAMPED, FORWARD, RUNGE_KUTTA, Physics, integrate_by
+from paig_control.physics.base import CONVERGENT, FORWARD, RUNGE_KUTTA, Physics, integrate_by
 from paig_control.physics.dynamics import Constant
 from paig_control.types import State
 
@@ -37,17 +50,6 @@ LINKED = 50
 the same wherever the pole leans alike, of 0.0022 rad on Acrobot-v1 0.0006 rad."""
 JOINTED = (f"{RUNGE_KUTTA}-1", f"{FORWARD}-1")
 """Integrators that are tried too where bodies move on joints: what other people's environments advance them by."""
-BROKEN = 6.0
-"""Films whose residuals are so many times those of the usual film obey another law: something is hit, or leaves."""
-PARTS = 16
-"""A step of first order is thought to be made of so many parts a frame, at most."""
-ODDS = {**dict.fromkeys(CONVERGENT, 1.0), DAMPED: 1.01}
-"""What schemes' losses are multiplied by before they are compared: where films hardly tell them apart, exact motion is
-taken, then MuJoCo's own scheme, whose constants differ from those of explicit friction."""
-OTHERS = 1.02
-"""The same of all others."""
-SAME = 1e-6
-"""Paths that are no further apart are the same: px or rad."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Identified:
         history: one row a step: horizon, loss and the constants' values.
         anywhere: ``(D,)``, whether all objects could stand elsewhere along this coordinate and move just the same, so
             that nothing tells the part of ``offset`` that they have in common.
-        broken: films that were left out in the end, because no constants that suit the others explain them.
+        broken: films that were left out, because no constants that suit the others explain them.
     """
 
     constants: dict[str, Estimate]
@@ -105,24 +107,6 @@ class Identified:
     history: list[dict[str, float]]
     anywhere: Tensor
     broken: int = 0
-
-
-class _Fit(NamedTuple):
-    """Where a descent ended: start states, gauge, the loss's scale, the loss."""
-
-    start: Tensor
-    shifts: Tensor
-    scale: float
-    loss: float
-
-
-class _Tried(NamedTuple):
-    """An integrator, the free constants that it led to, where the scouts ended, and the way there."""
-
-    integrator: str
-    free: Tensor
-    fit: _Fit
-    history: list[dict[str, float]]
 
 
 def identify(
@@ -176,62 +160,43 @@ def identify(
     history: list[dict[str, float]] = []
     before = physics.free.detach().clone()
     names = [*settings.integrators, *(JOINTED if physics.kinematics == "tree" else ())]
-    tried: list[_Tried] = []
+    tried: list[Tried] = []
     for index, integrator in enumerate(names):
-        _set_free(physics, before)
+        set_free(physics, before)
         integrate_by(physics, integrator)
-        horizons = _horizons(settings.first_horizon, length, settings.growth)
+        horizons = horizons_of(settings.first_horizon, length, settings.growth)
         low, high = (0.6 * (index + end) / len(names) for end in (0, 1))
-        fit, history = _walk(whole, few, horizons, None, settings, between(low, high, integrator))
-        tried.append(_Tried(integrator, physics.free.detach().clone(), fit, history))
+        fit, history = walk(whole, few, horizons, None, settings, between(low, high, integrator))
+        tried.append(Tried(integrator, physics.free.detach().clone(), fit, history))
     problem = whole.first(length, few)
-    rough = [one for one in tried if _finer(one.integrator, physics.rubs)]
-    while rough and (finer := _finer((coarse := _best(problem, rough)).integrator, physics.rubs)) is not None:
+    best = best_of(problem, tried)
+    some = better_half(problem, best.fit)
+    part = problem.first(length, some)
+    tried = [one._replace(fit=one.fit.of(some)) for one in tried]
+    rough = [one for one in tried if finer_than(one.integrator, physics.rubs)]
+    while rough and (finer := finer_than((coarse := best_of(part, rough)).integrator, physics.rubs)) is not None:
         if finer in {one.integrator for one in rough}:
             break
         tell(0.6, finer)
         integrate_by(physics, finer)
-        fit = _descend(problem, *coarse.fit[:2], _unknown(whole, length, settings), settings.iterations)
-        rough.append(_Tried(finer, physics.free.detach().clone(), fit, coarse.history))
-    _, _, fit, history = _best(problem, [*tried, *rough])
-    owed = torch.zeros_like(physics.free)
+        fit = descend_on(part, *coarse.fit[:2], unknown_in(whole, length, settings), settings.iterations)
+        rough.append(Tried(finer, physics.free.detach().clone(), fit, coarse.history))
+    chosen = best_of(part, [*tried, *rough])
+    fit, sound = gathered(problem, best.fit.start, chosen.fit, some, settings)
+    history, owed = chosen.history, torch.zeros_like(physics.free)
     if physics.scheme in CONVERGENT:
         tell(0.6, "integrator's step")
-        owed = _owed_to_step(whole.first(length, few), fit, settings)
+        owed = owed_to_step(problem.first(length, sound), fit.of(sound), settings)
     if len(few) < batch:
-        horizons = _horizons(settings.first_horizon, length, settings.growth**2)
-        fit, more = _walk(whole, slice(None), horizons, fit.shifts, settings, between(0.6, 1.0, "all"))
+        horizons = horizons_of(settings.first_horizon, length, settings.growth**2)
+        fit, more = walk(whole, slice(None), horizons, fit.shifts, settings, between(0.6, 1.0, "all"))
+        fit, sound = gathered(whole, fit.start, fit, better_half(whole, fit), settings)
         history += more
-    unknown, rms = _unknown(whole, length, settings), whole.rms(fit.start, fit.shifts)
-    each = whole.rms_each(fit.start, fit.shifts)
-    sound = (each <= BROKEN * each.nanmedian() + SAME).nonzero()[:, 0]
-    if len(sound) < batch:
-        whole = whole.first(length, sound)
-        fit = _descend(whole, fit.start[sound], fit.shifts, unknown, settings.iterations)
-    _set_free(physics, physics.free.detach() - owed)
-    return replace(_summarise(whole, fit, unknown, history), rms=rms, broken=batch - len(sound))
-
-
-def _best(problem: Matched, tried: list[_Tried]) -> _Tried:
-    """The likeliest integrator, which the physics takes over with what it led to."""
-    scale = min(one.fit.scale for one in tried)
-
-    def worth(one: _Tried) -> float:
-        _set_free(problem.physics, one.free)
-        integrate_by(problem.physics, one.integrator)
-        return float(problem.loss(one.fit.start, one.fit.shifts, scale)) * ODDS.get(problem.physics.scheme, OTHERS)
-
-    best = min(tried, key=worth)
-    worth(best)
-    return best
-
-
-def _finer(integrator: str, rubs: bool) -> str | None:
-    """What is nearer than an integrator of first order to how an engine may step; None where nothing is."""
-    scheme, _, parts = integrator.rpartition("-")
-    if rubs and scheme == "euler":
-        return f"{DAMPED}-{parts}"
-    return f"{scheme}-{2 * int(parts)}" if scheme in ("euler", DAMPED) and 2 * int(parts) <= PARTS else None
+    rms, unknown = whole.rms(fit.start, fit.shifts), unknown_in(whole, length, settings)
+    set_free(physics, physics.free.detach() - owed)
+    found = _summarise(whole.first(length, sound), fit.of(sound), unknown, history)
+    broken = batch - len(sound)
+    return replace(found, broken=broken, rms=rms if 2 * broken > batch else found.rms)
 
 
 def scouts(batch: int, most: int) -> Tensor:
@@ -239,111 +204,7 @@ def scouts(batch: int, most: int) -> Tensor:
     return torch.linspace(0, batch - 1, min(most, batch)).round().long()
 
 
-def _set_free(physics: Physics, free: Tensor) -> None:
-    with torch.no_grad():
-        physics.free.copy_(free)
-
-
-def _horizons(first: int, length: int, growth: float) -> list[int]:
-    """Growing windows, the last one of full length."""
-    horizons = [min(first, length)]
-    while horizons[-1] < length:
-        horizons.append(min(length, max(horizons[-1] + 1, round(horizons[-1] * growth))))
-    return horizons
-
-
-def _unknown(problem: Matched, horizon: int, settings: IdentifySettings) -> int:
-    """Shared numbers that are solved for in a window: the constants, and the gauge where it is long enough."""
-    return len(problem.physics.names) + (problem.gauge.shape[-1] if horizon >= settings.gauge_from else 0)
-
-
-def _walk(
-    whole: Matched,
-    films: Tensor | slice,
-    horizons: list[int],
-    shifts: Tensor | None,
-    settings: IdentifySettings,
-    tell: Callable[[float], None],
-) -> tuple[_Fit, list[dict[str, float]]]:
-    """Fit growing horizons in turn; the gauge starts at ``shifts``, or at none."""
-    start = whole.first(horizons[0], films).best_start()
-    if shifts is None:
-        shifts = whole.observed.new_zeros(whole.gauge.shape[-1])
-    history: list[dict[str, float]] = []
-    for index, horizon in enumerate(horizons):
-        problem = whole.first(horizon, films)
-        unknown = _unknown(whole, horizon, settings)
-        tolerance = 1e-6 if horizon == horizons[-1] else 1e-3
-
-        def walked(part: float, done: int = index) -> None:
-            tell((done + part) / len(horizons))
-
-        fit = _descend(problem, start, shifts, unknown, settings.iterations, tolerance, walked)
-        start, shifts = fit.start, fit.shifts
-        history.append({"horizon": float(horizon), "loss": fit.loss, **whole.physics.values()})
-    return fit, history
-
-
-def _owed_to_step(problem: Matched, fit: _Fit, settings: IdentifySettings) -> Tensor:
-    """By how much the free constants exceed those that half the integrator's step would give, on the same films."""
-    physics = problem.physics
-    unknown = _unknown(problem, problem.observed.shape[1], settings)
-    found, parts = physics.free.detach().clone(), physics.substeps
-    physics.substeps = 2 * parts
-    _descend(problem, fit.start, fit.shifts, unknown, settings.iterations)
-    owed = found - physics.free.detach()
-    physics.substeps = parts
-    _set_free(physics, found)
-    return owed
-
-
-def _descend(
-    problem: Matched,
-    start: Tensor,
-    shifts: Tensor,
-    unknown: int,
-    iterations: int,
-    tolerance: float = 1e-6,
-    tell: Callable[[float], None] = lambda part: None,
-) -> _Fit:
-    """Go down on one horizon; the first ``unknown`` shared numbers move, the physics' constants among them, in place.
-
-    It ends when a step lowers the loss by less than a part ``tolerance`` of it.
-    """
-    physics, count = problem.physics, len(problem.physics.names)
-    scale = problem.scale(start, shifts)
-    low, high = start.new_tensor([c.reach for c in physics.constants]).reshape(-1, 2).unbind(-1)
-
-    def parts(at: Tensor) -> tuple[Tensor, Tensor]:
-        """Start states and gauge; the physics takes over the constants."""
-        free, gauge, states = at[0].split([count, len(shifts), start.numel()])
-        _set_free(physics, free.to(physics.free))
-        return states.reshape(start.shape), gauge
-
-    def step(at: Tensor, damping: Tensor) -> Tensor:
-        hess, score, back = problem.reduced(*parts(at), scale, float(damping))
-        total, gradient = hess.sum(0)[:unknown, :unknown], score.sum(0)[:unknown]
-        shared = score.new_zeros(score.shape[1])
-        shared[:unknown] = torch.linalg.solve(damped(total, damping[0], 1e-12), gradient)
-        shared = shared / max(1.0, float(shared[:count].abs().max()) if count else 0.0)
-        own = back[..., -1] - back[..., :-1] @ shared
-        moved = at[0] + torch.cat([shared, own.flatten()])
-        free = torch.minimum(torch.maximum(moved[:count], low), high)
-        return torch.cat([free, moved[count:]])[None]
-
-    def loss(at: Tensor) -> Tensor:
-        return problem.loss(*parts(at), scale)[None]
-
-    def tighten(at: Tensor) -> None:
-        nonlocal scale
-        scale = min(scale, problem.scale(*parts(at)))
-
-    first = torch.cat([physics.free.detach().to(start), shifts, start.flatten()])[None]
-    found, left = descend(first, step, iterations, loss, tolerance, tighten=tighten, tell=tell)
-    return _Fit(*parts(found), scale, float(left))
-
-
-def _summarise(problem: Matched, fit: _Fit, unknown: int, history: list[dict[str, float]]) -> Identified:
+def _summarise(problem: Matched, fit: Fit, unknown: int, history: list[dict[str, float]]) -> Identified:
     """Error bars and the residuals' size."""
     physics = problem.physics
     hess, score, _ = problem.reduced(fit.start, fit.shifts, fit.scale, 0.0)

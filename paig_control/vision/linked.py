@@ -38,7 +38,7 @@ TRUSTED = 3.0
 UNCOVERED = 0.98
 """Of a pixel so much of the background is seen, or more, where no body is."""
 SMEARED = 0.03
-"""A background that differs by so much from what is usually seen, or less, is the better one: bodies' rims are in it."""
+"""A background that differs by so much from what is usually seen, or less, is the better one: it knows bodies' rims."""
 MOST_LEFT = 0.8
 """Of what is missing from the joints' places, such a part at most is taken to be left by a round."""
 
