@@ -101,6 +101,18 @@ def best_of(problem: Matched, tried: list[Tried]) -> Tried:
     return best
 
 
+def rivals(part: Matched, tried: list[Tried], problem: Matched, fit: Fit, settings: IdentifySettings) -> Tried:
+    """The likeliest of the integrators that explain a part best, one by each scheme, fitted to the problem's films."""
+    schemes = dict.fromkeys(one.integrator.rpartition("-")[0] for one in tried)
+    fitted = []
+    for scheme in schemes:
+        one = best_of(part, [one for one in tried if one.integrator.rpartition("-")[0] == scheme])
+        unknown = unknown_in(problem, problem.observed.shape[1], settings)
+        found = descend_on(problem, fit.start, one.fit.shifts, unknown, settings.iterations)
+        fitted.append(one._replace(free=problem.physics.free.detach().clone(), fit=found))
+    return best_of(problem, fitted)
+
+
 def finer_than(integrator: str, rubs: bool) -> str | None:
     """What is nearer than an integrator of first order to how an engine may step; None where nothing is."""
     scheme, _, parts = integrator.rpartition("-")

@@ -31,6 +31,7 @@ from paig_control.estimation.descents import (
     gathered,
     horizons_of,
     owed_to_step,
+    rivals,
     set_free,
     unknown_in,
     walk,
@@ -183,6 +184,9 @@ def identify(
         rough.append(Tried(finer, physics.free.detach().clone(), fit, coarse.history))
     chosen = best_of(part, [*tried, *rough])
     fit, sound = gathered(problem, best.fit.start, chosen.fit, some, settings)
+    if len(sound) > len(some):  # these may tell integrators apart that the first ones did not
+        chosen = rivals(part, [*tried, *rough], problem.first(length, sound), fit.of(sound), settings)
+        fit, sound = gathered(problem, fit.start, chosen.fit, sound, settings)
     history, owed = chosen.history, torch.zeros_like(physics.free)
     if physics.scheme in CONVERGENT:
         tell(0.6, "integrator's step")
