@@ -53,7 +53,10 @@ def films(joints: list[tuple[str, int | None]], count: int, seed: int = 0) -> tu
     rng = np.random.default_rng(seed)
     angles = rng.uniform(-math.pi, math.pi, (count, 2))
     along = rng.uniform(-12, 12, count)
-    position = np.stack([along if joints == CART else angles[:, 0], angles[:, 1]], 1)[..., None]
+    return drawn(joints, np.stack([along if joints == CART else angles[:, 0], angles[:, 1]], 1)[..., None])
+
+
+def drawn(joints: list[tuple[str, int | None]], position: np.ndarray) -> tuple[Tensor, Tensor]:
     pose = geometry(joints).pose(torch.from_numpy(position).float()).detach().double().numpy()
     sprites: list[Sprite] = [Rod(11.0, 1.2, (200.0, 120.0, 40.0)), Rod(8.0, 1.0, (60.0, 160.0, 220.0))]
     if joints == CART:
@@ -145,6 +148,29 @@ def test_what_stands_in_a_film_is_looked_past(
     separate = apart(joints, model.read(films_[1]).position, position)[1].abs()  # frames by themselves
     assert (worst > 0.2).float().mean() <= (separate > 0.2).float().mean()
     assert model.read(films_[:, :4]).position.shape == (2, 4, 2, 1)
+
+
+def test_what_is_hidden_for_a_while_is_looked_for_between_where_it_was_and_will_be(
+    found: tuple[list[tuple[str, int | None]], Discovered, Tensor],
+) -> None:
+    joints, discovered, _ = found
+    if joints == CART:
+        return
+    model = PAIG(build_physics("acrobot", 0.02), discovered.kinematics, Matching(2), discovered.renderer)
+    model.weight.copy_(discovered.weight)
+    times = np.linspace(0, 1, 20)
+    frames, position = drawn(ARM, np.stack([0.3 + 1.4 * times, 0.9 - 0.4 * times], 1)[..., None])
+    pose = geometry(ARM).pose(position).detach()
+    x, y = pose[10, 1, :2]  # the lower link's middle, half way
+    place = torch.arange(SIZE) + 0.5
+    disc = (place - x).square() + (place[:, None] - y).square() < 6.0**2
+    covered = torch.where(disc, torch.tensor([0.8, 0.2, 0.3])[:, None, None], frames)
+    film = covered.movedim(1, -1).mul(255).round().byte()
+    reading = model.read(film[None])
+    first, second = apart(ARM, reading.position[0], position)
+    assert first.abs().max() < 0.15
+    assert second.abs().max() < 0.15
+    assert reading.trust[0, 10, 1] < 0.3 * reading.trust[0, 0, 1]
 
 
 def test_a_rail_on_which_nothing_slides_and_a_hinge_about_which_nothing_turns_are_refused() -> None:

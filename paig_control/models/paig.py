@@ -18,7 +18,7 @@ from paig_control.models.estimators import Estimator, LeastSquares
 from paig_control.physics.base import Physics
 from paig_control.physics.dynamics import Dynamics
 from paig_control.types import Finding, Reading, State
-from paig_control.vision.alignment import align
+from paig_control.vision.alignment import UNEXPLAINED, align
 from paig_control.vision.kinematics import Kinematics
 from paig_control.vision.localizer import Eyes
 from paig_control.vision.renderer import Renderer
@@ -30,6 +30,9 @@ AT_ONCE = 64
 """Frames that are images at the same time, when many are read: an image takes four times the memory of its frame."""
 LONG, GLANCES = 8, 12
 """Frames of a film in which something may be seen to stand, at least, and at how many of them that is looked."""
+FAINT, ALIKE = 0.1, 1.05
+"""Readings trusted less, in parts of good ones in their film, are looked for again between the others, and what is
+found there is taken unless it explains a frame so many times worse."""
 STANDING = 0.03
 """Squared error of a pixel, summed over channels, that nearly unexplained stands there all the time."""
 MUCH = 0.8
@@ -146,10 +149,13 @@ class PAIG(nn.Module):
             length = frames.shape[-4]
             for number, film in enumerate(frames.reshape(-1, *frames.shape[-4:])):
                 own = slice(number * length, (number + 1) * length)
-                standing = self.standing(film, found.position[own])
-                if standing is not None:
-                    for part, past in zip(found, self._looked(film, steps, standing), strict=True):
-                        part[own] = past
+                if not self.kinematics.chained or length < LONG:
+                    continue
+                seen = Reading(*(part[own] for part in found))
+                standing = self.standing(film, seen.position)
+                seen = seen if standing is None else self._looked(film, steps, standing)
+                for part, better in zip(found, self._bridged(film, seen, steps, standing), strict=True):
+                    part[own] = better
         return Reading(*(part.reshape(*frames.shape[:-3], *part.shape[1:]) for part in found))
 
     def _looked(self, frames: Tensor, steps: int | None, standing: Tensor | None = None) -> Reading:
@@ -161,11 +167,33 @@ class PAIG(nn.Module):
             found.append(self.polished(self.see(images, standing), images, steps, weight))
         return Reading(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
+    def _bridged(self, film: Tensor, seen: Reading, steps: int | None, standing: Tensor | None) -> Reading:
+        """What was read in a film ``(T, h, w, 3)``, hardly trusted frames looked at again from between the others."""
+        good = FAINT * seen.trust.quantile(0.8, 0)
+        sure = (seen.trust > good).flatten(1).all(1)
+        known, hidden = sure.nonzero()[:, 0], (~sure).nonzero()[:, 0]
+        if not len(hidden) or len(known) < 2:
+            return seen
+        apart = self.dynamics.difference(seen.position[known[1:]], seen.position[known[:-1]])
+        path = torch.cat([torch.zeros_like(apart[:1]), apart.cumsum(0)]) + seen.position[known[0]]
+        after = torch.searchsorted(known, hidden).clamp(1, len(known) - 1)
+        first, last = known[after - 1], known[after]
+        part = ((hidden - first) / (last - first)).clamp(0, 1)[:, None, None]
+        images = to_images(film[hidden].to(self.device))
+        weight = self.weight if standing is None else self.weight * ~standing
+        between = torch.lerp(path[after - 1], path[after], part)
+        other = self.polished(between, images, steps, weight)
+        other = Reading(torch.where(other.trust > good, other.position, between), other.trust)
+        before = self._unexplained(seen.position[hidden], images, weight)
+        better = (self._unexplained(other.position, images, weight) < ALIKE * before + UNEXPLAINED)[:, None, None]
+        kept = (torch.where(better, new, old[hidden]) for new, old in zip(other, seen, strict=True))
+        return Reading(*(old.index_copy(0, hidden, new) for old, new in zip(seen, kept, strict=True)))
+
     @torch.no_grad()
     def standing(self, film: Tensor, position: Tensor) -> Tensor | None:
         """Pixels ``(h, w)`` at which something stands all through a film that is none of the bodies, as a goal may.
 
-        Of bodies on joints, in films long enough to tell it from what moves; None where there is nothing.
+        Of bodies on joints alone; None where there is nothing, or the film is too short to tell.
 
         Args:
             film: ``(T, h, w, 3)``, uint8.
@@ -236,10 +264,10 @@ class PAIG(nn.Module):
         other = self.polished(start, images, 3).position
         return self._unexplained(other, images) < MUCH * self._unexplained(position, images)
 
-    def _unexplained(self, position: Tensor, images: Tensor) -> Tensor:
+    def _unexplained(self, position: Tensor, images: Tensor, weight: Tensor | None = None) -> Tensor:
         """Weighted squared error ``(M,)`` of what is drawn for coordinates ``(M, N, D)``."""
         drawn: Tensor = self.renderer(self.kinematics.pose(position))
-        return (self.weight * (drawn - images).square()).flatten(1).sum(1)
+        return ((self.weight if weight is None else weight) * (drawn - images).square()).flatten(1).sum(1)
 
     def examine(self, frames: Tensor, position: Tensor) -> Finding:
         """Whether objects are found at coordinates ``(B, N, D)`` in frames ``(B, h, w, 3)`` uint8."""
