@@ -175,6 +175,30 @@ def test_what_is_seen_from_above_counts_in_parts_of_the_first_inertia(tmp_path: 
         np.testing.assert_allclose(told.detach().numpy()[:, 0], way * data.qacc, rtol=1e-6, atol=1e-6)
 
 
+def test_a_hinge_alone_swings_as_a_uniform_rod_of_one_metre_and_one_kilogramme(tmp_path: Path) -> None:
+    start, stop = TABLE.index('      <body name="lower"'), TABLE.index("    </body>\n  </worldbody>")
+    upright = (TABLE[:start] + TABLE[stop:]).replace('<motor joint="second" gear="0.03"/>', "")
+    upright = upright.replace('pos="0 0 1" xyaxes="1 0 0 0 1 0"', 'pos="0 -1 0" xyaxes="1 0 0 0 0 1"')
+    found = world(written(tmp_path, upright.replace('axis="0 0 1" damping', 'axis="0 1 0" damping')), size=64)
+    import mujoco
+
+    learned = build_physics("pendulum", 0.01, friction=True, max_speed=1e9).double()
+    assert set(found.truth["constants"]) == set(learned.names)
+    learned.set_values(found.truth["constants"])
+    data = mujoco.MjData(found.inner.unwrapped.model)
+    mujoco.mj_forward(found.inner.unwrapped.model, data)
+    centre = data.xipos[1] - data.xanchor[0]
+    tilt = np.arctan2(-centre[0], centre[2])
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        data.qpos[:], data.qvel[:], data.ctrl[:] = rng.normal(size=1), rng.normal(size=1), rng.uniform(-1, 1, 1)
+        mujoco.mj_forward(found.inner.unwrapped.model, data)
+        way = -1.0  # about an axis that points away from the camera
+        state = State(*(torch.from_numpy(x[:, None]) for x in (tilt + way * data.qpos, way * data.qvel)))
+        told = learned.acceleration(state, torch.from_numpy(data.ctrl.copy()))
+        np.testing.assert_allclose(told.detach().numpy()[:, 0], way * data.qacc, rtol=1e-6, atol=1e-6)
+
+
 PUCK = """
 <mujoco>
   <option timestep="0.02" gravity="0 0 -9"><flag contact="disable"/></option>

@@ -136,6 +136,8 @@ def truth(
     away = float((camera.place - seen.anchor) @ camera.back)
     metre = _metre(away, camera, frame, size)
     found, whole = {}, _hung(links, camera)
+    if len(whole) == 1 and whole[0].turns:
+        return _rod(whole[0], down, float(model.dof_damping[0]), _driven(mujoco, model, data))
     if any(link.turns and not np.linalg.norm(link.moment) > 1e-9 * link.mass for link in whole):
         return {}  # a wheel, to which gravity does nothing
     spun = links[0].turns and not weighed  # then the first inertia is one, else the first moment or mass
@@ -151,16 +153,30 @@ def truth(
         found["gravity"] = metre * down
     drag = np.array([metre if links[0].turns else metre**2 if link.turns else 1.0 for link in links]) / first
     pulls = {"friction": drag * model.dof_damping}
-    motors = model.nu and not model.actuator_biastype.any()
-    if motors and np.count_nonzero(_acts(mujoco, model, data, 1.0)) == model.nu:  # a joint each
+    gains = _driven(mujoco, model, data)
+    if gains is not None:
         pull = [each * link.way * (1.0 if link.turns else metre) for each, link in zip(drag, links, strict=True)]
-        pulls["actuation"] = pull * _acts(mujoco, model, data, 1.0)
+        pulls["actuation"] = pull * gains
     for name, each in pulls.items():
         found |= {f"{link.name}_{name}": float(pull) for link, pull in zip(links, each, strict=True) if pull}
         acting = each[each != 0]
         if len(acting) and np.ptp(acting) < 1e-6 * abs(acting[0]) and (name == "actuation" or len(acting) == len(each)):
             found[name] = float(acting[0])
     return found
+
+
+def _driven(mujoco: Any, model: Any, data: Any) -> NDArray[np.float64] | None:
+    """What actions of one do in the joints, if each acts in one; else None."""
+    gains = _acts(mujoco, model, data, 1.0)
+    return gains if model.nu and not model.actuator_biastype.any() and np.count_nonzero(gains) == model.nu else None
+
+
+def _rod(link: _Link, down: float, damping: float, gains: NDArray[np.float64] | None) -> dict[str, float]:
+    """Constants of the uniform rod, a metre long and of one kg, that swings as a hinge alone does."""
+    share = 1 / (3 * link.inertia)
+    found = {"gravity": 2 * share * float(np.linalg.norm(link.moment)) * down, "friction": share * damping}
+    found |= {} if gains is None else {"actuation": share * link.way * float(gains[0])}
+    return {name: value for name, value in found.items() if value}
 
 
 def free(model: Any) -> bool:

@@ -19,8 +19,8 @@ class IdentifySettings:
         scouts: films, at most, that look for the integrator and the way; where something is
             refined afterwards, stage 2 needs no more than these.
         films: that the last identification uses, at most, evenly spread over all.
-        integrators: tried in turn, with their parts a frame, and some more for bodies on joints; the one with the
-            smallest residual is kept.
+        integrators: tried in turn, with their parts a frame, and some more: for bodies on joints, a step of first order
+            in smaller parts, and with implicit friction; the likeliest is kept.
     """
 
     first_horizon: int = 4

@@ -179,7 +179,7 @@ class PAIG(nn.Module):
         after = torch.searchsorted(known, hidden).clamp(1, len(known) - 1)
         first, last = known[after - 1], known[after]
         part = ((hidden - first) / (last - first)).clamp(0, 1)[:, None, None]
-        images = to_images(film[hidden].to(self.device))
+        images = to_images(film.to(self.device)[hidden])
         weight = self.weight if standing is None else self.weight * ~standing
         between = torch.lerp(path[after - 1], path[after], part)
         other = self.polished(between, images, steps, weight)
