@@ -219,10 +219,11 @@ class Staged(Trainer[RecipeSettings]):
     def _look(self, films: torch.Tensor | None = None) -> Reading:
         """Coordinates in all frames of these films, or of all, after the weights of the pixels are taken anew."""
         model, few = self.trained, self._scouts()
-        some = torch.cat([*self.some(few)]).flatten(0, 1)
-        pose = model.kinematics.pose(read(model, some).position)
+        some = torch.cat([*self.some(few)])
+        place = read(model, some).position
         with torch.no_grad():
-            model.weight.copy_(pixel_weight(model.renderer, pose, lambda rows: to_images(some[rows])))
+            pose = model.kinematics.pose(place).flatten(0, 1)
+            model.weight.copy_(pixel_weight(model.renderer, pose, model.bare(some, place)))
         return self._read(films, 2 * model.polish)
 
     def _read(self, films: torch.Tensor | None, steps: int | None = None) -> Reading:
@@ -365,18 +366,7 @@ class Staged(Trainer[RecipeSettings]):
             return float(((error * trust).sum((1, 2, 3)) / trust.sum((1, 2, 3))).sqrt().nanmedian())
 
         pose = model.kinematics.pose(reading.position).flatten(0, 1)
-        flat = torch.cat([*self.some(films)])
-        standing = [model.standing(film, place) for film, place in zip(flat, reading.position, strict=True)]
-        flat = flat.flatten(0, 1)
-
-        def bare(rows: slice) -> torch.Tensor:
-            """Images of frames, with nothing where something stands that is none of the bodies."""
-            images, length = to_images(flat[rows]), self.films.shape[1]
-            for image, row in zip(images, range(len(flat))[rows], strict=True):
-                place = standing[row // length]
-                if place is not None:
-                    image.copy_(torch.where(place, model.renderer.scene(), image))
-            return images
+        bare = model.bare(torch.cat([*self.some(films)]), reading.position)
 
         def look(own: slice) -> tuple[torch.Tensor, torch.Tensor]:
             told, found = [], []

@@ -88,6 +88,13 @@ def paig_losses(
 
 def read(model: PAIG, frames: Tensor, steps: int | None = None) -> Reading:
     """What :meth:`~paig_control.models.paig.PAIG.read` says of frames ``(*B, h, w, 3)`` uint8, all ranks reading."""
+    if model.kinematics.chained and frames.dim() > 4:  # what stands in a film is seen in all of it
+
+        def look(own: slice) -> Reading:
+            found = [model.read(film[None], steps) for film in frames[own]]
+            return Reading(*(torch.cat(each) for each in zip(*found, strict=True)))
+
+        return Reading(*ranks.each(len(frames), look))
     flat = frames.reshape(-1, *frames.shape[-3:])
     found = ranks.each(len(flat), lambda own: model.read(flat[own], steps), AT_ONCE)
     return Reading(*(one.reshape(*frames.shape[:-3], *one.shape[1:]) for one in found))

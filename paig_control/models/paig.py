@@ -7,6 +7,8 @@ through the renderer, the state is a least-squares fit through the physics, and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -206,6 +208,24 @@ class PAIG(nn.Module):
         left = (drawn - to_images(film[some].to(self.device))).square().sum(1).median(0).values
         found = functional.max_pool2d((left > STANDING).float()[None], 3, 1, 1)[0] > 0
         return found if bool(found.any()) else None
+
+    def bare(self, films: Tensor, position: Tensor) -> Callable[[slice], Tensor]:
+        """From some of all frames of films ``(S, T, h, w, 3)`` to their images, without what stands in the films.
+
+        ``position`` is what was read in them, ``(S, T, N, D)``.
+        """
+        standing = [self.standing(film, place) for film, place in zip(films, position, strict=True)]
+        frames, length = films.flatten(0, 1), films.shape[1]
+
+        def images(rows: slice) -> Tensor:
+            found = to_images(frames[rows].to(self.device))
+            for image, row in zip(found, range(len(frames))[rows], strict=True):
+                place = standing[row // length]
+                if place is not None:
+                    image.copy_(torch.where(place, self.renderer.scene(), image))
+            return found
+
+        return images
 
     def polished(self, seen: Tensor, images: Tensor, steps: int | None = None, weight: Tensor | None = None) -> Reading:
         """Coordinates ``(M, N, D)`` corrected until the rendered frame is the seen one, and their trust.
