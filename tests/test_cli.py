@@ -231,10 +231,19 @@ def test_mistakes_in_a_sweep_are_as_clean(capsys):
     assert "no data file" in capsys.readouterr().err
 
 
+def test_films_that_end_early_are_kept_and_it_is_said(tmp_path, capsys):
+    out = tmp_path / "a.npz"
+    words = ["env=CartPole-v1", "env.kwargs.size=16", "sequences=3", "steps=90", "valid=0", "test=0"]
+    assert main(["collect", *words, f"out={out}"]) == 0
+    notes = json.loads(out.with_suffix(".summary.json").read_text())["notes"]
+    assert notes[0].startswith("train_x has 3 films of ")
+    assert "endless=true" in notes[-1]
+    assert "endless=true" in capsys.readouterr().err.replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["collect", "env.kwargs.env_id=CartPole-v1"], "endless=true"),
         (["collect", "env=dm_control/cartpole-swingup"], "paig-control[dm_control]"),
         (["collect", "env.kwargs.env_id=Pendlum-v1"], "Pendulum"),
         (["collect", "env.kwargs.siz=3"], "did you mean size?"),

@@ -123,7 +123,7 @@ class PAIG(nn.Module):
 
         At pixels ``standing`` ``(h, w)`` something else is seen, which is looked past.
         """
-        return self.localizer.see(images, self, standing)
+        return self.localizer.see(images, self) if standing is None else self.localizer.see(images, self, standing)
 
     def locate(self, frames: Tensor) -> Tensor:
         """Coordinates ``(*B, N, D)`` in frames ``(*B, h, w, 3)`` uint8: the positions that :meth:`read` gives."""
