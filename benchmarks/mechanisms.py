@@ -4,7 +4,7 @@
 default recipe from frames and actions alone, and evaluates on 100 films that were held out: coordinates in all their
 frames, and how far off joints are a second (acrobots: half of one) after the first four. Each seed drives films and
 model alike. A row a seed goes to the screen, then worst, median and best of the seeds; all figures, with machine and
-versions, to ``benchmarks/results/mechanisms.json``. The engines of two come with
+versions, to ``benchmarks/results/mechanisms.json``. dm_control's come with
 ``pip install 'paig-control[dm_control]'``.
 """
 

@@ -63,6 +63,26 @@ def by_scheme(physics: Mechanism, integrator: str) -> Iterator[None]:
     integrate_by(physics, before)
 
 
+def accelerates_alike(
+    learned: Mechanism, model: Any, data: Any, seed: int, zero: np.ndarray, way: np.ndarray
+) -> tuple[State, torch.Tensor]:
+    """Bring an engine into any state, and hold its accelerations against a mechanism's; that state, and the action.
+
+    Coordinates ``(N,)`` of the mechanism are ``zero`` and ``way`` times the engine's.
+    """
+    import mujoco
+
+    rng = np.random.default_rng(seed)
+    data.qpos[:], data.qvel[:] = rng.normal(size=len(way)), rng.normal(size=len(way))
+    data.ctrl[:] = rng.uniform(-1, 1, model.nu)
+    mujoco.mj_forward(model, data)
+    state = State(*(torch.from_numpy(x[:, None]) for x in (zero + way * data.qpos, way * data.qvel)))
+    held = torch.from_numpy(data.ctrl.copy())
+    told = learned.acceleration(state, held)
+    np.testing.assert_allclose(told.detach().numpy()[:, 0], way * data.qacc, rtol=1e-6, atol=1e-6)
+    return state, held
+
+
 def world(path: Path | str, **kwargs: Any) -> Any:
     needed("mujoco")
     return gym.make("paig/Pixels-v0", env_id=str(path), **kwargs).unwrapped
@@ -110,24 +130,17 @@ def test_bodies_accelerate_as_the_constants_say_that_are_read_off_the_model(tmp_
     right, down = arm[0], -arm[2]
     anchor = [right * cos - down * sin, right * sin + down * cos]  # turned back
     learned.seat(torch.tensor([[0.0, 0.0], [0.0, 0.0], anchor], dtype=torch.float64), torch.zeros(3))
-    way, scale = np.array([-1.0, 1.0, -1.0]), np.array([metre, 1.0, 1.0])
+    way = np.array([-1.0, 1.0, -1.0]) * np.array([metre, 1.0, 1.0])
     zero = np.array([0.0, tilt[0], tilt[1] - tilt[0]])
     for seed in range(5):
-        rng = np.random.default_rng(seed)
-        data.qpos[:], data.qvel[:], data.ctrl[:] = rng.normal(size=3), rng.normal(size=3), rng.uniform(-1, 1, 2)
-        mujoco.mj_forward(model, data)
-        place, speed = zero + way * scale * data.qpos, way * scale * data.qvel
-        state = State(torch.from_numpy(place[:, None]), torch.from_numpy(speed[:, None]))
-        held = torch.from_numpy(data.ctrl.copy())
         with by_scheme(learned, "rk4-1"):
-            told = learned.acceleration(state, held)
-        np.testing.assert_allclose(told.detach().numpy()[:, 0], way * scale * data.qacc, rtol=1e-6, atol=1e-6)
+            state, held = accelerates_alike(learned, model, data, seed, zero, way)
         mujoco.mj_step(model, data, 100)
         for tensors in (contextlib.nullcontext(), by_tensors()):
             with tensors, torch.no_grad():
                 ends = learned.rollout(state, held.expand(100, 2))
-            np.testing.assert_allclose(ends.position[-1, :, 0], zero + way * scale * data.qpos, rtol=1e-6, atol=1e-6)
-            np.testing.assert_allclose(ends.velocity[-1, :, 0], way * scale * data.qvel, rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(ends.position[-1, :, 0], zero + way * data.qpos, rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(ends.velocity[-1, :, 0], way * data.qvel, rtol=1e-6, atol=1e-6)
 
 
 TABLE = """
@@ -167,12 +180,7 @@ def test_what_is_seen_from_above_counts_in_parts_of_the_first_inertia(tmp_path: 
     learned.seat(torch.tensor([[0.0, 0.0], anchor], dtype=torch.float64), torch.zeros(2))
     zero, way = np.array([tilt[0], tilt[1] - tilt[0]]), np.array([1.0, -1.0])
     for seed in range(3):
-        rng = np.random.default_rng(seed)
-        data.qpos[:], data.qvel[:], data.ctrl[:] = rng.normal(size=2), rng.normal(size=2), rng.uniform(-1, 1, 2)
-        mujoco.mj_forward(found.inner.unwrapped.model, data)
-        state = State(*(torch.from_numpy(x[:, None]) for x in (zero + way * data.qpos, way * data.qvel)))
-        told = learned.acceleration(state, torch.from_numpy(data.ctrl.copy()))
-        np.testing.assert_allclose(told.detach().numpy()[:, 0], way * data.qacc, rtol=1e-6, atol=1e-6)
+        accelerates_alike(learned, found.inner.unwrapped.model, data, seed, zero, way)
 
 
 def test_a_hinge_alone_swings_as_a_uniform_rod_of_one_metre_and_one_kilogramme(tmp_path: Path) -> None:
@@ -190,13 +198,8 @@ def test_a_hinge_alone_swings_as_a_uniform_rod_of_one_metre_and_one_kilogramme(t
     centre = data.xipos[1] - data.xanchor[0]
     tilt = np.arctan2(-centre[0], centre[2])
     for seed in range(3):
-        rng = np.random.default_rng(seed)
-        data.qpos[:], data.qvel[:], data.ctrl[:] = rng.normal(size=1), rng.normal(size=1), rng.uniform(-1, 1, 1)
-        mujoco.mj_forward(found.inner.unwrapped.model, data)
-        way = -1.0  # about an axis that points away from the camera
-        state = State(*(torch.from_numpy(x[:, None]) for x in (tilt + way * data.qpos, way * data.qvel)))
-        told = learned.acceleration(state, torch.from_numpy(data.ctrl.copy()))
-        np.testing.assert_allclose(told.detach().numpy()[:, 0], way * data.qacc, rtol=1e-6, atol=1e-6)
+        way = np.array([-1.0])  # about an axis that points away from the camera
+        accelerates_alike(learned, found.inner.unwrapped.model, data, seed, np.array([tilt]), way)
 
 
 PUCK = """

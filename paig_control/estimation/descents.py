@@ -54,18 +54,16 @@ class Tried(NamedTuple):
     history: list[dict[str, float]]
 
 
-def _sound(problem: Matched, fit: Fit) -> Tensor:
-    """Numbers of the films that are explained about as well as the usual one."""
-    each = problem.rms_each(fit.start, fit.shifts)
+def _sound(each: Tensor) -> Tensor:
+    """Numbers of the films that are explained about as well as the usual one, by each one's residuals ``(B,)``."""
     return (each <= BROKEN * each.nanmedian() + SAME).nonzero()[:, 0]
 
 
 def better_half(problem: Matched, fit: Fit) -> Tensor:
     """Numbers of all films, if all are sound, else of the half that is explained best."""
-    sound, count = _sound(problem, fit), len(fit.start)
-    if len(sound) == count:
-        return sound
-    return problem.rms_each(fit.start, fit.shifts).nan_to_num(math.inf).argsort()[: -(-count // 2)].sort().values
+    each, count = problem.rms_each(fit.start, fit.shifts), len(fit.start)
+    sound = _sound(each)
+    return sound if len(sound) == count else each.nan_to_num(math.inf).argsort()[: -(-count // 2)].sort().values
 
 
 def gathered(problem: Matched, start: Tensor, fit: Fit, some: Tensor, settings: IdentifySettings) -> tuple[Fit, Tensor]:
@@ -79,7 +77,7 @@ def gathered(problem: Matched, start: Tensor, fit: Fit, some: Tensor, settings: 
         start = start.index_copy(0, some, fit.start)
         if len(some) < len(start):
             start = descend_on(problem, start, fit.shifts, 0, settings.iterations).start
-        sound = _sound(problem, fit._replace(start=start))
+        sound = _sound(problem.rms_each(start, fit.shifts))
         if torch.equal(sound, some):
             break
         some, unknown = sound, unknown_in(problem, length, settings)

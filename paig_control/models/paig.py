@@ -147,18 +147,19 @@ class PAIG(nn.Module):
                 f"{height} x {width}, so record or resize them to that."
             )
         found = self._looked(frames.reshape(-1, *frames.shape[-3:]), steps)
-        if frames.dim() > 4:
-            length = frames.shape[-4]
+        if frames.dim() > 4 and self._told_apart(length := frames.shape[-4]):
             for number, film in enumerate(frames.reshape(-1, *frames.shape[-4:])):
                 own = slice(number * length, (number + 1) * length)
-                if not self.kinematics.chained or length < LONG:
-                    continue
                 seen = Reading(*(part[own] for part in found))
                 standing = self.standing(film, seen.position)
                 seen = seen if standing is None else self._looked(film, steps, standing)
                 for part, better in zip(found, self._bridged(film, seen, steps, standing), strict=True):
                     part[own] = better
         return Reading(*(part.reshape(*frames.shape[:-3], *part.shape[1:]) for part in found))
+
+    def _told_apart(self, frames: int) -> bool:
+        """Whether a film of so many frames tells bodies on joints from what stands in it."""
+        return self.kinematics.chained and frames >= LONG
 
     def _looked(self, frames: Tensor, steps: int | None, standing: Tensor | None = None) -> Reading:
         """Coordinates in frames ``(M, h, w, 3)``, past what stands in them at some pixels ``(h, w)``."""
@@ -201,7 +202,7 @@ class PAIG(nn.Module):
             film: ``(T, h, w, 3)``, uint8.
             position: as read in it, ``(T, N, D)``.
         """
-        if not self.kinematics.chained or len(film) < LONG:
+        if not self._told_apart(len(film)):
             return None
         some = torch.linspace(0, len(film) - 1, min(len(film), GLANCES)).round().long()
         drawn = self.renderer(self.kinematics.pose(position[some]))

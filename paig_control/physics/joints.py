@@ -101,6 +101,14 @@ def _across(vector: Tensor) -> Tensor:
     return torch.stack([vector[..., 1], -vector[..., 0]], -1)
 
 
+def solved(matrix: Tensor, pull: Tensor, eased: Tensor | None) -> Tensor:
+    """Accelerations ``(*B, N, 1)`` by a mass matrix ``(*B, N, N)`` to which implicit friction adds ``eased``."""
+    if eased is not None:
+        matrix = matrix + eased.to(matrix) * torch.eye(matrix.shape[-1]).to(matrix)
+    found: Tensor = torch.linalg.solve(matrix, pull.unsqueeze(-1))
+    return found
+
+
 class Tree(nn.Module):
     """Rails and hinges upon one another, one coordinate a body.
 
@@ -194,9 +202,7 @@ class Tree(nn.Module):
         pull = pull if bodies is None else pull + bodies
         total = torch.einsum("...nip,...np->...i", slope, pull)
         total = total if joints is None else total + joints[..., 0]
-        matrix = matrix if eased is None else matrix + eased.to(matrix) * torch.eye(len(self.bodies)).to(matrix)
-        solved: Tensor = torch.linalg.solve(matrix, total.unsqueeze(-1))
-        return solved
+        return solved(matrix, total, eased)
 
     def down(self, places: Places) -> Tensor:
         """What gravity does along each coordinate, ``(*B, N, 1)``."""

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from paig_control.errors import PaigError
 from paig_control.machine import array, loops
 from paig_control.physics.dynamics import Constant
-from paig_control.physics.joints import Body
+from paig_control.physics.joints import Body, solved
 from paig_control.types import State
 
 
@@ -167,10 +167,7 @@ class Lumped(nn.Module):
         thrust = (spin.square() * moment)[..., None] * places.along
         total = torch.einsum("...nkc,...nc->...k", places.slope, thrust) - torque @ self.turns.to(v)
         total = total if joints is None else total + joints[..., 0]
-        matrix = self._matrix(places)
-        matrix = matrix if eased is None else matrix + eased.to(matrix) * torch.eye(len(self.bodies)).to(matrix)
-        solved: Tensor = torch.linalg.solve(matrix, total.unsqueeze(-1))
-        return solved
+        return solved(self._matrix(places), total, eased)
 
     def _matrix(self, places: Swung) -> Tensor:
         """The mass matrix ``(*B, N, N)``."""

@@ -180,13 +180,14 @@ class Mechanism(Physics):
                 bodies = found if bodies is None else bodies + found
             else:
                 joints = found if joints is None else joints + found
+        eased = self.eased
         if self.tree is not None and not self.turning:
-            return self.tree.accelerate(state, motion.places, bodies, joints, self.eased)
+            return self.tree.accelerate(state, motion.places, bodies, joints, eased)
         total = bodies if joints is None else joints if bodies is None else bodies + joints
         if total is None:
             return torch.zeros_like(state.position)
-        if self.eased is not None:
-            return total / (self.eased + self.mass.to(total)[:, None] if self.divides else self.eased + 1)
+        if eased is not None:
+            return total / (eased + (self.mass.to(total)[:, None] if self.divides else 1))
         return total / self.mass.to(total)[:, None] if self.divides else total
 
     @property
