@@ -67,6 +67,12 @@ SYSTEMS = {
     "dm_acrobot": System(
         "dm_control/acrobot-swingup", "acrobot", ("env.kwargs.skip=2",), ("physics.friction=true",), ahead=0.5
     ),
+    "dm_pendulum": System(
+        "dm_control/pendulum-swingup",
+        "pendulum",
+        ("env.kwargs.skip=2",),
+        ("physics.friction=true", "model.camera=oblique"),
+    ),
     "dm_reacher": System("dm_control/reacher-easy", "reacher", ("env.kwargs.skip=2",)),
 }
 

@@ -35,6 +35,10 @@ class Draws(Protocol):
         """How much each pixel is to be believed, ``(h, w)``."""
         ...
 
+    def images(self, frames: Tensor) -> Tensor:
+        """Frames ``(B, h, w, 3)`` uint8 as :meth:`render` draws them, ``(B, 3, h, w)``."""
+        ...
+
     def render(self, state: State) -> Tensor:
         """Frames ``(n, 3, h, w)`` in [0, 1] of states ``(n, N, D)``; differentiable, if a planner takes gradients."""
         ...
@@ -42,7 +46,7 @@ class Draws(Protocol):
 
 def draws(model: object) -> TypeGuard[Draws]:
     """Whether a model can draw, its buffers and what it hands on from another included."""
-    return hasattr(model, "weight") and hasattr(model, "render")
+    return all(hasattr(model, name) for name in ("weight", "images", "render"))
 
 
 class Picture(Term):
@@ -118,12 +122,12 @@ def picture_objective(model: object, physics: Physics, goal: Tensor | State, set
     """
     if not draws(model):
         raise PaigError(
-            f"{type(model).__name__} cannot draw what it imagines: expected a model with render and weight, or a goal "
-            "in coordinates, with GoalSettings."
+            f"{type(model).__name__} cannot draw what it imagines: expected a model with render, images and weight, "
+            "or a goal in coordinates, with GoalSettings."
         )
     weight = model.weight.detach()
     with torch.no_grad():
-        images = model.render(goal) if isinstance(goal, State) else goal.to(weight.device).movedim(-1, -3).float() / 255
+        images = model.render(goal) if isinstance(goal, State) else model.images(goal)
     alike = Picture(model.render, images, settings.frames, settings.blurs, weight)
     if physics.dims != 2 or bool(physics.periodic.any()):
         return alike

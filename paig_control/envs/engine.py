@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from paig_control.envs.checks import Array
 
+STEEP = 75.0
+"""Degrees by which a camera may look aslant, at most."""
 FLAT = 1e-3
 """Joints that lie so much out of the picture's plane, or less, lie in it."""
 
@@ -43,6 +45,21 @@ class Camera(NamedTuple):
     def flat(self, way: Array) -> Array:
         """A way ``(3,)`` as far as it lies in the picture's plane."""
         return way - (way @ self.back) * self.back
+
+    def facing(self, normal: Array, through: Array) -> Camera:
+        """The camera that looks straight at a plane with this normal, a unit long, through a point.
+
+        It looks at what this one has in the middle of its picture, from as far away, and is turned no more than it has
+        to be: as :class:`paig_control.vision.camera.Camera` straightens pictures.
+        """
+        normal = math.copysign(1.0, normal @ self.back) * normal
+        away = float((self.place - through) @ normal / (self.back @ normal))
+        hinge = np.cross(self.back, normal)
+        cross = np.array([np.cross(hinge, axis) for axis in np.eye(3)]).T
+        turn = np.eye(3) + cross + cross @ cross / (1 + self.back @ normal)
+        return self._replace(
+            place=self.place - away * self.back + away * normal, right=turn @ self.right, up=turn @ self.up, back=normal
+        )
 
     @classmethod
     def fixed(cls, model: Any, data: Any, camera: int | str) -> Camera:
@@ -124,6 +141,7 @@ def truth(
 
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
+    camera = _straight(model, data, camera)
     if free(model):
         return _pushed(mujoco, model, data, pixels(model, camera, frame, size))
     gravity = np.array(model.opt.gravity)
@@ -197,6 +215,7 @@ def pixels(model: Any, camera: Camera, frame: tuple[int, int], size: tuple[int, 
 
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
+    camera = _straight(model, data, camera)
     away = (camera.place - data.xanchor[::2]) @ camera.back
     ways = data.xaxis.reshape(-1, 2, 3) @ np.stack([camera.right, -camera.up], 1)
     return np.asarray(_metre(away, camera, frame, size)[:, None, None] * ways.swapaxes(1, 2))
@@ -222,8 +241,29 @@ def _pushed(mujoco: Any, model: Any, data: Any, unit: Array) -> dict[str, float]
     return found
 
 
+def _normal(model: Any, data: Any, camera: Camera) -> Array:
+    """Of the plane in which joints lie, if they lie in one; towards the camera."""
+    import mujoco
+
+    turning, axes = model.jnt_type == int(mujoco.mjtJoint.mjJNT_HINGE), data.xaxis
+    normal = axes[turning][0] if turning.any() else np.linalg.svd(np.vstack([axes, np.zeros((3, 3))]))[2][-1]
+    normal = camera.back if len(axes) == 1 and not turning[0] else normal
+    return np.asarray(math.copysign(1.0, normal @ camera.back) * normal)
+
+
+def _straight(model: Any, data: Any, camera: Camera) -> Camera:
+    """The camera as it sees what is straightened."""
+    normal = _normal(model, data, camera)
+    if not FLAT < normal @ camera.back < 1 - FLAT:
+        return camera
+    return camera.facing(normal, data.xanchor[0])
+
+
 def hindrance(model: Any, camera: Camera) -> str | None:
-    """Why nothing here learns what moves in a model, in a sentence; None where something may."""
+    """Why nothing here learns what moves in a model, or what it takes, in a sentence; None where nothing need be said.
+
+    Arguments are those of :func:`truth`.
+    """
     import mujoco
 
     data = mujoco.MjData(model)
@@ -231,9 +271,7 @@ def hindrance(model: Any, camera: Camera) -> str | None:
     hinge, slide = int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)
     kinds, bodies = model.jnt_type.tolist(), model.jnt_bodyid.tolist()
     turning = np.array([kind == hinge for kind in kinds])
-    axes = data.xaxis
-    normal = axes[turning][0] if turning.any() else np.linalg.svd(np.vstack([axes, np.zeros((3, 3))]))[2][-1]
-    normal = camera.back if len(axes) == 1 and not turning[0] else normal
+    axes, normal = data.xaxis, _normal(model, data, camera)
     flat = [
         abs(axis @ normal) > 1 - FLAT if turns else abs(axis @ normal) < FLAT
         for axis, turns in zip(axes, turning, strict=True)
@@ -249,12 +287,24 @@ def hindrance(model: Any, camera: Camera) -> str | None:
             )
     if _touching(mujoco, model):
         return "Its bodies push one another where they touch: they can be filmed, but contact cannot be learned."
-    if abs(normal @ camera.back) < 1 - FLAT:
+    if normal @ camera.back < 1 - FLAT:
+        return _aslant(normal, camera)
+    return None
+
+
+def _aslant(normal: Array, camera: Camera) -> str:
+    """What to do about a camera that looks aslant at a plane with this normal."""
+    tilt, fov = (math.degrees(angle) for angle in (math.acos(normal @ camera.back), 2 * math.atan(camera.slope)))
+    if tilt > STEEP or abs(normal @ camera.right) > FLAT:
         return (
-            "The camera looks at the plane of the joints aslant: choose one that looks straight at it, by "
+            "The camera looks at the plane of the joints too much aslant, or is rolled: choose another, by "
             "env.kwargs.env_kwargs.camera or, of Gymnasium's own, env.kwargs.env_kwargs.default_camera_config."
         )
-    return None
+    tilt = -math.copysign(tilt, normal @ camera.up)
+    return (
+        f"The camera looks at the plane of the joints {abs(tilt):.0f}° aslant: train with model.camera=oblique "
+        f"model.tilt={tilt:.3g} model.fov={fov:.3g}."
+    )
 
 
 def _touching(mujoco: Any, model: Any) -> bool:

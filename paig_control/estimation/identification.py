@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -100,6 +100,7 @@ class Identified:
         anywhere: ``(D,)``, whether all objects could stand elsewhere along this coordinate and move just the same, so
             that nothing tells the part of ``offset`` that they have in common.
         broken: films that were left out, because no constants that suit the others explain them.
+        bent: ``(G - N D,)``, by how much observed coordinates are off in the other ways of the gauge.
     """
 
     constants: dict[str, Estimate]
@@ -108,6 +109,7 @@ class Identified:
     history: list[dict[str, float]]
     anywhere: Tensor
     broken: int = 0
+    bent: Tensor = field(default_factory=lambda: torch.zeros(0))
 
 
 def identify(
@@ -227,8 +229,9 @@ def _summarise(problem: Matched, fit: Fit, unknown: int, history: list[dict[str,
         (slope,) = torch.autograd.grad(value, point)
         std = float(slope) * math.sqrt(float(variance[i])) if float(told[i]) > 0 else math.nan
         constants[constant.name] = _estimate(constant, float(value.detach()), std)
-    offset = fit.shifts[: physics.objects * physics.dims].reshape(physics.objects, physics.dims)
-    return Identified(constants, offset, problem.rms(fit.start, fit.shifts), history, _anywhere(problem, fit.start))
+    count, rms = physics.objects * physics.dims, problem.rms(fit.start, fit.shifts)
+    offset = fit.shifts[:count].reshape(physics.objects, physics.dims)
+    return Identified(constants, offset, rms, history, _anywhere(problem, fit.start), bent=fit.shifts[count:])
 
 
 def _estimate(constant: Constant, value: float, std: float) -> Estimate:

@@ -10,7 +10,7 @@ import torch
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
 from paig_control.estimation.adaptation import Adapted, Prior, adapt, spread_prior
-from paig_control.models.paig import PAIG, to_images
+from paig_control.models.paig import PAIG
 from paig_control.types import Reading
 from paig_control.vision.renderer import SpriteRenderer
 from paig_control.vision.visibility import present
@@ -72,7 +72,7 @@ def adapt_films(
     if not isinstance(model.renderer, SpriteRenderer):
         raise PaigError("A model of the paper's recipe cannot be adapted: train with recipe=default, or adapt=false.")
     count = len(data)
-    images = to_images(torch.from_numpy(data.frames[:, :frames])).to(model.device).flatten(0, 1)
+    images = model.images(torch.from_numpy(data.frames[:, :frames])).flatten(0, 1)
     poses = model.kinematics.pose(reading.position[:, :frames]).flatten(0, 1)
     there = present(model.renderer, poses, images).unflatten(0, (count, frames))
     tell(0.3)

@@ -26,7 +26,7 @@ from torch.nn import functional
 from paig_control.data.episodes import Sequences
 from paig_control.errors import PaigError
 from paig_control.learning.stages import frame_errors
-from paig_control.models.paig import PAIG, to_images, to_pictures
+from paig_control.models.paig import PAIG, to_pictures
 from paig_control.types import Reading, State
 
 C1, C2 = 0.01**2, 0.03**2
@@ -185,7 +185,7 @@ def predict(
     size = min(CHUNK, max(1, PIXELS // math.prod(data.frames.shape[1:4])))
     for begin in range(0, count, size):
         part = slice(begin, begin + size)
-        images = to_images(torch.from_numpy(data.frames[part]).to(model.device))
+        images = model.images(torch.from_numpy(data.frames[part]))
         own = {name: value[part].to(reading.position) for name, value in (constants or {}).items()}
         seen = State(reading.position[part], reading.position[part])
         with model.dynamics.using(own):
@@ -217,7 +217,7 @@ def films(model: PAIG, data: Sequences, reading: Reading, prediction: Prediction
     """Films ``(rows, T, h, w, 3)`` uint8 of the first sequences: as filmed, as read, as predicted."""
     seen, path = reading.position[:rows], prediction.path[:rows]
     return {
-        "camera": data.frames[:rows],
+        "camera": model.pictures(data.frames[:rows]),
         "as read": to_pictures(model.render(State(seen, seen))),
         "predicted": to_pictures(model.render(State(path, path))),
     }

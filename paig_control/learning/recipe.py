@@ -23,15 +23,26 @@ from paig_control.estimation.state import believed
 from paig_control.learning.moments import Watch
 from paig_control.learning.paper import Joint
 from paig_control.learning.settings import ModelSettings, PaperSettings, RecipeSettings
-from paig_control.learning.stages import discover, foresee_loop, foreseen, read, refine_loop, seen, warm_start_loop
+from paig_control.learning.slant import LOOKED, known_camera, look_for_camera
+from paig_control.learning.stages import (
+    discover,
+    foresee_loop,
+    foreseen,
+    overlooked,
+    read,
+    refine_loop,
+    seen,
+    warm_start_loop,
+)
 from paig_control.learning.trainer import CLOSE, Conclusion, Progress, Run, Trainer, finished_run
 from paig_control.models import checkpoint
 from paig_control.models.estimators import LeastSquares, Recurrent
-from paig_control.models.paig import AT_ONCE, PAIG, to_images
+from paig_control.models.paig import AT_ONCE, PAIG
 from paig_control.physics.dynamics import Dynamics
 from paig_control.seeds import whole
 from paig_control.types import Reading
 from paig_control.vision.alignment import pixel_weight
+from paig_control.vision.camera import STRAIGHT
 from paig_control.vision.localizer import Localizer
 from paig_control.vision.matching import Matching
 from paig_control.vision.renderer import SpriteRenderer
@@ -101,8 +112,6 @@ OVERLOOKED = 0.005
 OVERLOOKED_LINKED = 0.05
 """The same of bodies on joints together, which a network reads worse than they do: on CartPole-v1, where a pole that
 hangs down goes on at the picture's edge, 2 % of the frames seem overlooked."""
-HALF = 0.5
-"""What lies inside the picture by less is not overlooked."""
 SCOUTED = 24
 """They are tried on so many frames of so many films, at most."""
 LAWS = ("discover", "warm_start", "identify", "refine", "conclude")
@@ -141,14 +150,19 @@ class Staged(Trainer[RecipeSettings]):
             self.conclusion = self._judge() if model.dynamics.stateless else self._conclude(self._last())
 
     def _discover(self) -> None:
-        found, self.chosen = discover(
-            self.frames,
-            self.films.shape[:2].numel(),
-            self.dynamics,
-            self.recipe.discover,
-            self.seed,
-            lambda fraction, text: self.tell("discover", fraction, text),
-        )
+        count, done = self.films.shape[:2].numel(), 0.0
+
+        def tell(fraction: float, text: str) -> None:
+            self.tell("discover", done + (1 - done) * fraction, text)
+
+        camera = known_camera(self.settings, self.films.shape[2])
+        if self.settings.camera == "oblique" and camera is None:
+            films = self._scouts()
+            some, actions, settings = torch.cat([*self.some(films)]), self.actions[films], self.recipe.identify
+            camera = look_for_camera(self.frames, count, some, actions, self.dynamics, settings, self.seed, tell)
+            self.notes.append(f"The camera looks {math.degrees(camera.tilt):.0f}° aslant, as the motion tells.")
+            done = LOOKED
+        found, self.chosen = discover(self.frames, count, self.dynamics, self.recipe.discover, self.seed, tell, camera)
         closed = self.settings.eyes != "network"
         self.model = PAIG(
             self.dynamics,
@@ -158,6 +172,7 @@ class Staged(Trainer[RecipeSettings]):
             self.settings.input_frames,
             self.settings.polish,
             Recurrent if self.dynamics.stateless else LeastSquares,
+            camera or STRAIGHT,
         ).to(self.device)
         self.model.weight.copy_(found.weight)
         self._seat(begin=True)
@@ -191,30 +206,9 @@ class Staged(Trainer[RecipeSettings]):
         self.optimise(warm_start_loop(model, flat, self.coordinates, self.seen, self.recipe.warm_start, self.seed))
 
     def _overlooked(self) -> float:
-        """Part of the frames that are better explained from where discovery, or the frames beside, say things are."""
-        model, films = self.trained, scouts(len(self.films), SCOUTED).to(self.device)
-        frames = self.films[films, :SCOUTED]
-        place = read(model, frames).position
-        before, after = place[:, :-2], place[:, 2:]
-        between = before + model.dynamics.difference(after, before) / 2
-        looked = slice(None, None, max(1, len(self.chosen) // SCOUTED**2))
+        films, looked = scouts(len(self.films), SCOUTED), slice(None, None, max(1, len(self.chosen) // SCOUTED**2))
         known = self.frames(self.chosen[looked])
-        pairs = (
-            (frames[:, 1:-1].flatten(0, 1), place[:, 1:-1].flatten(0, 1), between.flatten(0, 1)),
-            (known, read(model, known).position, self.coordinates[looked]),
-        )
-        some, seen, start = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-
-        inside = torch.cat([model.inside(few) for few in start.split(AT_ONCE)]).amin(-1) > HALF  # the others left
-        some, seen, start = some[inside], seen[inside], start[inside]
-        if not len(some):
-            return 0.0
-
-        def missed(own: slice) -> tuple[torch.Tensor]:
-            parts = zip(*(one[own].split(AT_ONCE) for one in (some, seen, start)), strict=True)
-            return (torch.cat([model.better_from(start, seen, to_images(few)) for few, seen, start in parts]),)
-
-        return float(ranks.each(len(some), missed, AT_ONCE)[0].float().mean())
+        return overlooked(self.trained, self.films[films.to(self.device), :SCOUTED], known, self.coordinates[looked])
 
     def _look(self, films: torch.Tensor | None = None) -> Reading:
         """Coordinates in all frames of these films, or of all, after the weights of the pixels are taken anew."""
@@ -298,6 +292,7 @@ class Staged(Trainer[RecipeSettings]):
             reading.trust,
             lambda fraction, text: self.tell(name, fraction, text),
         )
+        model.kinematics.bend(found.bent)
         model.kinematics.shift(found.offset)
         self._seat()
         steps = model.physics.difference(coordinates[:, 1:], coordinates[:, :-1])

@@ -8,6 +8,9 @@ from paig_control.errors import PaigError
 from paig_control.estimation.settings import IdentifySettings
 
 EYES = ("auto", "closed", "network")
+CAMERAS = ("straight", "oblique")
+STEEPEST, WIDEST = 75.0, 150.0
+"""Degrees by which a camera may look aslant, and of its field of view, at most."""
 
 
 def check_positive(place: str, **values: float | None) -> None:
@@ -37,6 +40,11 @@ class ModelSettings:
         sharpness: factor on the localiser's logits before their spatial softmax.
         polish: Gauss-Newton steps through the renderer after the localiser, when frames are read.
         input_frames: frames from which the state is inferred.
+        camera: ``straight`` for one that looks straight at the plane of motion, however it is turned; ``oblique`` for
+            one that looks aslant, whose pictures are straightened.
+        tilt: degrees by which it does so, positive where what is lower in the picture is farther away, as from above
+            at things that swing; null has it found where one thing turns about a pivot.
+        fov: its vertical field of view in degrees, where the tilt is given; null for a camera that is far away.
     """
 
     eyes: str = "auto"
@@ -44,11 +52,24 @@ class ModelSettings:
     sharpness: float = 5.0
     polish: int = 1
     input_frames: int = 4
+    camera: str = "straight"
+    tilt: float | None = None
+    fov: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse eyes that there are not."""
+        """Refuse eyes and cameras that there are not."""
         if self.eyes not in EYES:
             raise PaigError(f"model.eyes = {self.eyes!r}: expected {', '.join(EYES[:-1])} or {EYES[-1]}.")
+        if self.camera not in CAMERAS:
+            raise PaigError(f"model.camera = {self.camera!r}: expected {' or '.join(CAMERAS)}.")
+        if self.tilt is not None and self.camera != "oblique":
+            raise PaigError(f"model.tilt = {self.tilt}: only of a camera that looks aslant, model.camera=oblique.")
+        if self.tilt is not None and not 0 < abs(self.tilt) <= STEEPEST:
+            raise PaigError(f"model.tilt = {self.tilt}: expected degrees, not 0, from -{STEEPEST:g} to {STEEPEST:g}.")
+        if self.fov is not None and self.tilt is None:
+            raise PaigError(f"model.fov = {self.fov}: give model.tilt, too, or leave both out to have the tilt found.")
+        if self.fov is not None and not 0 < self.fov <= WIDEST:
+            raise PaigError(f"model.fov = {self.fov}: expected degrees above 0, at most {WIDEST:g}.")
 
 
 @dataclass(frozen=True)

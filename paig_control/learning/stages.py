@@ -36,10 +36,15 @@ from paig_control.learning.settings import DiscoverSettings, ForeseeSettings, Re
 from paig_control.models.paig import AT_ONCE, PAIG, to_images
 from paig_control.physics.dynamics import Dynamics
 from paig_control.types import Reading, State
+from paig_control.vision.camera import STRAIGHT, Camera
 from paig_control.vision.discovery import Discovered, discover_rotary
+from paig_control.vision.kinematics import Aslant, Rotary
 from paig_control.vision.linked import MOST, discover_linked
 from paig_control.vision.localizer import Localizer, heat_target_loss, soft_argmax
 from paig_control.vision.pursuit import discover_planar
+
+HALF = 0.5
+"""What lies inside the picture by less is not overlooked."""
 
 
 class Losses(NamedTuple):
@@ -107,6 +112,35 @@ def seen(model: PAIG, films: Tensor) -> Tensor:
     return found.reshape(*films.shape[:2], -1)
 
 
+def overlooked(model: PAIG, films: Tensor, frames: Tensor, coordinates: Tensor) -> float:
+    """Part of all frames that are better explained from where discovery, or the frames beside, say things are.
+
+    Args:
+        model: with eyes in closed form.
+        films: ``(S, T, h, w, 3)``, uint8.
+        frames: ``(M, h, w, 3)``, uint8, that discovery has looked at.
+        coordinates: found in them, ``(M, N, D)``.
+    """
+    place = read(model, films).position
+    before, after = place[:, :-2], place[:, 2:]
+    between = before + model.dynamics.difference(after, before) / 2
+    pairs = (
+        (films[:, 1:-1].flatten(0, 1), place[:, 1:-1].flatten(0, 1), between.flatten(0, 1)),
+        (frames, read(model, frames).position, coordinates),
+    )
+    some, found, start = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    inside = torch.cat([model.inside(few) for few in start.split(AT_ONCE)]).amin(-1) > HALF  # the others left
+    some, found, start = some[inside], found[inside], start[inside]
+    if not len(some):
+        return 0.0
+
+    def missed(own: slice) -> tuple[Tensor]:
+        parts = zip(*(one[own].split(AT_ONCE) for one in (some, found, start)), strict=True)
+        return (torch.cat([model.better_from(start, found, model.images(few)) for few, found, start in parts]),)
+
+    return float(ranks.each(len(some), missed, AT_ONCE)[0].float().mean())
+
+
 def check_motion(films: Tensor, most: int = 200) -> None:
     """Refuse films ``(S, T, h, w, 3)`` uint8 in which nothing moves; about so many of them are looked at.
 
@@ -136,6 +170,7 @@ def discover(
     settings: DiscoverSettings,
     seed: int,
     progress: Callable[[float, str], None] | None = None,
+    camera: Camera | None = None,
 ) -> tuple[Discovered, Tensor]:
     """What moves in some of so many frames, and the numbers ``(m,)`` of those that were looked at.
 
@@ -146,6 +181,7 @@ def discover(
         settings: of this stage.
         seed: drives what is drawn by chance.
         progress: called with the fraction done and a line of text.
+        camera: that may look aslant, and by which frames are straightened; none where it surely does not.
 
     Raises:
         PaigError: when what moves does not fit the physics, or nothing does.
@@ -154,9 +190,10 @@ def discover(
     generator = step_generator(seed, "discover", 0)
     most = min(settings.frames, MOST) if physics.kinematics == "tree" else settings.frames
     chosen = torch.randperm(count, generator=generator)[:most].sort().values
-    images = to_images(frames(chosen))
+    images = (camera or STRAIGHT).straight(to_images(frames(chosen)))
     if physics.kinematics == "rotary":
-        found = discover_rotary(images, generator, settings.rounds, settings.steps, progress)
+        kind = Rotary if camera is None else Aslant
+        found = discover_rotary(images, generator, settings.rounds, settings.steps, progress, kind)
     elif physics.kinematics == "planar":
         found = discover_planar(images, physics.objects, generator, settings.rounds, settings.steps, progress)
     elif physics.kinematics == "tree":
@@ -181,7 +218,7 @@ def warm_start_loop(
         drawn, own = model.kinematics.anywhere(count, model.image_size, generator), ranks.part(count, part, parts)
         shown = seen[index].sum() + seen[0].numel() * count  # in the whole batch
         index, drawn = index[own], drawn[own]
-        batch = to_images(frames[index])
+        batch = model.images(frames[index])
         with torch.no_grad():
             drawing = model.render(State(drawn, drawn))
             target = model.kinematics.keypoints(torch.cat([coordinates[index], drawn]))
@@ -215,7 +252,7 @@ def refine_loop(model: PAIG, films: Tensor, actions: Tensor, seen: Tensor, setti
         drawn = torch.randint(len(windows), (settings.batch,), generator=generator)
         row, first = windows[drawn[ranks.part(settings.batch, part, parts)]].split(1, -1)
         column = first + torch.arange(length)
-        batch = to_images(films[row, column])
+        batch = model.images(films[row, column])
         found = paig_losses(model, batch, actions[row, column[:, :-1]], settings.prediction_frames, seen[row, column])
         return weighed(found, settings.alpha, len(row) / settings.batch)
 

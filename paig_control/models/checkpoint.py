@@ -38,7 +38,14 @@ from paig_control.models.paig import PAIG
 from paig_control.physics.base import integrate_by
 from paig_control.physics.dynamics import Dynamics
 from paig_control.physics.registry import build_dynamics
-from paig_control.vision.registry import build_eyes, build_kinematics, build_renderer, described
+from paig_control.vision.registry import (
+    build_camera,
+    build_eyes,
+    build_kinematics,
+    build_renderer,
+    described,
+    described_camera,
+)
 
 FORMAT = 4
 NAMED, LOGARITHMS = 3, 2
@@ -57,6 +64,7 @@ DESCRIPTION = {
         "kinematics": TEXT,
         "localizer": {"kind": TEXT},
         "renderer": {"kind": TEXT, "image_size": [COUNT]},
+        "camera?": {"tilt": FINITE, "toward": FINITE, "focal?": FINITE},
         "input_frames": COUNT,
         "polish": WHOLE,
     },
@@ -296,6 +304,7 @@ def _describe(model: PAIG) -> dict[str, Any]:
         "kinematics": dynamics.kinematics,
         "localizer": described(model.localizer),
         "renderer": described(model.renderer),
+        **({"camera": described_camera(model.camera)} if model.camera.aslant else {}),
         "input_frames": model.input_frames,
         "polish": model.polish,
     }
@@ -313,13 +322,15 @@ def _build(names: dict[str, Any], device: str = "cpu") -> PAIG:
         raise PaigError(
             f"The kinematics {names['kinematics']!r} does not belong to the physics {names['physics']['name']!r}."
         )
+    camera = build_camera(names.get("camera", {}))
     with torch.device(device):
         return PAIG(
             dynamics,
-            build_kinematics(dynamics.kinematics, dynamics.objects, dynamics.joints),
+            build_kinematics(dynamics.kinematics, dynamics.objects, dynamics.joints, camera.aslant),
             build_eyes(names["localizer"], dynamics.objects),
             build_renderer(names["renderer"], dynamics.objects),
             names["input_frames"],
             names["polish"],
             ESTIMATORS[names["estimator"]],
+            camera,
         )

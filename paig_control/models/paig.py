@@ -21,6 +21,7 @@ from paig_control.physics.base import Physics
 from paig_control.physics.dynamics import Dynamics
 from paig_control.types import Finding, Reading, State
 from paig_control.vision.alignment import UNEXPLAINED, align
+from paig_control.vision.camera import STRAIGHT, Camera
 from paig_control.vision.kinematics import Kinematics
 from paig_control.vision.localizer import Eyes
 from paig_control.vision.renderer import Renderer
@@ -80,6 +81,7 @@ class PAIG(nn.Module):
         input_frames: frames from which the state is inferred.
         polish: Gauss-Newton steps through the renderer after the localiser.
         estimator: what knows how coordinates go on; least squares through the physics by default.
+        camera: how frames look at the plane of motion, which all images show straight.
     """
 
     def __init__(
@@ -91,10 +93,11 @@ class PAIG(nn.Module):
         input_frames: int = 4,
         polish: int = 1,
         estimator: type[Estimator] = LeastSquares,
+        camera: Camera = STRAIGHT,
     ) -> None:
         super().__init__()
         self.dynamics, self.kinematics, self.localizer, self.renderer = dynamics, kinematics, localizer, renderer
-        self.input_frames, self.polish = input_frames, polish
+        self.input_frames, self.polish, self.camera = input_frames, polish, camera
         self.estimator = estimator(dynamics, renderer.image_size, input_frames)
         self.weight: Tensor
         self.register_buffer("weight", torch.ones(renderer.image_size))
@@ -117,6 +120,20 @@ class PAIG(nn.Module):
             PaigError: for a black box.
         """
         return self.dynamics.laws()
+
+    def images(self, frames: Tensor) -> Tensor:
+        """Frames ``(*B, h, w, 3)`` uint8 to images ``(*B, 3, h, w)`` in [0, 1], straightened, on the model's device.
+
+        What is called an image here is as :meth:`render` draws it; a frame is as the camera gives it.
+
+        Raises:
+            PaigError: for another type or number of channels.
+        """
+        return self.camera.straight(to_images(frames.to(self.device)))
+
+    def pictures(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Frames ``(*B, h, w, 3)`` as images show them, to be looked at beside what is drawn."""
+        return to_pictures(self.images(torch.from_numpy(frames))) if self.camera.aslant else frames
 
     def see(self, images: Tensor, standing: Tensor | None = None) -> Tensor:
         """Coordinates ``(M, N, D)`` by the eyes alone, differentiable if they learn, from images ``(M, 3, h, w)``.
@@ -165,7 +182,7 @@ class PAIG(nn.Module):
         """Coordinates in frames ``(M, h, w, 3)``, past what stands in them at some pixels ``(h, w)``."""
         found = []
         for part in frames.split(AT_ONCE):
-            images = to_images(part.to(self.device))
+            images = self.images(part)
             weight = None if standing is None else self.weight * ~standing
             found.append(self.polished(self.see(images, standing), images, steps, weight))
         return Reading(*(torch.cat(parts) for parts in zip(*found, strict=True)))
@@ -182,7 +199,7 @@ class PAIG(nn.Module):
         after = torch.searchsorted(known, hidden).clamp(1, len(known) - 1)
         first, last = known[after - 1], known[after]
         part = ((hidden - first) / (last - first)).clamp(0, 1)[:, None, None]
-        images = to_images(film.to(self.device)[hidden])
+        images = self.images(film.to(self.device)[hidden])
         weight = self.weight if standing is None else self.weight * ~standing
         between = torch.lerp(path[after - 1], path[after], part)
         other = self.polished(between, images, steps, weight)
@@ -206,7 +223,7 @@ class PAIG(nn.Module):
             return None
         some = torch.linspace(0, len(film) - 1, min(len(film), GLANCES)).round().long()
         drawn = self.renderer(self.kinematics.pose(position[some]))
-        left = (drawn - to_images(film[some].to(self.device))).square().sum(1).median(0).values
+        left = (drawn - self.images(film[some])).square().sum(1).median(0).values
         found = functional.max_pool2d((left > STANDING).float()[None], 3, 1, 1)[0] > 0
         return found if bool(found.any()) else None
 
@@ -219,7 +236,7 @@ class PAIG(nn.Module):
         frames, length = films.flatten(0, 1), films.shape[1]
 
         def images(rows: slice) -> Tensor:
-            found = to_images(frames[rows].to(self.device))
+            found = self.images(frames[rows])
             for image, row in zip(found, range(len(frames))[rows], strict=True):
                 place = standing[row // length]
                 if place is not None:
@@ -270,7 +287,7 @@ class PAIG(nn.Module):
             expected: coordinates ``(M, N, D)`` from which the search through the renderer starts too.
             steps: of that search.
         """
-        images = to_images(frames.to(self.device))
+        images = self.images(frames)
         other = self.polished(expected.to(reading.position), images, steps if self.polish else 0)
         first, second = (self._unexplained(one.position, images) for one in (reading, other))
         better = (second < first)[:, None, None]
@@ -292,7 +309,7 @@ class PAIG(nn.Module):
 
     def examine(self, frames: Tensor, position: Tensor) -> Finding:
         """Whether objects are found at coordinates ``(B, N, D)`` in frames ``(B, h, w, 3)`` uint8."""
-        images = to_images(frames.to(self.device))
+        images = self.images(frames)
         return find(self.renderer, self.kinematics.pose(position), images, self.weight)
 
     @torch.no_grad()
@@ -300,7 +317,7 @@ class PAIG(nn.Module):
         """Whether each object is seen where it is read in frames ``(*B, h, w, 3)`` uint8: ``(*B, N)``."""
         pose = self.kinematics.pose(self.read(frames).position)
         parts = zip(pose.flatten(0, -3).split(AT_ONCE), frames.flatten(0, -4).split(AT_ONCE), strict=True)
-        found = [found_at(self.renderer, p, to_images(f.to(self.device)), self.weight) for p, f in parts]
+        found = [found_at(self.renderer, p, self.images(f), self.weight) for p, f in parts]
         return torch.cat(found).reshape(pose.shape[:-1])
 
     def inside(self, position: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from paig_control.evaluation.prediction import Prediction
-from paig_control.models.paig import PAIG, to_images
+from paig_control.models.paig import PAIG
 from paig_control.report.sources import Trained
 from paig_control.report.style import COLOURS, Picture, bare, enlarge, plain
 from paig_control.vision.localizer import Localizer
@@ -103,11 +103,11 @@ def heat_picture(model: PAIG, frames: NDArray[np.uint8], scale: int = 4) -> Pict
     """Frames ``(M, h, w, 3)`` above the eyes' heat map of each object; ``None`` for eyes that have none."""
     if not isinstance(model.localizer, Localizer):
         return None
-    logits = model.localizer.heat(to_images(torch.from_numpy(frames)))
+    logits = model.localizer.heat(model.images(torch.from_numpy(frames)))
     share = logits.flatten(-2).softmax(-1).unflatten(-1, logits.shape[-2:])
     share = (share / share.amax((-2, -1), keepdim=True)).cpu().numpy()
     hot = (mpl.colormaps["inferno"](share)[..., :3] * 255).astype(np.uint8)
-    rows = [frames, *(hot[:, n] for n in range(hot.shape[1]))]
+    rows = [model.pictures(frames), *(hot[:, n] for n in range(hot.shape[1]))]
     gap = 3
     high, wide = (n * scale + gap for n in frames.shape[1:3])
     canvas = Image.new("RGB", (len(frames) * wide + gap, len(rows) * high + gap), "white")

@@ -70,7 +70,7 @@ def rollout(model: PAIG, data: Sequences, rows: int) -> dict[str, Picture]:
     actions = torch.from_numpy(data.actions_for(model.dynamics.action_size)[:rows])
     seen = model.read(torch.from_numpy(frames[:, : model.input_frames]))
     path = model.unroll(seen.position, actions.to(model.device), seen.trust)
-    return {"camera": frames, "model": to_pictures(model.render(State(path, path)))}
+    return {"camera": model.pictures(frames), "model": to_pictures(model.render(State(path, path)))}
 
 
 def rollout_strip(model: PAIG, data: Sequences, rows: int = 3) -> Picture:

@@ -54,7 +54,7 @@ def skeleton_figure(model: PAIG, data: Sequences, count: int = 6) -> Figure | No
     if not lines.shape[1]:
         return None
     figure = Figure(figsize=(2.2 * count, 2.3), layout="constrained")
-    for axis, frame, drawn in zip(figure.subplots(1, count), frames, lines, strict=True):
+    for axis, frame, drawn in zip(figure.subplots(1, count), model.pictures(frames), lines, strict=True):
         height, width = frame.shape[:2]
         axis.imshow(frame, extent=(0, width, height, 0))
         for line in drawn:

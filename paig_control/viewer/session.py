@@ -238,7 +238,7 @@ class Session:
         return picture, notes
 
     def _show_goal(self, picture: Frame, notes: tuple[str, ...]) -> None:
-        self._aim_at(picture, self._look(picture), picture)
+        self._aim_at(picture, self._look(picture), self.model.pictures(picture))
         self.tell(" ".join(notes) or "That is the goal now.")
 
     def _aim_at(self, goal: GoalLike, target: State, picture: Frame) -> None:
@@ -345,7 +345,7 @@ class Session:
             self._number,
             self._step,
             self.world.dt,
-            self.world.frame,
+            self.model.pictures(self.world.frame),
             self._trail[-1],
             np.stack(list(self._trail)),
             self._inks,

@@ -113,11 +113,12 @@ class Observer:
     def look(self, moment: Moment) -> Glance:
         """The moment, frozen; with every look the frame is the film's next."""
         frames, now = self.film.frames[0], time.monotonic()
-        frame, self._turn = frames[self._turn % len(frames)], self._turn + 1
+        shown = frames if moment.model is None else moment.model.pictures(frames)
+        turn, self._turn = self._turn % len(frames), self._turn + 1
         if moment.model is not None:
             # torch raises it for what has no solution yet: being watched must not end a training
             with suppress(RuntimeError):
-                self._looks = self._look(moment.model, frame, moment.stage not in EYES)
+                self._looks = self._look(moment.model, frames[turn], moment.stage not in EYES)
         gone = moment.done - self._from
         return Glance(
             moment.stages,
@@ -125,8 +126,8 @@ class Observer:
             moment.done,
             now - self._begin,
             (now - self._since) * (1 - moment.done) / gone if gone > 0.02 else None,
-            frame,
-            frames[self._chosen],
+            shown[turn],
+            shown[self._chosen],
             self._chosen * float(self.film.dt or 1.0),
             self._looks,
             () if moment.model is None else tuple(self._constants(moment.model)),

@@ -114,6 +114,7 @@ def discover_rotary(
     rounds: int = 3,
     steps: int = 80,
     progress: Callable[[float, str], None] | None = None,
+    kind: type[Rotary] = Rotary,
 ) -> Discovered:
     """Find one object that turns about a fixed pivot.
 
@@ -123,6 +124,7 @@ def discover_rotary(
         rounds: times that sprite, angles and pivot take turns.
         steps: gradient steps on the sprite in each round.
         progress: called with the fraction done and a line of text.
+        kind: of kinematics.
 
     Raises:
         PaigError: when all frames are alike, or what moves does not turn about a point.
@@ -130,7 +132,7 @@ def discover_rotary(
     tell = progress or (lambda fraction, text: None)
     tell(0.0, "background")
     background, centre, pivot, density = _circle(frames)
-    kinematics = Rotary((float(pivot[0]), float(pivot[1])), float((centre - pivot).norm(dim=-1).median()))
+    kinematics = kind((float(pivot[0]), float(pivot[1])), float((centre - pivot).norm(dim=-1).median()))
     kinematics.to(frames.device)
     angles = kinematics.coordinates(centre[:, None]).detach()[:, 0]
     renderer = _blank(frames, background, pivot)

@@ -14,6 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+SOLVED = 12
+"""Times that a bent angle is looked for from where it was; each time it is about a fifth as far off."""
+
 
 class Seats(NamedTuple):
     """Where joints sit, in pixels.
@@ -93,6 +96,9 @@ class Kinematics(nn.Module):
         """Add a constant ``(N, D)`` to all coordinates from now on, pictures staying where they are."""
         raise NotImplementedError
 
+    def bend(self, ways: Tensor) -> None:
+        """Be told how far positions are off in the :meth:`gauge`'s other ways ``(G - N D,)``; most leave that alone."""
+
     def settle(self, anywhere: Tensor) -> None:
         """Take back what all shifts had in common along the coordinates ``(D,)`` of which nothing tells the zero."""
         raise NotImplementedError
@@ -119,11 +125,11 @@ class Rotary(Kinematics):
 
     def pose(self, position: Tensor) -> Tensor:
         """The sprite sits on the pivot, turned by the angle."""
-        return torch.cat([self.pivot.expand(*position.shape[:-1], 2), position - self.zero], -1)
+        return torch.cat([self.pivot.expand(*position.shape[:-1], 2), self._drawn(position)], -1)
 
     def keypoints(self, position: Tensor) -> Tensor:
         """A point at ``reach`` from the pivot, in the direction of the angle."""
-        angle = position - self.zero
+        angle = self._drawn(position)
         return self.pivot + self.reach * torch.cat([-torch.sin(angle), -torch.cos(angle)], -1)
 
     def skeleton(self, position: Tensor) -> Tensor:
@@ -138,7 +144,15 @@ class Rotary(Kinematics):
     def coordinates(self, keypoints: Tensor) -> Tensor:
         """The angle of the key point about the pivot."""
         offset = self.pivot - keypoints
-        return torch.atan2(offset[..., :1], offset[..., 1:]) + self.zero
+        return self._meant(torch.atan2(offset[..., :1], offset[..., 1:]))
+
+    def _drawn(self, position: Tensor) -> Tensor:
+        """The picture's angle at a coordinate."""
+        return position - self.zero
+
+    def _meant(self, angle: Tensor) -> Tensor:
+        """The coordinate at an angle of the picture."""
+        return angle + self.zero
 
     def anywhere(self, count: int, image_size: tuple[int, int], generator: torch.Generator) -> Tensor:
         """Any angle."""
@@ -155,6 +169,48 @@ class Rotary(Kinematics):
     def settle(self, anywhere: Tensor) -> None:
         """Without a direction that counts, the picture as it was found is the zero."""
         self.zero.masked_fill_(anywhere.reshape(()).to(self.zero.device), 0.0)
+
+
+class Aslant(Rotary):
+    """The same, seen aslant by a camera that is known roughly: angles are off as the motion says, all around alike.
+
+    Attributes:
+        bent: ``(4,)``, by which parts of sine, cosine, and of twice the angle, coordinates exceed the picture's angle.
+    """
+
+    def __init__(self, pivot: tuple[float, float] = (0.0, 0.0), reach: float = 1.0) -> None:
+        super().__init__(pivot, reach)
+        self.bent: Tensor
+        self.register_buffer("bent", torch.zeros(4))
+
+    def _drawn(self, position: Tensor) -> Tensor:
+        angle = position - self.zero
+        for _ in range(SOLVED):
+            angle = position - self.zero - self._beyond(angle)
+        return angle
+
+    def _meant(self, angle: Tensor) -> Tensor:
+        return angle + self._beyond(angle) + self.zero
+
+    def _beyond(self, angle: Tensor) -> Tensor:
+        return (_harmonics(angle) * self.bent).sum(-1)
+
+    def gauge(self, position: Tensor) -> Tensor:
+        """A constant, and the harmonics of a plane that is foreshortened: ``(*B, 1, 1, 5)``."""
+        return torch.cat([torch.ones_like(position)[..., None], _harmonics(position)], -1)
+
+    def bend(self, ways: Tensor) -> None:
+        """Have coordinates exceed the angle by so much more, to the first order."""
+        more = ways.to(self.bent).reshape(2, 2)
+        turn = torch.stack([self.zero, 2 * self.zero])
+        sine, cosine = more.unbind(-1)
+        cos, sin = turn.cos(), turn.sin()
+        self.bent += torch.stack([sine * cos - cosine * sin, sine * sin + cosine * cos], -1).flatten()
+
+
+def _harmonics(angle: Tensor) -> Tensor:
+    """Sine and cosine of angles ``(*B)`` and of their doubles, ``(*B, 4)``."""
+    return torch.stack([angle.sin(), angle.cos(), (2 * angle).sin(), (2 * angle).cos()], -1)
 
 
 class Planar(Kinematics):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from paig_control.errors import PaigError, nearest
-from paig_control.vision.kinematics import Kinematics, Planar, Rotary
+from paig_control.vision.camera import Camera
+from paig_control.vision.kinematics import Aslant, Kinematics, Planar, Rotary
 from paig_control.vision.linkage import Linked
 from paig_control.vision.localizer import Eyes, Localizer
 from paig_control.vision.matching import Matching
@@ -44,8 +46,27 @@ def build_renderer(description: Mapping[str, Any], objects: int) -> Renderer:
     return kind(objects=objects, **_options(description))
 
 
-def build_kinematics(name: str, objects: int, joints: Sequence[tuple[str, int | None]] = ()) -> Kinematics:
-    """Kinematics by name, for ``objects`` objects, of which some have joints.
+def described_camera(camera: Camera) -> dict[str, float]:
+    """Numbers from which :func:`build_camera` makes the same one."""
+    return {name: number for name, number in camera._asdict().items() if math.isfinite(number)}
+
+
+def build_camera(description: Mapping[str, float]) -> Camera:
+    """A camera by its numbers; one that looks straight without any.
+
+    Raises:
+        PaigError: for numbers that cannot be meant.
+    """
+    camera = Camera(**description)
+    if not 0 <= camera.tilt < math.pi / 2 or not camera.focal:
+        raise PaigError(f"model.json asks for {camera}: that cannot be meant.")
+    return camera
+
+
+def build_kinematics(
+    name: str, objects: int, joints: Sequence[tuple[str, int | None]] = (), aslant: bool = False
+) -> Kinematics:
+    """Kinematics by name, for ``objects`` objects, of which some have joints, seen straight on or aslant.
 
     Raises:
         PaigError: for an unknown name, or more objects than it can carry.
@@ -55,7 +76,7 @@ def build_kinematics(name: str, objects: int, joints: Sequence[tuple[str, int | 
     if name == Planar.name:
         return Planar(objects)
     if name == Rotary.name and objects == 1:
-        return Rotary()
+        return Aslant() if aslant else Rotary()
     raise PaigError(f"There is no kinematics {name!r} for {objects} objects: known are planar, and rotary for one.")
 
 
