@@ -260,10 +260,11 @@ def _known(truth: Any, checked: Mapping[str, NDArray[Any]]) -> None:
             )
     for name in (f"{split}_truth_position" for split in ("train", "valid", "test") if "pixels" in truth):
         objects, dims = checked[name].shape[2:] if name in checked else (0, 0)
-        if objects and not _table(truth["pixels"], (objects, dims, dims)):
+        if objects and not any(_table(truth["pixels"], (objects, dims, dims + more)) for more in (0, 1)):
             raise PaigError(
                 f"meta's truth has pixels = {quoted(truth['pixels'])}: expected what a unit of each of {dims} "
-                f"coordinates of {objects} objects is, ({objects}, {dims}, {dims}) finite numbers."
+                f"coordinates of {objects} objects is, ({objects}, {dims}, {dims}) finite numbers, or with their zeros "
+                f"({objects}, {dims}, {dims + 1})."
             )
     objects = truth.get("physics", {}).get("objects")
     if objects is not None and not (_finite(objects) and objects == int(objects) > 0):

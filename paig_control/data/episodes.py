@@ -92,8 +92,9 @@ class Episodes:
             ``{split}_truth_velocity`` and, for films that end when they will, ``{split}_lengths`` ``(S,)``: how many of
             each one's frames were filmed, what follows counts for nothing; already checked.
         meta: ``env`` (id and kwargs), ``dt``, ``action_low``, ``action_high``, ``actions`` (the rows of a set of them),
-            ``seeds``, ``policy``, ``version``, ``truth`` (constants, physics, and ``pixels``, ``(N, D, D)``, the way in
-            pixels to which a unit of true coordinates leads, if they are no pixels) and ``hindrance``, why what moves
+            ``seeds``, ``policy``, ``version``, ``truth`` (constants, physics, and ``pixels``, ``(N, D, D)``, the way to
+            which a unit of true coordinates leads in the picture's, if they are others, beside them their zero, if
+            that is another) and ``hindrance``, why what moves
             cannot be learned, if an engine says so; ``left_out``, by split, episodes of which hardly a frame was
             filmed; empty for PAIG's own files.
         notes: what had to be converted in loading, in words.
@@ -193,8 +194,8 @@ class Episodes:
         if position is not None and (windows := self._windows(split)) is not None:
             position, velocity = windows.cut(position), None if velocity is None else windows.cut(velocity)
         if position is not None and "pixels" in known:
-            unit = np.asarray(known["pixels"])
-            position = np.einsum("nij,stnj->stni", unit, position)
+            unit, zero = np.split(np.asarray(known["pixels"], dtype=float), [position.shape[-1]], -1)
+            position = np.einsum("nij,stnj->stni", unit, position) + zero.sum(-1)
             velocity = None if velocity is None else np.einsum("nij,stnj->stni", unit, velocity)
         return Truth(
             position,

@@ -143,7 +143,7 @@ def truth(
     mujoco.mj_forward(model, data)
     camera = _straight(model, data, camera)
     if free(model):
-        return _pushed(mujoco, model, data, pixels(model, camera, frame, size))
+        return _pushed(mujoco, model, data, _lengths(data, camera, frame, size))
     gravity = np.array(model.opt.gravity)
     links = _links(mujoco, model, data, camera, names)
     down, weight = float(np.linalg.norm(camera.flat(gravity))), float(np.linalg.norm(gravity))
@@ -206,16 +206,31 @@ def free(model: Any) -> bool:
     return bool(bodies) and each and {*model.jnt_type.tolist()} == {int(mujoco.mjtJoint.mjJNT_SLIDE)}
 
 
-def pixels(model: Any, camera: Camera, frame: tuple[int, int], size: tuple[int, int]) -> Array:
-    """Of bodies that are :func:`free`, how far a unit of each of their two coordinates leads, px: ``(N, 2, 2)``.
+def pixels(model: Any, camera: Camera, frame: tuple[int, int], size: tuple[int, int]) -> Array | None:
+    """What true coordinates are as a picture shows them; None where they are compared by themselves.
 
-    Arguments are those of :func:`truth`; x counts to the right, y down.
+    Of bodies that are :func:`free`, how far a unit of each of their two coordinates leads, px, x to the right and y
+    down: ``(N, 2, 2)``. Of a hinge alone, the way in which it counts, and its zero, rad counter-clockwise from where
+    nothing hangs: ``(1, 1, 2)``. Arguments are those of :func:`truth`.
     """
     import mujoco
 
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
     camera = _straight(model, data, camera)
+    if free(model):
+        return _lengths(data, camera, frame, size)
+    links = _links(mujoco, model, data, camera, ())
+    if len(links) != 1 or not links[0].turns:
+        return None
+    hangs, falls = (
+        math.atan2(way @ camera.up, way @ camera.right) for way in (links[0].moment, np.array(model.opt.gravity))
+    )
+    return np.array([[[links[0].way, math.remainder(hangs - falls - math.pi, 2 * math.pi)]]])
+
+
+def _lengths(data: Any, camera: Camera, frame: tuple[int, int], size: tuple[int, int]) -> Array:
+    """How far a unit of each of the two coordinates of free bodies leads, px: ``(N, 2, 2)``."""
     away = (camera.place - data.xanchor[::2]) @ camera.back
     ways = data.xaxis.reshape(-1, 2, 3) @ np.stack([camera.right, -camera.up], 1)
     return np.asarray(_metre(away, camera, frame, size)[:, None, None] * ways.swapaxes(1, 2))

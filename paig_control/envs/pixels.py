@@ -227,7 +227,7 @@ class Pixels(PixelEnv):
             constants |= self._mechanism(self.inner.unwrapped, self.size)
         elif self._attribute == MUJOCO and not self._constants and (seen := engine.filmed(self.inner)) is not None:
             constants |= engine.truth(*seen, self.size, self._names)
-            pixels = engine.pixels(*seen, self.size) if self._positions.shape[1] == 2 else None
+            pixels = engine.pixels(*seen, self.size)
         physics = dict(self._physics)
         if "dt" in physics:
             physics |= {"dt": self.dt, "substeps": self.skip * physics.get("substeps", 1)}

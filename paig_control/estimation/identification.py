@@ -162,7 +162,10 @@ def identify(
 
     history: list[dict[str, float]] = []
     before = physics.free.detach().clone()
-    names = [*settings.integrators, *(JOINTED if physics.kinematics == "tree" else ())]
+    names = list(settings.integrators)
+    if physics.kinematics == "tree":  # which way pictures of links point is known roughly at first
+        names += JOINTED
+        settings = replace(settings, gauge_from=settings.first_horizon)
     tried: list[Tried] = []
     for index, integrator in enumerate(names):
         set_free(physics, before)
