@@ -88,14 +88,15 @@ def test_engines_that_make_drag_implicit_are_told_by_their_films(parts: int) -> 
     assert constants["actuation"].value == pytest.approx(35.0, rel=2e-3)
 
 
-def test_films_in_which_something_is_hit_are_left_out() -> None:
+@pytest.mark.parametrize("scouts", [12, 7])
+def test_films_in_which_something_is_hit_are_left_out(scouts: int) -> None:
     physics = scene_of({"forces": {"push": {}, "drag": {}}}, 0.04)
     coordinates, actions = dragged(0, 2)
     for film, frame in ((0, 20), (2, 12), (5, 30), (6, 6), (9, 16)):
         place = coordinates[film, :, 0, 1]
         way = float((place[frame] - place[frame - 1]).sign())  # on it does not come, as at a wall
         coordinates[film, frame:, 0, 1] = way * (way * place[frame:]).minimum(way * place[frame])
-    found = identify(physics, coordinates, actions)
+    found = identify(physics, coordinates, actions, IdentifySettings(scouts=scouts))
     assert found.broken == 5
     assert physics.integrator == "damped-2"
     assert found.rms < 0.003

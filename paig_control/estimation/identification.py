@@ -199,8 +199,13 @@ def identify(
     if len(few) < batch:
         horizons = horizons_of(settings.first_horizon, length, settings.growth**2)
         fit, more = walk(whole, slice(None), horizons, fit.shifts, settings, between(0.6, 1.0, "all"))
-        fit, sound = gathered(whole, fit.start, fit, better_half(whole, fit), settings)
         history += more
+        some, start = better_half(whole, fit), fit.start
+        fit = fit.of(some)
+        if len(some) < batch:
+            part = whole.first(length, some)
+            fit = descend_on(part, *fit[:2], unknown_in(whole, length, settings), settings.iterations)
+        fit, sound = gathered(whole, start, fit, some, settings)
     rms, unknown = whole.rms(fit.start, fit.shifts), unknown_in(whole, length, settings)
     set_free(physics, physics.free.detach() - owed)
     found = _summarise(whole.first(length, sound), fit.of(sound), unknown, history)

@@ -29,6 +29,8 @@ SOME = 250
 """Frames on which places are tried, at most."""
 NARROW = 0.15
 """A body ends where rays end in such a part of the frames: in the others, what hangs on it lies straight ahead."""
+BEYOND = 2.0
+"""Pixels by which a joint may lie beyond the end of the body that it is on."""
 SEEN = 0.3
 """A piece that matches by such a part of the usual, or less, is taken as out of sight."""
 
@@ -77,7 +79,8 @@ def walk(frames: Tensor, joints: Sequence[tuple[str, int | None]], generator: to
         else:
             view, origin = (moved, torch.zeros_like(middle)) if on is None else (views[on], middle)
             differs = (view.square().sum(1).sqrt() / (0.5 * usual)).clamp(max=1)
-            found = find_hinge(differs, rare, generator)
+            body = None if on is None or joints[on][0] == "rail" else (middle, sizes[on] + BEYOND)
+            found = find_hinge(differs, rare, generator, body)
             if not found.reach > 2:
                 raise PaigError(
                     f"Body {n} is not seen to turn about a hinge{'' if on is None else f' on body {on}'}: expected "
@@ -131,27 +134,35 @@ class Hinge(NamedTuple):
     reach: float
 
 
-def find_hinge(differs: Tensor, rare: Tensor, generator: torch.Generator) -> Hinge:
-    """The hinge about which something turns that is seen in ``differs`` ``(M, h, w)``, from 0 to 1."""
+def find_hinge(
+    differs: Tensor, rare: Tensor, generator: torch.Generator, body: tuple[Tensor, float] | None = None
+) -> Hinge:
+    """The hinge about which something turns that is seen in ``differs`` ``(M, h, w)``, from 0 to 1.
+
+    It lies on the body that carries it: not farther from its joint, ``(2,)``, than it reaches.
+    """
     longest = int(0.75 * max(differs.shape[1:]))
     radii = 0.75 * torch.arange(1, longest, device=differs.device)
     some = torch.multinomial(rare.cpu(), min(len(differs), SOME), generator=generator).to(differs.device)
-    place = _centre(differs[some], radii)
+    place = _centre(differs[some], radii, body)
     score, _, reach = (one[0] for one in _rays(differs[some], place[None], 72, radii))
     sure = reach[score > 0.25 * score.median()]
     end = float(sure.quantile(NARROW)) if len(sure) else 0.0
     radii = radii[: max(1, int((radii <= end).sum()))]
-    place = _centre(differs[some], radii)
+    place = _centre(differs[some], radii, body)
     return Hinge(place, _rays(differs, place[None], 144, radii)[1][0], end)
 
 
-def _centre(differs: Tensor, radii: Tensor) -> Tensor:
+def _centre(differs: Tensor, radii: Tensor, body: tuple[Tensor, float] | None) -> Tensor:
     """The place ``(2,)`` from which rays reach farthest, to half a pixel."""
     height, width = differs.shape[1:]
     x, y = (torch.arange(1.0, n, 2.0, device=differs.device) for n in (width, height))
     tried = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(-1, 2)
     busy = functional.max_pool2d(differs.mean(0)[None], 5, 1, 2)[0]
     tried = tried[busy[tried[:, 1].long(), tried[:, 0].long()] > 0.1 * busy.max()]
+    if body is not None:
+        on = (tried - body[0]).norm(dim=-1) <= body[1]
+        tried = tried[on] if bool(on.any()) else tried
     for finer in (1.0, 0.5, None):
         score = _rays(differs, tried, 72, radii)[0].clamp(min=-5)
         usual = score.quantile(0.5, 1, keepdim=True)
