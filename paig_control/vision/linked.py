@@ -42,6 +42,10 @@ SMEARED = 0.03
 MOST_LEFT = 0.8
 """Of what is missing from the joints' places, such a part at most is taken to be left by a round."""
 
+SETTLED = 0.15
+"""Pixels by which joints move in a round, at most, where they have found their places; else there are more rounds, up
+to twice as many."""
+
 
 def discover_linked(
     frames: Tensor,
@@ -75,17 +79,25 @@ def discover_linked(
     fit = _Fit(renderer, kinematics, frames)
     flat, pick = walked.coordinates.flatten(1), walked.rare.cpu()
     rounds *= 2  # pictures and joints give way to one another slowly
-    for index in range(rounds + 1):
-        tell((1 + index) / (rounds + 2), "pictures and joints")
+    moved = math.inf
+    for index in range(2 * rounds + 1):
+        last = index == 2 * rounds or (index >= rounds and moved < SETTLED)
+        tell((1 + index) / (2 * rounds + 2), "pictures and joints")
         pose = fit.pose(flat).detach()
-        fit_sprites(renderer, pose, frames, fit.weight, pick, generator, steps, index == rounds)
+        if index == rounds and not last:
+            renderer.clear()  # of what they took over while joints were far off
+        fit_sprites(renderer, pose, frames, fit.weight, pick, generator, steps, last)
+        before = kinematics.geometry.detach()
         flat = fit.bundle(fit.again(fit.align(flat)))
-        if index < rounds:
+        moved = float((kinematics.geometry.detach() - before).abs().max())
+        if not last:
             flat = fit.onward(flat)
         if index == 1:
             fit.sort(flat, pick, generator, steps)
         with torch.no_grad():
             fit.weight = pixel_weight(renderer, fit.pose(flat), frames.__getitem__)
+        if last:
+            break
     flat = fit.align(flat)
     with torch.no_grad():
         pose = fit.pose(flat)

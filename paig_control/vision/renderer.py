@@ -77,11 +77,18 @@ class SpriteRenderer(Renderer):
         super().__init__(image_size, objects)
         self.window, self.density, self.samples, self.turns = window, density, samples, turns
         side = window * density
-        self.content = nn.Parameter(torch.zeros(objects, 3, side, side))
-        self.mask = nn.Parameter(torch.full((objects, 1, side, side), -3.0))
+        self.content = nn.Parameter(torch.empty(objects, 3, side, side))
+        self.mask = nn.Parameter(torch.empty(objects, 1, side, side))
+        self.clear()
         self.background = nn.Parameter(torch.zeros(3, *image_size))
         self.order: Tensor
         self.register_buffer("order", torch.arange(objects))
+
+    @torch.no_grad()
+    def clear(self) -> None:
+        """Have sprites begin anew: grey, and hardly there."""
+        self.content.zero_()
+        self.mask.fill_(-3.0)
 
     def options(self) -> dict[str, Any]:
         """Image size, window, density, samples and whether sprites turn."""
