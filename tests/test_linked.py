@@ -28,7 +28,7 @@ from paig_control.vision.matching import Matching
 from paig_control.vision.posed import Posed
 from paig_control.vision.registry import build_kinematics
 from paig_control.vision.renderer import SpriteRenderer
-from paig_control.vision.walk import rarity
+from paig_control.vision.walk import find_hinge, rarity
 
 CART: list[tuple[str, int | None]] = [("rail", None), ("hinge", 0)]
 ARM: list[tuple[str, int | None]] = [("hinge", None), ("hinge", 0)]
@@ -322,3 +322,20 @@ def test_a_model_of_joints_is_what_it_was_when_it_is_read_back(
     moved.load_state_dict({**physics.state_dict(), "tree.anchor": torch.full((2, 2), 3.0)})
     same = torch.equal(moved.rollout(state, actions).position, path.position)
     assert same == (joints == CART)  # where a pole sits on a cart does not count
+
+
+def test_a_hinge_is_looked_for_on_the_body_that_carries_it() -> None:
+    """Two rods turn: the longer one is found, unless the joint has to lie near the shorter one's."""
+    rng, generator = np.random.default_rng(2), torch.Generator().manual_seed(2)
+    angles = rng.uniform(-math.pi, math.pi, (80, 2))
+    places = np.array([[13.0, 13.0], [29.0, 30.0]])
+    half = np.array([5.5, 3.5])
+    way = np.stack([-np.sin(angles), -np.cos(angles)], -1)
+    pose = np.concatenate([places + half[:, None] * way, angles[..., None]], -1)
+    rods = [Rod(11.0, 1.2, (255.0, 255.0, 255.0)), Rod(7.0, 1.2, (255.0, 255.0, 255.0))]
+    differs = torch.from_numpy(paint(np.zeros((SIZE, SIZE, 3)), rods, pose)[..., 0]).float() / 255
+    even = torch.ones(80)
+    anywhere = find_hinge(differs, even, generator)
+    bound = find_hinge(differs, even, generator, (torch.tensor([27.0, 28.0]), 5.0))
+    assert (anywhere.place - torch.tensor([13.0, 13.0])).abs().max() < 1
+    assert (bound.place - torch.tensor([29.0, 30.0])).abs().max() < 1

@@ -16,6 +16,7 @@ from unseen import begun, needed
 import paig_control  # noqa: F401
 from paig_control.envs import suite
 from paig_control.errors import PaigError
+from paig_control.physics import build_physics
 
 
 class Physics:
@@ -144,6 +145,9 @@ def test_the_engines_themselves_where_they_are_installed(env_id: str, module: st
     seen = env.hindrance is None  # or aslant, as by Gymnasium's camera
     assert bool(env.truth["constants"])
     assert seen == (module == "dm_control")
+    if env_id.startswith("Inverted"):
+        known = build_physics("inverted_double_pendulum", env.dt).names
+        assert {*env.truth["constants"]} == {*known, "cart_actuation"}  # which is the only one
     assert env.dt == pytest.approx(dt)
     assert frame.std() > 1
     np.testing.assert_array_equal(frame, env.draw(info["state"]))
