@@ -88,6 +88,13 @@ def test_a_squeeze_is_told_by_how_it_bends_angles(toward: float) -> None:
     assert camera.toward == pytest.approx(toward, abs=1e-3)
 
 
+def test_whatever_angles_say_a_camera_can_be_meant() -> None:
+    steep = STRAIGHT.turned(3.0, -4.0)
+    assert math.degrees(steep.tilt) == pytest.approx(75.5, abs=0.1)
+    assert build_camera(steep.near(0.01)._asdict()).nearness == pytest.approx(0.01)
+    assert STRAIGHT.near(0.01) == STRAIGHT
+
+
 def test_bent_angles_are_coordinates_and_back() -> None:
     kinematics = Aslant((10.0, 12.0), 5.0)
     kinematics.shift(torch.tensor([[0.3]]))

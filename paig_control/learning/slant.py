@@ -83,7 +83,7 @@ def look_for_camera(
         first, second = known.bent.tolist()[:2], known.bent.tolist()[2:]
         camera = camera.turned(*second)
         now = camera.nearness, camera.lean(*first)
-        if number:
+        if number and now[0] != before[0]:
             told = (before[1] - now[1]) / (now[0] - before[0])
             slope = told if told > 0 else slope
         most = 2 * math.sin(camera.tilt) / films.shape[2]  # a field of view of a right angle

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+MOST_BENT = 0.6
+"""By so much, rad, angles are taken to be bent at most: by a plane that is seen 75° aslant."""
+
 
 class Camera(NamedTuple):
     """How a camera looks at the plane of motion.
@@ -73,7 +76,7 @@ class Camera(NamedTuple):
 
     def near(self, nearness: float) -> Camera:
         """The same with a focal length by which :attr:`nearness` is this."""
-        return self._replace(focal=math.sin(self.tilt) / nearness if nearness else math.inf)
+        return self._replace(focal=math.sin(self.tilt) / nearness if nearness and self.aslant else math.inf)
 
     def turned(self, sine: float, cosine: float) -> Camera:
         """The camera, if angles ``a`` as read in its straightened images should be ``a + sine sin 2a + cosine cos 2a``.
@@ -81,8 +84,9 @@ class Camera(NamedTuple):
         Angles are counter-clockwise from up. By so much an angle is off where the plane is foreshortened, to the first
         order in which a circle becomes an ellipse. The plane recedes to the same side as before, at first downwards.
         """
+        bend = min(math.hypot(sine, cosine), MOST_BENT)
         frame = _squeeze(self.toward, math.cos(self.tilt)) @ _squeeze(
-            math.atan2(cosine, -sine) / 2, (1 - math.hypot(sine, cosine)) / (1 + math.hypot(sine, cosine))
+            math.atan2(cosine, -sine) / 2, (1 - bend) / (1 + bend)
         )
         ways, parts, _ = np.linalg.svd(frame)
         away = math.copysign(1.0, ways[:, 1] @ _way(self.toward)) * ways[:, 1]
