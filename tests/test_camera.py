@@ -71,7 +71,7 @@ def test_straightened_pictures_show_a_disc_as_a_disc() -> None:
 
 @pytest.mark.parametrize("toward", [0.0, 0.9, -0.7])
 def test_a_squeeze_is_told_by_how_it_bends_angles(toward: float) -> None:
-    """Harmonics are fitted here to angles in a plane that is squeezed by a matrix, twice, as looking twice does."""
+    """Harmonics are fitted here to angles in a plane that is squeezed by a matrix, as often as is looked."""
     angle = np.linspace(0, 2 * np.pi, 400, endpoint=False)
     ways = np.stack([-np.sin(angle), -np.cos(angle)], -1)
     away = np.array([math.sin(toward), math.cos(toward)])

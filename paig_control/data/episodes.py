@@ -94,9 +94,8 @@ class Episodes:
         meta: ``env`` (id and kwargs), ``dt``, ``action_low``, ``action_high``, ``actions`` (the rows of a set of them),
             ``seeds``, ``policy``, ``version``, ``truth`` (constants, physics, and ``pixels``, ``(N, D, D)``, the way to
             which a unit of true coordinates leads in the picture's, if they are others, beside them their zero, if
-            that is another) and ``hindrance``, why what moves
-            cannot be learned, if an engine says so; ``left_out``, by split, episodes of which hardly a frame was
-            filmed; empty for PAIG's own files.
+            that is another) and ``hindrance``, why what moves cannot be learned, or what it takes, if an engine
+            says so; ``left_out``, by split, episodes of which hardly a frame was filmed; empty for PAIG's own files.
         notes: what had to be converted in loading, in words.
         copy: whether what is given is copied, so that whoever gave it may change it; without, it is this object's now.
     """

@@ -235,7 +235,7 @@ class Pixels(PixelEnv):
 
     @property
     def hindrance(self) -> str | None:
-        """Why nothing here learns what moves, in a sentence, where its engine says so."""
+        """Why nothing here learns what moves, or what it takes, in a sentence, where its engine says so."""
         seen = engine.filmed(self.inner)
         return None if seen is None else engine.hindrance(*seen[:2])
 

@@ -41,7 +41,6 @@ SMEARED = 0.03
 """A background that differs by so much from what is usually seen, or less, is the better one: it knows bodies' rims."""
 MOST_LEFT = 0.8
 """Of what is missing from the joints' places, such a part at most is taken to be left by a round."""
-
 SETTLED = 0.15
 """Pixels by which joints move in a round, at most, where they have found their places; else there are more rounds, up
 to twice as many."""
