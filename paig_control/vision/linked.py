@@ -44,6 +44,14 @@ MOST_LEFT = 0.8
 SETTLED = 0.15
 """Pixels by which joints move in a round, at most, where they have found their places; else there are more rounds, up
 to twice as many."""
+AFRESH = 3
+"""Rounds after sprites have begun anew, at least."""
+CHEAP = 0.03
+"""A texel of a sprite has to explain such a part of what the usual one does."""
+FAINT = 0.1
+"""The same of that sprite's whose texels explain least: faint bodies are not to fade beside strong ones."""
+GLANCED = 100
+"""Frames, about, by which that is judged."""
 
 
 def discover_linked(
@@ -80,12 +88,16 @@ def discover_linked(
     rounds *= 2  # pictures and joints give way to one another slowly
     moved = math.inf
     for index in range(2 * rounds + 1):
-        last = index == 2 * rounds or (index >= rounds and moved < SETTLED)
+        last = index == 2 * rounds or (index >= rounds + AFRESH and moved < SETTLED)
         tell((1 + index) / (2 * rounds + 2), "pictures and joints")
         pose = fit.pose(flat).detach()
-        if index == rounds and not last:
-            renderer.clear()  # of what they took over while joints were far off
-        fit_sprites(renderer, pose, frames, fit.weight, pick, generator, steps, last)
+        if index:
+            fit.judge(pose)
+        if index >= rounds:
+            _uncover(renderer, pose, frames)
+        if index == rounds:
+            renderer.clear()  # of what they took over while joints were off
+        fit_sprites(renderer, pose, frames, fit.weight, pick, generator, steps, last, fit.price, index < rounds)
         before = kinematics.geometry.detach()
         flat = fit.bundle(fit.again(fit.align(flat)))
         moved = float((kinematics.geometry.detach() - before).abs().max())
@@ -100,7 +112,6 @@ def discover_linked(
     flat = fit.align(flat)
     with torch.no_grad():
         pose = fit.pose(flat)
-        _uncover(renderer, pose, frames)
         seen = found_at(renderer, pose, frames, fit.weight)
         _check_seen(seen)
         shown = [flat[seen[:, n], n] for n in range(len(joints))]
@@ -114,6 +125,7 @@ def discover_linked(
     return Discovered(coordinates, kinematics, renderer, fit.weight, seen)
 
 
+@torch.no_grad()
 def _uncover(renderer: SpriteRenderer, pose: Tensor, frames: Tensor) -> None:
     """Take the median of what is seen where no body is for the background, where the two differ clearly.
 
@@ -153,17 +165,26 @@ class _Fit:
     Attributes:
         weight: ``(h, w)``, of the pixels.
         widths: ``(N,)``, perturbations of the coordinates; a step moves them by ten times as much, at most.
+        price: of a texel, in a frame's squared error.
     """
 
     def __init__(self, renderer: SpriteRenderer, kinematics: Linked, frames: Tensor) -> None:
         self.renderer, self.kinematics, self.frames = renderer, kinematics, frames
         self.weight = frames.new_ones(frames.shape[-2:])
         self.widths = kinematics.widths
+        self.price = 0.0
         self._past: list[Tensor] = []
 
     def pose(self, flat: Tensor) -> Tensor:
         """Poses ``(*B, N, 3)`` of coordinates ``(*B, N)``."""
         return self.kinematics.pose(flat[..., None])
+
+    def judge(self, pose: Tensor) -> None:
+        """Set the price by what sprites explain now."""
+        change, texels = self.renderer.worth(pose[:: max(1, len(pose) // GLANCED)])
+        texels = texels.clamp(min=1e-9)
+        usual, least = float(change.sum() / texels.sum()), float((change / texels).min())
+        self.price = min(CHEAP * usual, FAINT * least)
 
     def align(self, flat: Tensor, some: Tensor | slice = slice(None)) -> Tensor:
         """Coordinates ``(M, N)`` moved towards the least error of some frames."""
@@ -211,7 +232,8 @@ class _Fit:
             for tried in (order, [*order[:place], order[place + 1], order[place], *order[place + 2 :]]):
                 renderer.load_state_dict({**begun, "order": torch.tensor(tried)})
                 drawn = torch.Generator().manual_seed(int(generator.initial_seed()))
-                fit_sprites(renderer, self.pose(flat).detach(), self.frames, self.weight, pick, drawn, steps)
+                pose = self.pose(flat).detach()
+                fit_sprites(renderer, pose, self.frames, self.weight, pick, drawn, steps, price=self.price)
                 error = self.errors(self.align(flat))
                 usual = error.clamp(max=5 * float(error.median())).mean()
                 ends.append((float(usual), copy.deepcopy(renderer.state_dict())))

@@ -90,6 +90,20 @@ class SpriteRenderer(Renderer):
         self.content.zero_()
         self.mask.fill_(-3.0)
 
+    @torch.no_grad()
+    def worth(self, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """What the sprites change in frames of poses ``(B, N, 3)``, squared, and how many texels do, on average.
+
+        Both are ``(N,)``.
+        """
+        order = self.order.tolist()
+        paint, corner = (part[order] for part in self.patches(pose))
+        laid = lay(self.scene(), paint, corner)
+        change = (paint[:, :, :3] - paint[:, :, 3:] * torch.stack(laid.under)).square().sum((1, 2, 3, 4))
+        cover = self.density**2 * paint[:, :, 3].sum((1, 2, 3))
+        own = self.order.argsort()
+        return change[own] / len(pose), cover[own] / len(pose)
+
     def options(self) -> dict[str, Any]:
         """Image size, window, density, samples and whether sprites turn."""
         names = ("window", "density", "samples", "turns")
