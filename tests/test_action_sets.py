@@ -108,6 +108,14 @@ def test_films_keep_which_actions_there_are_and_draw_each_as_often() -> None:
     assert set(films.arrays["train_u"].flatten().tolist()) == {-1.0}  # of two as near the first
 
 
+def test_smooth_play_of_a_set_takes_its_rows_and_keeps_to_one_for_a_while() -> None:
+    settings = {"env_id": "CartPole-v1", "size": 8, "endless": True}
+    films = collect("paig/Pixels-v0", 20, 30, 0, "smooth", valid=0, test=0, env_kwargs=settings)
+    actions = films.arrays["train_u"][..., 0]
+    assert set(np.unique(actions)) == {-1.0, 1.0}
+    assert (actions[:, 1:] == actions[:, :-1]).mean() > 0.65  # half of them where each is drawn anew
+
+
 def test_a_pole_that_falls_early_is_filmed_on_where_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     kwargs = {"env_id": "CartPole-v1", "size": 8}
     fallen = collect("paig/Pixels-v0", 1, 120, 0, valid=0, test=0, env_kwargs=kwargs)

@@ -250,7 +250,7 @@ def test_films_that_end_early_are_kept_and_it_is_said(tmp_path, capsys):
         (["collect", "env=pendulum", "env.kwargs.gravty=3"], "gravity"),
         (["collect", "env.id=Pendulum-v1"], "env_id"),
         (["collect", "sequences=0"], "sequences"),
-        (["collect", "policy=best"], "random or zero"),
+        (["collect", "policy=best"], "random, smooth or zero"),
         (["collect", "workers=0"], "workers = 0: expected a whole number of processes"),
         (["collect", "workers=1.5"], "workers"),
         (["collect", "out=a.txt"], ".npz"),

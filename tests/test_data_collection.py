@@ -142,6 +142,15 @@ def test_random_actions_fill_the_bounds_independently():
     assert np.abs(np.corrcoef(actions.T) - np.eye(5)).max() < 0.25
 
 
+def test_smooth_actions_last_and_fill_the_bounds():
+    actions = collect("paig/Pendulum-v0", 200, 30, policy="smooth", valid=0, test=0).split("train").actions[..., 0]
+    assert np.abs(actions).max() <= 2
+    assert actions.std() == pytest.approx(1.3, abs=0.25)
+    kept = np.mean(actions[:, 1:] * actions[:, :-1]) / np.mean(actions**2)
+    assert kept > 0.6  # 0 where each is drawn anew
+    assert abs(actions.mean()) < 0.1
+
+
 def test_the_zero_policy_does_nothing():
     assert not collect("paig/Pendulum-v0", 2, 4, policy="zero", valid=0, test=0).split("train").actions.any()
 
@@ -198,7 +207,7 @@ def test_progress_counts_up_to_all_films():
         ({"valid": -1}, "valid = -1"),
         ({"seed": -1}, "seed = -1"),
         ({"num_envs": 0}, "num_envs = 0"),
-        ({"policy": "clever"}, "expected 'random', 'zero' or a function"),
+        ({"policy": "clever"}, "expected 'random', 'smooth', 'zero' or a function"),
         ({"policy": lambda frames: np.zeros(2)}, "The policy returned"),
         ({"policy": lambda frames: np.array([np.nan])}, "The policy returned"),
     ],

@@ -21,7 +21,7 @@ from paig_control.models.paig import PAIG
 from paig_control.physics import build_physics
 from paig_control.types import State
 from paig_control.vision.alignment import chained_normal, frame_slopes
-from paig_control.vision.discovery import Discovered
+from paig_control.vision.discovery import EMPTY, GONE, Discovered, fit_sprites
 from paig_control.vision.linkage import Linked
 from paig_control.vision.linked import discover_linked
 from paig_control.vision.matching import Matching
@@ -73,7 +73,7 @@ def found(request: pytest.FixtureRequest) -> tuple[list[tuple[str, int | None]],
     frames, position = films(request.param, 160)
     generator = torch.Generator().manual_seed(1)
     torch.manual_seed(1)
-    return request.param, discover_linked(frames, request.param, generator, rounds=1, steps=50), position
+    return request.param, discover_linked(frames, request.param, generator, rounds=1), position
 
 
 def apart(joints: list[tuple[str, int | None]], read: Tensor, true: Tensor) -> list[Tensor]:
@@ -106,6 +106,23 @@ def test_discovery_finds_coordinates_and_joints(
     else:
         torch.testing.assert_close(kinematics.anchor[0].detach(), torch.tensor([20.2, 19.7]), atol=0.3, rtol=0)
         assert kinematics.seats().anchor[1].tolist() == pytest.approx([0.0, -9.0], abs=0.4)
+
+
+def test_sprites_show_nothing_beside_their_bodies(
+    found: tuple[list[tuple[str, int | None]], Discovered, Tensor],
+) -> None:
+    joints, discovered, _ = found
+    lengths = [(4.0, 2.0), (11.0, 1.0)] if joints == CART else [(9.0, 1.2), (8.0, 1.0)]
+    for mask, (length, width) in zip(discovered.renderer.sprites()[:, 3].detach(), lengths, strict=True):
+        line = (torch.arange(len(mask)) + 0.5) / discovered.renderer.density - discovered.renderer.window / 2
+        x, y = torch.meshgrid(line, line, indexing="xy")
+        points = torch.stack([x, y], -1).reshape(-1, 2)
+        core = mask.flatten() ** 4
+        points = points - (core @ points) / core.sum()
+        way = torch.linalg.eigh(points.T @ (core[:, None] * points)).eigenvectors[:, 1]
+        along, across = points @ way, points[:, 0] * way[1] - points[:, 1] * way[0]
+        beside = (along.abs() > length / 2 + width + 1) | (across.abs() > width + 1)
+        assert mask.flatten()[beside].sum() < 0.02 * mask.sum()  # 13 to 47 % of it where texels have no price
 
 
 def test_closed_eyes_read_other_frames_alike(
@@ -298,6 +315,57 @@ def test_what_is_seen_of_a_cart_at_the_edge_is_trusted_less_and_nothing_of_one_b
     assert trust[1] < 0.7 * trust[0]
     assert trust[2] < 0.4 * trust[0]
     assert float(trust[3]) == 0
+
+
+def test_sprites_are_worth_what_they_change_of_a_picture() -> None:
+    torch.manual_seed(0)
+    renderer = SpriteRenderer((24, 24), 2, 9)
+    with torch.no_grad():
+        for parameter in renderer.parameters():
+            parameter.normal_()
+        line = torch.linspace(-1, 1, 18)
+        renderer.mask[:, :, line.square() + line[:, None].square() > 0.8] = EMPTY  # nothing in the windows' corners
+        renderer.order.copy_(torch.tensor([1, 0]))
+    pose = torch.tensor([[[11.3, 12.2, 0.4], [14.0, 10.1, 2.0]], [[9.7, 13.0, 1.0], [12.5, 12.0, 0.0]]])
+    change, texels = renderer.worth(pose)
+    whole, masks = renderer(pose), renderer.mask.detach().clone()
+    for n, beneath in ((0, [1]), (1, [])):
+        with torch.no_grad():
+            renderer.mask.fill_(-40.0)
+            renderer.mask[beneath] = masks[beneath]
+            without = renderer(pose)
+            renderer.mask[n] = masks[n]
+        expected = (renderer(pose) - without).square().sum((1, 2, 3)).mean()
+        torch.testing.assert_close(change[n], expected.detach())
+        assert float(texels[n]) == pytest.approx(float(torch.sigmoid(masks[n]).sum()), rel=0.01)
+        renderer.mask.data.copy_(masks)
+    torch.testing.assert_close(renderer(pose), whole)
+
+
+def test_a_halo_that_costs_more_than_it_explains_fades_and_what_is_empty_stays_so() -> None:
+    frames, position = films(ARM, 80)
+    kinematics = geometry(ARM)
+    pose, pick, weight = kinematics.pose(position).detach(), torch.ones(80), torch.ones(SIZE, SIZE)
+    halos = []
+    for price in (0.0, 0.01):
+        torch.manual_seed(0)
+        renderer = SpriteRenderer((SIZE, SIZE), 2, 21)
+        draw = torch.Generator().manual_seed(0)
+        fit_sprites(renderer, pose, frames, weight, pick, draw, 80)
+        ring = torch.zeros(42, 42, dtype=torch.bool)
+        ring[10:32, 14:28] = True
+        ring[12:30, 16:26] = False  # two texels wide, around what is there
+        with torch.no_grad():
+            renderer.mask[0, 0, ring], renderer.content[0, :, ring] = 0.0, math.log(0.9 / 0.1)  # as the background is
+        fit_sprites(renderer, pose, frames, weight, pick, draw, 80, price=price)
+        mask, ground = (x.detach().clone() for x in (renderer.mask, renderer.background))
+        halos.append(float(torch.sigmoid(mask[0, 0, ring]).mean()))
+        fit_sprites(renderer, pose, frames, weight, pick, draw, 5, kept=True, ground=False)
+        assert torch.equal(renderer.background, ground)
+        assert (renderer.mask[mask < GONE] == EMPTY).all()
+        assert (renderer.mask[mask > GONE] != mask[mask > GONE]).float().mean() > 0.9
+    assert halos[1] < 0.02
+    assert halos[0] > 3 * halos[1]
 
 
 def test_a_model_of_joints_is_what_it_was_when_it_is_read_back(

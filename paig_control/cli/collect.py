@@ -12,6 +12,7 @@ from paig_control.border import files
 from paig_control.cli.output import Screen
 from paig_control.data.collection import collect
 from paig_control.data.episodes import Episodes
+from paig_control.data.rollouts import POLICIES
 from paig_control.data.windows import SHORTEST
 from paig_control.errors import PaigError
 from paig_control.experiment import factories
@@ -20,8 +21,8 @@ from paig_control.experiment import factories
 def run(config: DictConfig, screen: Screen, command: str) -> dict[str, Any]:
     """Collect, save, summarise; returns the summary."""
     path = runs.file(config.out, ".npz", config.overwrite)
-    if config.policy not in ("random", "zero"):
-        raise PaigError(f"policy = {config.policy}: expected random or zero.")
+    if config.policy not in POLICIES:
+        raise PaigError(f"policy = {config.policy}: expected {', '.join(POLICIES[:-1])} or {POLICIES[-1]}.")
     factories.check_arguments(config.env)
     with screen.bar("collect") as tick:
         episodes = collect(

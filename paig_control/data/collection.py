@@ -25,7 +25,7 @@ from paig_control.border.action_set import rows_of
 from paig_control.border.lanes import Lanes
 from paig_control.data.crew import Crew, Job, shares
 from paig_control.data.episodes import SPLITS, Episodes
-from paig_control.data.rollouts import Film, Policy, films, sources, unbroken
+from paig_control.data.rollouts import POLICIES, Film, Policy, films, sources, unbroken
 from paig_control.errors import PaigError
 
 BLANK = 8
@@ -188,5 +188,5 @@ def _check_counts(counts: Mapping[str, Any], lengths: Mapping[str, Any], policy:
         name = "test_steps" if split == "test" else "steps"
         if isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 2:
             raise PaigError(f"{name} = {length!r}: expected the number of frames of a film, at least 2.")
-    if not callable(policy) and policy not in ("random", "zero"):
-        raise PaigError(f"policy = {policy!r}: expected 'random', 'zero' or a function of the frames so far.")
+    if not callable(policy) and policy not in POLICIES:
+        raise PaigError(f"policy = {policy!r}: expected 'random', 'smooth', 'zero' or a function of the frames so far.")

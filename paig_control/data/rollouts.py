@@ -7,6 +7,7 @@ next beginning, so the frame after an automatic reset is never joined to the fra
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,8 +21,15 @@ from paig_control.border.lanes import Lanes
 from paig_control.data.windows import SHORTEST
 from paig_control.errors import PaigError
 
-Policy = Literal["random", "zero"] | Callable[[NDArray[np.uint8]], Any]
-"""``"random"``, ``"zero"``, or a function of the frames so far ``(t, h, w, 3)`` to an action ``(A,)``."""
+Policy = Literal["random", "smooth", "zero"] | Callable[[NDArray[np.uint8]], Any]
+"""``"random"``, drawn anew in each frame; ``"smooth"``, waves that last, which swing things farther; ``"zero"``; or a
+function of the frames so far ``(t, h, w, 3)`` to an action ``(A,)``."""
+POLICIES = ("random", "smooth", "zero")
+"""Those that have names."""
+WAVES = 4
+"""Sines that smooth play is the sum of, in each number of an action."""
+QUICKEST = 4.0
+"""Frames in a period of a sine, at least; at most it takes the whole film."""
 
 PATIENCE = 50
 """Films in a row that may be lost to early endings before the collection gives up."""
@@ -65,7 +73,7 @@ def films(
     while True:
         starts, own = zip(*(next(seeds) for _ in range(lanes.count)), strict=True)
         frame, state = lanes.reset(list(starts))
-        drawn = _draw(lanes, own, length - 1) if policy == "random" else None
+        drawn = _draw(lanes, own, length - 1, policy == "smooth") if policy in ("random", "smooth") else None
         frames, states, actions = [frame], [state], []
         whole, filmed = np.ones(lanes.count, dtype=bool), np.full(lanes.count, length)
         for step in range(length - 1):
@@ -115,14 +123,29 @@ def unbroken(made: Iterator[Film | None], name: str, length: int, miss: Callable
             )
 
 
-def _draw(lanes: Lanes, sources: Sequence[np.random.SeedSequence], steps: int) -> NDArray[np.float64]:
-    """Random actions ``(L, steps, A)``, each lane's from its own source: uniform between the bounds, or of a set."""
-    rows = rows_of(lanes.space)
-    if rows is not None:
-        return np.stack([rows[np.random.default_rng(own).integers(len(rows), size=steps)] for own in sources])
+def _draw(lanes: Lanes, sources: Sequence[np.random.SeedSequence], steps: int, smooth: bool) -> NDArray[np.float64]:
+    """Actions ``(L, steps, A)`` by chance, each lane's from its own source: between the bounds, or of a set."""
+    rows, draw = rows_of(lanes.space), [np.random.default_rng(own) for own in sources]
     low, high = lanes.space.low.astype(np.float64), lanes.space.high.astype(np.float64)
-    part = np.stack([np.random.default_rng(source).random((steps, len(low))) for source in sources])
+    if smooth:
+        part = np.stack([(1 + _waves(one, steps, len(low))) / 2 for one in draw])  # of a set, the nearest will be sent
+    elif rows is not None:
+        return np.stack([rows[one.integers(len(rows), size=steps)] for one in draw])
+    else:
+        part = np.stack([one.random((steps, len(low))) for one in draw])
     return np.asarray(low + (high - low) * part)
+
+
+def _waves(rng: np.random.Generator, steps: int, width: int) -> NDArray[np.float64]:
+    """Sums ``(steps, A)`` of sines, cut off at -1 and 1: random periods, alike in number from octave to octave.
+
+    What swings by itself is met at its own period in some films, whatever that is, and what slides freely is brought
+    back more than by noise.
+    """
+    shape = (WAVES, 1, width)
+    period = np.exp(rng.uniform(math.log(QUICKEST), math.log(max(2 * QUICKEST, steps)), shape))
+    waves = rng.normal(size=shape) * np.sin(2 * math.pi * (np.arange(steps)[:, None] / period + rng.random(shape)))
+    return np.asarray(np.clip(waves.sum(0) * math.sqrt(2 / WAVES), -1.0, 1.0))
 
 
 def _act(

@@ -55,7 +55,8 @@ class Collect(Common):
         valid: validation films; null takes a sixth of the training films, at least 4.
         test: test films; null takes a third of the training films, at least 8.
         test_steps: frames of each test film; null takes 2.5 times as many as in training.
-        policy: what acts, random or zero.
+        policy: what acts, random (drawn anew in each frame), smooth (waves that last, which swing things farther) or
+            zero.
         num_envs: environments side by side; null takes what suits the environment.
         workers: processes that film, at best as many as the machine has cores; the films are the same for any number.
     """

@@ -26,8 +26,8 @@ from paig_control.vision.renderer import SpriteRenderer
 
 BATCH = 64
 """Frames in each step of sprites' fit."""
-GONE = -4.0
-"""Texels whose masks are as faint (a logit), or fainter, are taken as empty where a texel has a price."""
+GONE = -3.0
+"""Texels whose masks are as faint (a logit), or fainter, are as good as empty."""
 EMPTY = -10.0
 """The logit of a mask where nothing is."""
 
@@ -62,13 +62,14 @@ def fit_sprites(
     steps: int,
     last: bool = False,
     price: float = 0.0,
+    kept: bool = False,
     ground: bool = True,
 ) -> None:
     """Fit sprites and background by gradient, poses held.
 
     Where sprites meet, a faint halo of one may mend what the other gets wrong, at the cost of the joints' places; a
-    price on all that is there keeps it out. It fades rims, too, so in the last steps what is left is fitted without
-    (as in the relaxed lasso of Meinshausen, Computational Statistics & Data Analysis 52, 2007).
+    price on all that is there keeps it out. It fades rims, too, so what is left is to be fitted without it at last, as
+    in the relaxed lasso (Meinshausen, Computational Statistics & Data Analysis 52, 2007).
 
     Args:
         renderer: fitted in place.
@@ -80,12 +81,12 @@ def fit_sprites(
         steps: gradient steps.
         last: whether the steps become small, so that what is left is no noise of the minibatches.
         price: of a texel that is there, in a frame's squared error.
+        kept: whether texels that are as good as empty stay so.
         ground: whether the background is fitted, too.
     """
     parameters = [renderer.content, renderer.mask, *([renderer.background] if ground else [])]
     share, parts = pick.cpu(), ranks.parts(BATCH * weight.numel())
-    gone = renderer.mask < (GONE if price and last else -math.inf)
-    price = 0.0 if last else price
+    gone = renderer.mask < (GONE if kept else -math.inf)
     with torch.no_grad():
         renderer.mask.masked_fill_(gone, EMPTY)
     optimiser = Adam(parameters)

@@ -46,6 +46,8 @@ SETTLED = 0.15
 to twice as many."""
 AFRESH = 3
 """Rounds after sprites have begun anew, at least."""
+PRICED = 2
+"""In so many of them texels have a price."""
 CHEAP = 0.03
 """A texel of a sprite has to explain such a part of what the usual one does."""
 FAINT = 0.1
@@ -97,7 +99,9 @@ def discover_linked(
             _uncover(renderer, pose, frames)
         if index == rounds:
             renderer.clear()  # of what they took over while joints were off
-        fit_sprites(renderer, pose, frames, fit.weight, pick, generator, steps, last, fit.price, index < rounds)
+        kept = index >= rounds + PRICED
+        price = 0.0 if kept else fit.price
+        fit_sprites(renderer, pose, frames, fit.weight, pick, generator, steps, last, price, kept, index < rounds)
         before = kinematics.geometry.detach()
         flat = fit.bundle(fit.again(fit.align(flat)))
         moved = float((kinematics.geometry.detach() - before).abs().max())
