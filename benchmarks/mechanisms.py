@@ -62,9 +62,7 @@ class System(NamedTuple):
 SYSTEMS = {
     "cartpole": System("CartPole-v1", "cartpole", dt=0.02),
     "acrobot": System("Acrobot-v1", "acrobot", dt=0.2, ahead=0.5),
-    "dm_cartpole": System(
-        "dm_control/cartpole-swingup", "cartpole", ("env.kwargs.skip=2", "policy=smooth"), films=60, steps=50
-    ),
+    "dm_cartpole": System("dm_control/cartpole-swingup", "cartpole", ("env.kwargs.skip=2",)),
     "dm_point_mass": System("dm_control/point_mass-easy", "point_mass", ("env.kwargs.skip=2",)),
     "dm_acrobot": System(
         "dm_control/acrobot-swingup", "acrobot", ("env.kwargs.skip=2",), ("physics.friction=true",), ahead=0.5
