@@ -139,8 +139,7 @@ def _draw(lanes: Lanes, sources: Sequence[np.random.SeedSequence], steps: int, s
 def _waves(rng: np.random.Generator, steps: int, width: int) -> NDArray[np.float64]:
     """Sums ``(steps, A)`` of sines, cut off at -1 and 1: random periods, alike in number from octave to octave.
 
-    What swings by itself is met at its own period in some films, whatever that is, and what slides freely is brought
-    back more than by noise.
+    What swings by itself is met at its own period in some films, whatever that is.
     """
     shape = (WAVES, 1, width)
     period = np.exp(rng.uniform(math.log(QUICKEST), math.log(max(2 * QUICKEST, steps)), shape))
