@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from paig_control.models.paig import to_images
 from paig_control.vision import compiled
 from paig_control.vision.compiled import FEW
+from paig_control.vision.discovery import EMPTY
 from paig_control.vision.pursuit import discover_planar
 from paig_control.vision.renderer import Layering, SpriteRenderer
 
@@ -101,3 +102,28 @@ def test_the_order_in_which_plates_were_painted_is_found() -> None:
         far = [np.abs(corner[:, n] + 2.5 - found.coordinates[:, m].numpy()).mean() for m in range(3) for n in range(3)]
         plate = np.reshape(far, (3, 3)).argmin(1)
         assert tuple(plate[found.renderer.order.numpy()]) == order
+
+
+def test_sprites_are_worth_what_they_change_of_a_picture() -> None:
+    torch.manual_seed(0)
+    renderer = SpriteRenderer((24, 24), 2, 9)
+    with torch.no_grad():
+        for parameter in renderer.parameters():
+            parameter.normal_()
+        line = torch.linspace(-1, 1, 18)
+        renderer.mask[:, :, line.square() + line[:, None].square() > 0.8] = EMPTY  # nothing in the windows' corners
+        renderer.order.copy_(torch.tensor([1, 0]))
+    pose = torch.tensor([[[11.3, 12.2, 0.4], [14.0, 10.1, 2.0]], [[9.7, 13.0, 1.0], [12.5, 12.0, 0.0]]])
+    change, texels = renderer.worth(pose)
+    whole, masks = renderer(pose), renderer.mask.detach().clone()
+    for n, beneath in ((0, [1]), (1, [])):
+        with torch.no_grad():
+            renderer.mask.fill_(-40.0)
+            renderer.mask[beneath] = masks[beneath]
+            without = renderer(pose)
+            renderer.mask[n] = masks[n]
+        expected = (renderer(pose) - without).square().sum((1, 2, 3)).mean()
+        torch.testing.assert_close(change[n], expected.detach())
+        assert float(texels[n]) == pytest.approx(float(torch.sigmoid(masks[n]).sum()), rel=0.01)
+        renderer.mask.data.copy_(masks)
+    torch.testing.assert_close(renderer(pose), whole)

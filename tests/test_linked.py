@@ -317,31 +317,6 @@ def test_what_is_seen_of_a_cart_at_the_edge_is_trusted_less_and_nothing_of_one_b
     assert float(trust[3]) == 0
 
 
-def test_sprites_are_worth_what_they_change_of_a_picture() -> None:
-    torch.manual_seed(0)
-    renderer = SpriteRenderer((24, 24), 2, 9)
-    with torch.no_grad():
-        for parameter in renderer.parameters():
-            parameter.normal_()
-        line = torch.linspace(-1, 1, 18)
-        renderer.mask[:, :, line.square() + line[:, None].square() > 0.8] = EMPTY  # nothing in the windows' corners
-        renderer.order.copy_(torch.tensor([1, 0]))
-    pose = torch.tensor([[[11.3, 12.2, 0.4], [14.0, 10.1, 2.0]], [[9.7, 13.0, 1.0], [12.5, 12.0, 0.0]]])
-    change, texels = renderer.worth(pose)
-    whole, masks = renderer(pose), renderer.mask.detach().clone()
-    for n, beneath in ((0, [1]), (1, [])):
-        with torch.no_grad():
-            renderer.mask.fill_(-40.0)
-            renderer.mask[beneath] = masks[beneath]
-            without = renderer(pose)
-            renderer.mask[n] = masks[n]
-        expected = (renderer(pose) - without).square().sum((1, 2, 3)).mean()
-        torch.testing.assert_close(change[n], expected.detach())
-        assert float(texels[n]) == pytest.approx(float(torch.sigmoid(masks[n]).sum()), rel=0.01)
-        renderer.mask.data.copy_(masks)
-    torch.testing.assert_close(renderer(pose), whole)
-
-
 def test_a_halo_that_costs_more_than_it_explains_fades_and_what_is_empty_stays_so() -> None:
     frames, position = films(ARM, 80)
     kinematics = geometry(ARM)

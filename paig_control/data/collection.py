@@ -189,4 +189,5 @@ def _check_counts(counts: Mapping[str, Any], lengths: Mapping[str, Any], policy:
         if isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 2:
             raise PaigError(f"{name} = {length!r}: expected the number of frames of a film, at least 2.")
     if not callable(policy) and policy not in POLICIES:
-        raise PaigError(f"policy = {policy!r}: expected 'random', 'smooth', 'zero' or a function of the frames so far.")
+        known = ", ".join(map(repr, POLICIES))
+        raise PaigError(f"policy = {policy!r}: expected {known} or a function of the frames so far.")

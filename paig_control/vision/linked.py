@@ -93,15 +93,13 @@ def discover_linked(
         last = index == 2 * rounds or (index >= rounds + AFRESH and moved < SETTLED)
         tell((1 + index) / (2 * rounds + 2), "pictures and joints")
         pose = fit.pose(flat).detach()
-        if index:
-            fit.judge(pose)
+        kept = index >= rounds + PRICED
+        fit.price = fit.priced(pose) if index and not kept else 0.0
         if index >= rounds:
             _uncover(renderer, pose, frames)
         if index == rounds:
             renderer.clear()  # of what they took over while joints were off
-        kept = index >= rounds + PRICED
-        price = 0.0 if kept else fit.price
-        fit_sprites(renderer, pose, frames, fit.weight, pick, generator, steps, last, price, kept, index < rounds)
+        fit_sprites(renderer, pose, frames, fit.weight, pick, generator, steps, last, fit.price, kept, index < rounds)
         before = kinematics.geometry.detach()
         flat = fit.bundle(fit.again(fit.align(flat)))
         moved = float((kinematics.geometry.detach() - before).abs().max())
@@ -183,12 +181,12 @@ class _Fit:
         """Poses ``(*B, N, 3)`` of coordinates ``(*B, N)``."""
         return self.kinematics.pose(flat[..., None])
 
-    def judge(self, pose: Tensor) -> None:
-        """Set the price by what sprites explain now."""
+    def priced(self, pose: Tensor) -> float:
+        """A price of texels by what sprites explain now."""
         change, texels = self.renderer.worth(pose[:: max(1, len(pose) // GLANCED)])
         texels = texels.clamp(min=1e-9)
         usual, least = float(change.sum() / texels.sum()), float((change / texels).min())
-        self.price = min(CHEAP * usual, FAINT * least)
+        return min(CHEAP * usual, FAINT * least)
 
     def align(self, flat: Tensor, some: Tensor | slice = slice(None)) -> Tensor:
         """Coordinates ``(M, N)`` moved towards the least error of some frames."""
